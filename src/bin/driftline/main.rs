@@ -1,0 +1,3 @@
+//! The `driftline` program.
+
+fn main() {}

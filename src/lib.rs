@@ -1,0 +1,17 @@
+//! An embedded vector database: collections of embeddings with payloads, durable and searchable in your own process.
+
+mod bytes;
+mod clock;
+mod error;
+mod ids;
+mod key;
+mod pool;
+mod random;
+mod rows;
+mod sync;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use error::{Error, ErrorKind, Result};
+pub use ids::Lsn;
+pub use key::{Key, MAX_KEY_BYTES};
+pub use random::Random;

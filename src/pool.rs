@@ -1,0 +1,60 @@
+//! The engine's own threads for work that splits: searching, sealing, verifying.
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+
+/// Runs independent pieces of work, in parallel where it has threads.
+#[derive(Debug)]
+pub(crate) struct Pool(Option<rayon::ThreadPool>);
+
+impl Pool {
+    /// A pool that runs everything on the calling thread and starts none.
+    pub(crate) fn inline() -> Pool {
+        Pool(None)
+    }
+
+    /// A pool of `threads` named threads; one thread means the calling thread.
+    pub(crate) fn new(threads: usize) -> Result<Pool> {
+        if threads <= 1 {
+            return Ok(Pool::inline());
+        }
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|number| format!("driftline-pool-{number}"))
+            .build()
+            .map_err(|error| Error::internal(format!("could not start {threads} threads: {error}")))?;
+        Ok(Pool(Some(pool)))
+    }
+
+    /// How many pieces run at once.
+    pub(crate) fn threads(&self) -> usize {
+        self.0.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
+    /// `work(0), work(1), … work(count - 1)` in that order, or the first error in that order.
+    pub(crate) fn map<T: Send>(&self, count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
+        match &self.0 {
+            Some(pool) if count > 1 => {
+                let results: Vec<Result<T>> = pool.install(|| (0..count).into_par_iter().map(&work).collect());
+                results.into_iter().collect()
+            }
+            _ => (0..count).map(work).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_and_errors_do_not_depend_on_threads() {
+        for threads in [1, 3] {
+            let pool = Pool::new(threads).unwrap();
+            assert_eq!(pool.map(5, |n| Ok(n * n)).unwrap(), [0, 1, 4, 9, 16]);
+            let failed = pool.map(5, |n| if n >= 2 { Err(Error::invalid(format!("{n}"))) } else { Ok(()) });
+            assert_eq!(failed.unwrap_err().to_string(), "2");
+        }
+    }
+}
