@@ -8,6 +8,7 @@ mod key;
 mod pool;
 mod random;
 mod rows;
+mod storage;
 mod sync;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
@@ -15,3 +16,10 @@ pub use error::{Error, ErrorKind, Result};
 pub use ids::Lsn;
 pub use key::{Key, MAX_KEY_BYTES};
 pub use random::Random;
+
+/// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
+pub mod fs {
+    pub use crate::storage::fs::{
+        Access, File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, PublishError, ReadMode,
+    };
+}

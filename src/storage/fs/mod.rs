@@ -2,19 +2,17 @@
 //!
 //! A file system here is one flat directory: names are plain file names, never paths.
 
-mod disk;
+#[cfg(test)]
+mod conformance;
 mod memory;
 mod mmap;
-mod simulated;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-pub use disk::DiskFs;
 pub use memory::MemoryFs;
-pub use mmap::Mapping;
-pub use simulated::{Fault, SimulatedFs};
+pub use mmap::{Access, Mapping};
 
 /// One directory of a store.
 ///
@@ -111,4 +109,23 @@ pub enum PublishError {
     NotPublished(io::Error),
     /// The new name may or may not be there after a crash.
     Uncertain(io::Error),
+}
+
+/// Refuses what is not a plain file name, so that no name ever leaves the directory.
+fn check_name(name: &str) -> io::Result<()> {
+    let plain =
+        !name.is_empty() && name.len() <= 255 && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+    match plain {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{name:?} is not a plain file name"))),
+    }
+}
+
+/// Where `bytes` end that are written at `offset`; `FileTooLarge` when no file can be that long.
+fn end_of(offset: u64, bytes: &[u8]) -> io::Result<usize> {
+    usize::try_from(offset)
+        .ok()
+        .and_then(|offset| offset.checked_add(bytes.len()))
+        .filter(|&end| isize::try_from(end).is_ok())
+        .ok_or_else(|| io::ErrorKind::FileTooLarge.into())
 }

@@ -1,0 +1,138 @@
+//! Bytes of a sealed file, mapped or in memory: the only place of the crate that maps.
+#![expect(unsafe_code, reason = "mapping a file is unsafe, because nothing stops others from changing the file")]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+
+use bytemuck::{Pod, Zeroable};
+use memmap2::Mmap;
+
+/// The first bytes of a sealed file, which never change.
+///
+/// They start at an address that is a multiple of 64, mapped or not, so that arrays aligned in the file are aligned in
+/// memory. Share it between threads in an `Arc`; dropping it gives the memory back.
+pub struct Mapping(Source);
+
+enum Source {
+    Mapped(Mmap),
+    Heap { lines: Vec<Line>, length: usize },
+}
+
+/// How a mapping will be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Here and there: reading ahead is a waste.
+    Random,
+    /// From the start to the end.
+    Sequential,
+    /// All of it, soon: read ahead now.
+    Soon,
+}
+
+/// One cache line: what gives the heap's bytes their alignment.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C, align(64))]
+struct Line([u8; LINE_BYTES]);
+
+const LINE_BYTES: usize = 64;
+
+impl Mapping {
+    /// A copy of `bytes`.
+    pub fn copy_of(bytes: &[u8]) -> io::Result<Mapping> {
+        Mapping::filled(bytes.len(), |buffer| {
+            buffer.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// `length` bytes of memory, zeros at first, which `fill` fills. Refuses with `OutOfMemory` where there is not so
+    /// much memory.
+    pub fn filled(length: usize, fill: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Mapping> {
+        let count = length.div_ceil(LINE_BYTES);
+        let mut lines = Vec::new();
+        lines.try_reserve_exact(count).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        lines.resize(count, Line::zeroed());
+        fill(&mut bytemuck::cast_slice_mut(&mut lines)[..length])?;
+        Ok(Mapping(Source::Heap { lines, length }))
+    }
+
+    /// Maps the first `length` bytes of `file` for reading. Whoever calls has seen that the file is at least that long
+    /// and keeps it unchanged while the mapping lives: sealed files are never written again, only unlinked, the
+    /// store's lock keeps other writers away, and [`ReadMode::Mmap`](super::ReadMode::Mmap) tells the rest to users.
+    pub(super) fn map(file: &File, length: usize) -> io::Result<Mapping> {
+        if length == 0 {
+            return Mapping::copy_of(&[]);
+        }
+        // SAFETY: The mapping is read-only, and its bytes do not change as long as nobody writes to or truncates the
+        // file, which this crate never does with a sealed file and the documentation of `ReadMode` asks of everybody
+        // else.
+        let mapped = unsafe { memmap2::MmapOptions::new().len(length).map(file)? };
+        Ok(Mapping(Source::Mapped(mapped)))
+    }
+
+    /// Tells the operating system how the bytes will be read. A hint: no answer changes, and failing is no harm.
+    pub fn advise(&self, access: Access) {
+        #[cfg(unix)]
+        if let Source::Mapped(mapped) = &self.0 {
+            let advice = match access {
+                Access::Random => memmap2::Advice::Random,
+                Access::Sequential => memmap2::Advice::Sequential,
+                Access::Soon => memmap2::Advice::WillNeed,
+            };
+            _ = mapped.advise(advice);
+        }
+        #[cfg(not(unix))]
+        let _ = access;
+    }
+}
+
+impl Deref for Mapping {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Source::Mapped(mapped) => mapped,
+            Source::Heap { lines, length } => &bytemuck::cast_slice(lines)[..*length],
+        }
+    }
+}
+
+impl fmt::Debug for Mapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.0 {
+            Source::Mapped(_) => "mapped",
+            Source::Heap { .. } => "heap",
+        };
+        write!(f, "Mapping({kind}, {} bytes)", self.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heap_bytes_are_aligned_and_exact() {
+        for length in [0, 1, 63, 64, 65, 4096, 5000] {
+            let bytes: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            let mapping = Mapping::copy_of(&bytes).unwrap();
+            assert_eq!(&*mapping, &bytes[..]);
+            assert_eq!(mapping.as_ptr() as usize % 64, 0);
+            mapping.advise(Access::Random);
+        }
+    }
+
+    #[test]
+    fn more_memory_than_there_is_is_refused() {
+        let refused = Mapping::filled(isize::MAX as usize - 64, |_| Ok(())).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
+    }
+
+    #[test]
+    fn a_mapping_may_cross_threads() {
+        fn crosses<T: Send + Sync>() {}
+        crosses::<Mapping>();
+    }
+}
