@@ -1,0 +1,82 @@
+//! The documents tell the truth about the tree: whatever file they name is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[test]
+fn every_path_the_architecture_page_names_exists() {
+    let page = read(&root().join("docs/ARCHITECTURE.md"));
+    let named = named_paths(&page);
+    assert!(named.len() >= 10, "the page names only {} paths; is it still a map of the house?", named.len());
+    let missing: Vec<_> = named.into_iter().filter(|path| !root().join(path).exists()).collect();
+    assert!(missing.is_empty(), "docs/ARCHITECTURE.md names what is not there: {missing:?}");
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    let mut pages = markdown_files(&root().join("docs"));
+    pages.extend(["CHANGELOG.md", "README.md"].map(|name| root().join(name)).into_iter().filter(|page| page.exists()));
+    let mut broken = Vec::new();
+    for page in pages {
+        let folder = page.parent().expect("a page lies in a folder");
+        for target in relative_links(&read(&page)) {
+            if !folder.join(&target).exists() {
+                broken.push(format!("{} -> {target}", page.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere: {broken:#?}");
+}
+
+#[test]
+fn a_path_is_recognised_by_its_first_folder() {
+    let page = "`src/key.rs` and `tests/promises/`, not `key.rs`, `src/<any>.rs`, `seg-<n>` or `a src/key.rs`";
+    assert_eq!(named_paths(page), ["src/key.rs", "tests/promises/"]);
+}
+
+#[test]
+fn a_link_is_checked_without_its_anchor_and_not_on_the_web() {
+    let page = "[a](FORMAT.md#wal), [b](../src/lib.rs), [c](https://example.org/x), [d](#below)";
+    assert_eq!(relative_links(page), ["FORMAT.md", "../src/lib.rs"]);
+}
+
+/// Every path in backticks that starts in one of the package's folders and is not a pattern.
+fn named_paths(page: &str) -> Vec<&str> {
+    let folders = ["src/", "tests/", "benches/", "fuzz/", "docs/", "examples/", ".ci/"];
+    let quoted = page.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|text| folders.iter().any(|folder| text.starts_with(folder)))
+        .filter(|text| !text.contains(|c: char| c.is_whitespace() || "<>*{}".contains(c)))
+        .collect()
+}
+
+/// Targets of `[text](target)` that are files next to the page, without their `#anchor`.
+fn relative_links(page: &str) -> Vec<String> {
+    let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.contains(char::is_whitespace))
+        .map(|target| target.split('#').next().unwrap_or_default().to_owned())
+        .filter(|target| !target.is_empty())
+        .collect()
+}
+
+fn markdown_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("docs is a folder") {
+        let path = entry.expect("an entry of docs").path();
+        if path.is_dir() {
+            found.extend(markdown_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

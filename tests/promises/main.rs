@@ -1,0 +1,10 @@
+//! What Driftline promises, one module per promise; a failing test's name alone should say what broke.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
+)]
+
+mod documents;
+mod house;
