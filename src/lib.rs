@@ -5,6 +5,7 @@ mod clock;
 mod error;
 mod ids;
 mod key;
+mod payload;
 mod pool;
 mod random;
 mod rows;
@@ -15,7 +16,9 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::Lsn;
 pub use key::{Key, MAX_KEY_BYTES};
+pub use payload::{BlobId, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
+pub use serde_json::json;
 
 /// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
 pub mod fs {
