@@ -23,6 +23,6 @@ pub use serde_json::json;
 /// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
 pub mod fs {
     pub use crate::storage::fs::{
-        Access, File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, PublishError, ReadMode,
+        Access, DiskFs, File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, PublishError, ReadMode,
     };
 }

@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod conformance;
+mod disk;
+mod locks;
 mod memory;
 mod mmap;
 
@@ -11,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+pub use disk::DiskFs;
 pub use memory::MemoryFs;
 pub use mmap::{Access, Mapping};
 
@@ -128,4 +131,18 @@ fn end_of(offset: u64, bytes: &[u8]) -> io::Result<usize> {
         .and_then(|offset| offset.checked_add(bytes.len()))
         .filter(|&end| isize::try_from(end).is_ok())
         .ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+}
+
+/// What a failed rename means. Some refusals come before anything is changed; after any other, the operating system
+/// may have told its disk already.
+fn rename_failed(error: io::Error) -> PublishError {
+    match error.kind() {
+        io::ErrorKind::NotFound
+        | io::ErrorKind::AlreadyExists
+        | io::ErrorKind::PermissionDenied
+        | io::ErrorKind::ReadOnlyFilesystem
+        | io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded => PublishError::NotPublished(error),
+        _ => PublishError::Uncertain(error),
+    }
 }
