@@ -125,6 +125,9 @@ fn an_import_through_lib_is_reported() {
     let house =
         [("lib.rs", "mod key; mod schema; pub use key::Key;"), ("key.rs", ""), ("schema.rs", "use crate::Key;")];
     assert_reported(&house, &["schema.rs", "crate::Key", "lib.rs"]);
+    let lib = ("lib.rs", "mod schema; mod storage; pub mod fs { pub use crate::storage::Disk; }");
+    let house = [lib, ("storage/mod.rs", "pub struct Disk;"), ("schema.rs", "use crate::fs::Disk;")];
+    assert_reported(&house, &["schema.rs", "crate::fs::Disk", "lib.rs"]);
 }
 
 #[test]

@@ -78,16 +78,15 @@ pub(crate) fn read(sources: &[Source]) -> Reading {
     for (source, file) in &files {
         modules.declare(source.module(), &source.file, &file.items);
     }
-    let mut reader =
-        Reader { modules: &modules, file: "", module: Vec::new(), found: BTreeMap::new(), refusals: Vec::new() };
+    let mut reader = Reader::new(&modules);
     for (source, file) in &files {
         let module = source.module();
-        if modules.for_tests.iter().any(|test| module.starts_with(test)) {
-            continue;
+        if !modules.for_tests.iter().any(|test| module.starts_with(test)) {
+            reader.file = &source.file;
+            reader.of_file = module.clone();
+            reader.module = module;
+            reader.visit_file(file);
         }
-        reader.file = &source.file;
-        reader.module = module;
-        reader.visit_file(file);
     }
     Reading { imports: reader.found.into_values().collect(), refusals: reader.refusals }
 }
@@ -157,7 +156,7 @@ impl Modules {
         }
     }
 
-    /// The module that owns what `path` names, seen through re-exports everywhere but at the crate's root.
+    /// The module that owns what `path` names, seen through re-exports everywhere but in `lib.rs`.
     fn owner(&self, path: &[String], depth: usize) -> ModulePath {
         let mut here = path[..1].to_vec();
         for (at, name) in path.iter().enumerate().skip(1) {
@@ -166,7 +165,11 @@ impl Modules {
                 here = child;
                 continue;
             }
-            let target = self.known.get(&here).filter(|_| here.len() > 1 && depth < 8).and_then(|m| m.bound.get(name));
+            let target = self
+                .known
+                .get(&here)
+                .filter(|module| module.file != "lib.rs" && depth < 8)
+                .and_then(|m| m.bound.get(name));
             let target = target.and_then(|target| self.absolute(&here, target, depth));
             return match target {
                 Some(target) => self.owner(&[target.as_slice(), &path[at + 1..]].concat(), depth + 1),
@@ -209,19 +212,27 @@ fn flatten(tree: &UseTree) -> Vec<Used> {
 struct Reader<'a> {
     modules: &'a Modules,
     file: &'a str,
+    /// The module the file is, and the one inside it that is being read.
+    of_file: ModulePath,
     module: ModulePath,
     found: BTreeMap<(String, String), Import>,
     refusals: Vec<String>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(modules: &'a Modules) -> Reader<'a> {
+        let (of_file, module) = (Vec::new(), Vec::new());
+        Reader { modules, file: "", of_file, module, found: BTreeMap::new(), refusals: Vec::new() }
+    }
+
     fn record(&mut self, segments: &[String]) {
         let Some(path) = self.modules.absolute(&self.module, segments, 0) else { return };
         let owner = self.modules.owner(&path, 0);
         let Some(target) = self.modules.known.get(&owner) else { return };
         let room = |path: &[String]| {
-            let in_library = path[0] == "lib" && self.modules.known.contains_key(path.get(..2).unwrap_or_default());
-            if in_library { path[1].clone() } else { path[0].clone() }
+            // A module written out inside `lib.rs` is part of `lib.rs`.
+            let top = self.modules.known.get(path.get(..2).unwrap_or_default()).filter(|top| top.file != "lib.rs");
+            if top.is_some() && path[0] == "lib" { path[1].clone() } else { path[0].clone() }
         };
         let import = Import {
             from_file: self.file.to_owned(),
@@ -229,7 +240,7 @@ impl Reader<'_> {
             to_file: target.file.clone(),
             to_room: room(&path),
             path: format!("crate::{}", path[1..].join("::")),
-            names_own_part: owner.len() > self.module.len() && owner.starts_with(&self.module),
+            names_own_part: owner.len() > self.of_file.len() && owner.starts_with(&self.of_file),
         };
         if import.from_file != import.to_file {
             self.found.entry((import.from_file.clone(), import.path.clone())).or_insert(import);
