@@ -11,6 +11,7 @@ mod random;
 mod rows;
 mod storage;
 mod sync;
+mod vector;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
@@ -19,6 +20,8 @@ pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
 pub use serde_json::json;
+pub use vector::metric::Metric;
+pub use vector::{MAX_DIMENSION, Vector, VectorRef, magnitude, normalize};
 
 /// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
 pub mod fs {

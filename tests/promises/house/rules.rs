@@ -35,7 +35,7 @@ const WALLS: &[(&str, &str)] = &[
 const FENCES: &[(&str, &[&str])] = &[
     ("bincode", &["storage/codec.rs"]),
     ("memmap2", &["storage/fs/mmap.rs"]),
-    ("simsimd", &["vector/kernel/simsimd.rs"]),
+    ("simsimd", &["vector/kernel/"]),
     ("unsafe", &["storage/fs/mmap.rs", "vector/kernel/"]),
 ];
 

@@ -1,0 +1,35 @@
+//! The kernels of the SimSIMD library, which looks at the processor itself and has code for many.
+//!
+//! It has no sum of absolute differences, so that one is the plain loop.
+
+use ::simsimd::{BinarySimilarity, SpatialSimilarity};
+
+use super::Kernels;
+use super::scalar::Scalar;
+
+/// SimSIMD's kernels.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SimSimd;
+
+/// It answers `None` to slices of different lengths, which callers never pass; the plain loop then stands in.
+impl Kernels for SimSimd {
+    #[inline(always)]
+    fn dot(self, a: &[f32], b: &[f32]) -> f32 {
+        f32::dot(a, b).map_or_else(|| Scalar.dot(a, b), |dot| dot as f32)
+    }
+
+    #[inline(always)]
+    fn l2(self, a: &[f32], b: &[f32]) -> f32 {
+        f32::l2sq(a, b).map_or_else(|| Scalar.l2(a, b), |distance| distance as f32)
+    }
+
+    #[inline(always)]
+    fn l1(self, a: &[f32], b: &[f32]) -> f32 {
+        Scalar.l1(a, b)
+    }
+
+    #[inline(always)]
+    fn hamming(self, a: &[u8], b: &[u8]) -> u32 {
+        u8::hamming(a, b).map_or_else(|| Scalar.hamming(a, b), |distance| distance as u32)
+    }
+}
