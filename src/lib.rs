@@ -3,6 +3,8 @@
 mod bytes;
 mod clock;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod ids;
 mod key;
 mod payload;

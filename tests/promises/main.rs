@@ -7,4 +7,5 @@
 )]
 
 mod documents;
+mod fuzz_corpus;
 mod house;

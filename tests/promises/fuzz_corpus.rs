@@ -1,0 +1,111 @@
+//! No bytes on disk make the engine panic or misread: every input that fuzzing keeps is replayed here, whole, cut short
+//! and with bytes changed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use driftline::fuzzing::{TARGETS, Target};
+
+/// Variants tried of one input, so that long inputs do not take minutes.
+const VARIANTS_PER_INPUT: usize = 1_000;
+/// An input in the repository is a small one.
+const MAX_INPUT_BYTES: usize = 20 * 1024;
+
+#[test]
+fn every_kept_input_is_read_or_refused() {
+    for target in TARGETS {
+        for (path, input) in inputs(target) {
+            assert!(input.len() <= MAX_INPUT_BYTES, "{} is too large to keep", path.display());
+            survive(target, &path, &input);
+        }
+    }
+}
+
+#[test]
+fn every_kept_input_cut_short_is_read_or_refused() {
+    for target in TARGETS {
+        for (path, input) in inputs(target) {
+            for length in spread(input.len()) {
+                survive(target, &path, &input[..length]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_kept_input_with_a_byte_changed_is_read_or_refused() {
+    for target in TARGETS {
+        for (path, mut input) in inputs(target) {
+            for place in spread(input.len()) {
+                let before = input[place];
+                for changed in [before ^ 1, before ^ 0x80, 0, 0xFF] {
+                    input[place] = changed;
+                    survive(target, &path, &input);
+                }
+                input[place] = before;
+            }
+        }
+    }
+}
+
+/// A seed that no longer is what the code writes means that a format has changed: then a store of before cannot be read
+/// either. Where that is meant, `DRIFTLINE_WRITE_SEEDS=1` writes the seeds anew.
+#[test]
+fn the_seeds_are_what_the_code_writes_today() {
+    let write = std::env::var_os("DRIFTLINE_WRITE_SEEDS").is_some();
+    for target in TARGETS {
+        let seeds = (target.seeds)();
+        assert!(!seeds.is_empty(), "no seeds for {}", target.name);
+        for seed in seeds {
+            let path = folder(target).join(format!("seed-{}", seed.name));
+            if write {
+                fs::create_dir_all(folder(target)).expect("a folder of seeds");
+                fs::write(&path, &seed.bytes).expect("a seed file");
+            }
+            let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            assert!(kept == seed.bytes, "{} is not what the code writes today", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_fuzz_target_is_replayed_here() {
+    let programs = fs::read_dir(root().join("fuzz/fuzz_targets")).expect("the folder of fuzz targets");
+    let mut programs: Vec<_> = programs.map(|entry| entry.unwrap().path()).collect();
+    programs.sort();
+    let stems: Vec<_> = programs.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
+    let mut known: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+    known.sort_unstable();
+    assert_eq!(stems, known);
+}
+
+/// Runs the check, and names the input should it panic.
+#[track_caller]
+fn survive(target: &Target, path: &Path, input: &[u8]) {
+    if std::panic::catch_unwind(|| (target.check)(input)).is_err() {
+        panic!("a variant of {} broke {}; its bytes: {input:02x?}", path.display(), target.name);
+    }
+}
+
+/// At most [`VARIANTS_PER_INPUT`] places below `length`: all of the beginning and the end, some of the middle.
+fn spread(length: usize) -> Vec<usize> {
+    let edge = VARIANTS_PER_INPUT / 4;
+    let step = (length / (VARIANTS_PER_INPUT / 2)).max(1);
+    let near_an_end = |place: &usize| *place < edge || *place + edge >= length;
+    (0..length).filter(|place| near_an_end(place) || place % step == 0).collect()
+}
+
+fn inputs(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
+    let entries = fs::read_dir(folder(target)).unwrap_or_else(|error| panic!("the corpus of {}: {error}", target.name));
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry of the corpus").path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| (path.clone(), fs::read(&path).expect("an input"))).collect()
+}
+
+fn folder(target: &Target) -> PathBuf {
+    root().join("fuzz/corpus").join(target.name)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
