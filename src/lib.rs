@@ -6,6 +6,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ids;
+mod index;
 mod key;
 mod payload;
 mod pool;
@@ -18,6 +19,7 @@ mod vector;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::Lsn;
+pub use index::{IndexSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
