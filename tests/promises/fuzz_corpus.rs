@@ -79,11 +79,13 @@ fn every_fuzz_target_is_replayed_here() {
     assert_eq!(stems, known);
 }
 
-/// Runs the check, and names the input should it panic.
+/// Runs the check; should it panic, keeps the input and says where.
 #[track_caller]
 fn survive(target: &Target, path: &Path, input: &[u8]) {
     if std::panic::catch_unwind(|| (target.check)(input)).is_err() {
-        panic!("a variant of {} broke {}; its bytes: {input:02x?}", path.display(), target.name);
+        let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("broke-{}", target.name));
+        fs::write(&kept, input).expect("a place for the input that broke it");
+        panic!("a variant of {} broke {}; it is kept as {}", path.display(), target.name, kept.display());
     }
 }
 
