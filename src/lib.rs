@@ -30,6 +30,7 @@ pub use vector::{MAX_DIMENSION, Vector, VectorRef, magnitude, normalize};
 /// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
 pub mod fs {
     pub use crate::storage::fs::{
-        Access, DiskFs, File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, PublishError, ReadMode,
+        Access, DiskFs, Fault, File, FileSystem, Lasting, LockGuard, LockMode, Mapping, MemoryFs, PublishError,
+        ReadMode, SimulatedFs,
     };
 }

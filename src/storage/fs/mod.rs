@@ -4,18 +4,25 @@
 
 #[cfg(test)]
 mod conformance;
+mod crash;
 mod disk;
+mod fault;
 mod locks;
 mod memory;
 mod mmap;
+mod pages;
+mod simulated;
+mod unsynced;
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 pub use disk::DiskFs;
+pub use fault::{Fault, Lasting};
 pub use memory::MemoryFs;
 pub use mmap::{Access, Mapping};
+pub use simulated::SimulatedFs;
 
 /// One directory of a store.
 ///
