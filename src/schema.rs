@@ -1,0 +1,413 @@
+//! What the records of a collection look like, fixed when it is created.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::IndexSpec;
+use crate::vector::metric::Metric;
+use crate::vector::{MAX_DIMENSION, VectorRef};
+
+/// The most bits a vector of bits may have.
+pub const MAX_BITS: usize = 131_072;
+
+/// The most characters the name of a model may have.
+const MAX_MODEL_CHARS: usize = 128;
+
+/// What a collection holds: which vectors, how they are compared and found, how long records live, and which model the
+/// vectors come from.
+///
+/// It is checked when the collection is created, and does not change after that.
+///
+/// ```
+/// use driftline::{Metric, Schema};
+/// use std::time::Duration;
+///
+/// let schema = Schema::vector(384, Metric::Cosine).model("minilm-l6@1").ttl(Duration::from_secs(90 * 86_400));
+/// assert_eq!(schema.to_string(), "f32[384] cosine index flat model 'minilm-l6@1' ttl 90d");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schema {
+    vectors: Vectors,
+    index: IndexSpec,
+    ttl: Option<Duration>,
+    model: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Vectors {
+    None,
+    F32 { dimension: usize, metric: Metric },
+    Bits { bits: usize },
+}
+
+impl Schema {
+    /// Every record has a vector of `dimension` numbers, at most [`MAX_DIMENSION`].
+    pub fn vector(dimension: usize, metric: Metric) -> Schema {
+        Schema::of(Vectors::F32 { dimension, metric })
+    }
+
+    /// Every record has a vector of `bits` bits, a multiple of 8 and at most [`MAX_BITS`], compared by the Hamming
+    /// distance.
+    pub fn bits(bits: usize) -> Schema {
+        Schema::of(Vectors::Bits { bits })
+    }
+
+    /// Records have no vector.
+    pub fn payload_only() -> Schema {
+        Schema::of(Vectors::None)
+    }
+
+    /// How the nearest vectors are found; [`IndexSpec::Flat`] unless said otherwise.
+    #[must_use]
+    pub fn index(self, index: IndexSpec) -> Schema {
+        Schema { index, ..self }
+    }
+
+    /// How long a record lives after it was put, unless the record says otherwise; for ever when this is not called.
+    /// Whole microseconds count.
+    #[must_use]
+    pub fn ttl(self, ttl: Duration) -> Schema {
+        let micros = u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX);
+        Schema { ttl: Some(Duration::from_micros(micros)), ..self }
+    }
+
+    /// The model that the vectors come from, with its version: any text of 1 to 128 characters. Vectors that are said
+    /// to come from another are refused.
+    #[must_use]
+    pub fn model(self, model: impl Into<String>) -> Schema {
+        Schema { model: Some(model.into()), ..self }
+    }
+
+    /// Numbers or bits in a vector; `None` when records have no vector.
+    pub fn dimension(&self) -> Option<usize> {
+        match self.vectors {
+            Vectors::None => None,
+            Vectors::F32 { dimension, .. } => Some(dimension),
+            Vectors::Bits { bits } => Some(bits),
+        }
+    }
+
+    /// How vectors are compared; `None` when records have no vector.
+    pub fn metric(&self) -> Option<Metric> {
+        match self.vectors {
+            Vectors::None => None,
+            Vectors::F32 { metric, .. } => Some(metric),
+            Vectors::Bits { .. } => Some(Metric::Hamming),
+        }
+    }
+
+    /// How the nearest vectors are found.
+    pub fn index_spec(&self) -> &IndexSpec {
+        &self.index
+    }
+
+    /// How long a record lives.
+    pub fn time_to_live(&self) -> Option<Duration> {
+        self.ttl
+    }
+
+    /// The model that the vectors come from.
+    pub fn model_name(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Refuses a schema that breaks a rule, naming the value and the rule.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.vectors.check()?;
+        if let Some(ttl) = self.ttl
+            && !(1..=i64::MAX as u128).contains(&ttl.as_micros())
+        {
+            return Err(Error::invalid(format!("a time to live of {ttl:?} is outside its range"))
+                .mend("use at least a microsecond and less than 290,000 years, or none"));
+        }
+        match &self.model {
+            Some(model) => check_model(model),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses `wanted` when it differs from this schema, which an existing collection has.
+    pub(crate) fn agrees(&self, wanted: &Schema) -> Result<()> {
+        let differs = |kind, what: &str, has: &dyn fmt::Display, asked: &dyn fmt::Display| {
+            let message = format!("the collection exists with {what} {has}, and {what} {asked} was asked for");
+            Err(Error::new(kind, message).mend("use the schema it has, or another collection"))
+        };
+        let differs_in_kind = std::mem::discriminant(&self.vectors) != std::mem::discriminant(&wanted.vectors);
+        if differs_in_kind {
+            return differs(ErrorKind::Exists, "vectors", &self.vectors, &wanted.vectors);
+        }
+        if let (Some(has), Some(asked)) = (self.dimension(), wanted.dimension())
+            && has != asked
+        {
+            return differs(ErrorKind::Dimension, "dimension", &has, &asked);
+        }
+        if self.vectors != wanted.vectors {
+            return differs(ErrorKind::Exists, "vectors", &self.vectors, &wanted.vectors);
+        }
+        if self.model != wanted.model {
+            return differs(ErrorKind::ModelMismatch, "model", &Model(&self.model), &Model(&wanted.model));
+        }
+        if self.index != wanted.index {
+            return differs(ErrorKind::Exists, "index", &self.index, &wanted.index);
+        }
+        if self.ttl != wanted.ttl {
+            return differs(ErrorKind::Exists, "time to live", &Ttl(self.ttl), &Ttl(wanted.ttl));
+        }
+        Ok(())
+    }
+
+    /// Refuses what cannot be the vector of a record, or a query, under this schema.
+    pub(crate) fn check_vector(&self, vector: Option<VectorRef<'_>>) -> Result<()> {
+        let vector = match (self.vectors, vector) {
+            (Vectors::None, None) => return Ok(()),
+            (Vectors::None, Some(_)) => {
+                return Err(Error::invalid("this collection holds no vectors").mend("leave the vector out"));
+            }
+            (vectors, None) => {
+                return Err(Error::invalid(format!("a vector is missing; this collection holds {vectors}"))
+                    .mend("give each record its vector, or use a collection without vectors"));
+            }
+            (Vectors::F32 { .. }, Some(vector @ VectorRef::F32(_))) => vector,
+            (Vectors::Bits { .. }, Some(vector @ VectorRef::Bits(_))) => vector,
+            (vectors, Some(vector)) => {
+                let given = if vector.as_f32().is_some() { "numbers" } else { "bits" };
+                return Err(Error::invalid(format!("the vector is made of {given}; this collection holds {vectors}"))
+                    .mend("convert it"));
+            }
+        };
+        let (expected, given) = (self.dimension().unwrap_or(0), vector.dimension());
+        if expected != given {
+            return Err(Error::new(
+                ErrorKind::Dimension,
+                format!("the vector has dimension {given}; this collection holds {expected}"),
+            )
+            .mend("check that it comes from the model of this collection"));
+        }
+        vector.check_finite()?;
+        if self.metric() == Some(Metric::Cosine) { vector.check_direction() } else { Ok(()) }
+    }
+
+    fn of(vectors: Vectors) -> Schema {
+        Schema { vectors, index: IndexSpec::default(), ttl: None, model: None }
+    }
+}
+
+impl Vectors {
+    fn check(self) -> Result<()> {
+        match self {
+            Vectors::None => Ok(()),
+            Vectors::F32 { metric: Metric::Hamming, .. } => {
+                Err(Error::invalid("the metric hamming compares bits, not numbers")
+                    .mend("use Schema::bits, or one of the metrics l2, cosine, dot and l1"))
+            }
+            Vectors::F32 { dimension, .. } if !(1..=MAX_DIMENSION).contains(&dimension) => {
+                Err(Error::invalid(format!("dimension {dimension} is outside 1 to {MAX_DIMENSION}"))
+                    .mend("use the number of values that the model gives"))
+            }
+            Vectors::Bits { bits } if !(8..=MAX_BITS).contains(&bits) || bits % 8 != 0 => {
+                Err(Error::invalid(format!("{bits} bits are not a multiple of 8 between 8 and {MAX_BITS}"))
+                    .mend("pad the vectors with zero bits"))
+            }
+            Vectors::F32 { .. } | Vectors::Bits { .. } => Ok(()),
+        }
+    }
+}
+
+fn check_model(model: &str) -> Result<()> {
+    let characters = model.chars().count();
+    let why = if characters == 0 {
+        "is empty".to_owned()
+    } else if characters > MAX_MODEL_CHARS {
+        format!("has {characters} characters, over the limit of {MAX_MODEL_CHARS}")
+    } else if let Some(control) = model.chars().find(|character| character.is_control()) {
+        format!("holds {control:?}, which cannot be printed")
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(format!("the name of the model {why}")).mend("use a name and a version, such as minilm-l6@1"))
+}
+
+/// As the shell prints it.
+impl fmt::Display for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.vectors.fmt(f)?;
+        if self.vectors != Vectors::None {
+            write!(f, " index {}", self.index)?;
+        }
+        if self.model.is_some() {
+            write!(f, " model {}", Model(&self.model))?;
+        }
+        if self.ttl.is_some() {
+            write!(f, " ttl {}", Ttl(self.ttl))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Vectors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Vectors::None => f.write_str("payload only"),
+            Vectors::F32 { dimension, metric } => write!(f, "f32[{dimension}] {metric}"),
+            Vectors::Bits { bits } => write!(f, "bits[{bits}] {}", Metric::Hamming),
+        }
+    }
+}
+
+/// A model in quotes, or `none`; a quote inside is doubled.
+struct Model<'a>(&'a Option<String>);
+
+impl fmt::Display for Model<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(model) => write!(f, "'{}'", model.replace('\'', "''")),
+            None => f.write_str("none"),
+        }
+    }
+}
+
+/// A time to live in the largest unit that divides it, or `none`.
+struct Ttl(Option<Duration>);
+
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [(u128, &str); 5] =
+            [(86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms")];
+        let Some(ttl) = self.0 else { return f.write_str("none") };
+        let micros = ttl.as_micros();
+        let (size, unit) = UNITS.into_iter().find(|(size, _)| micros % size == 0).unwrap_or((1, "us"));
+        write!(f, "{}{unit}", micros / size)
+    }
+}
+
+/// `vectors` (`f32`, `bits` or `none`), `dimension`, `metric`, `index`, `ttl_us` and `model`; what there is not is null.
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let vectors = match self.vectors {
+            Vectors::None => "none",
+            Vectors::F32 { .. } => "f32",
+            Vectors::Bits { .. } => "bits",
+        };
+        let mut fields = serializer.serialize_struct("Schema", 6)?;
+        fields.serialize_field("vectors", vectors)?;
+        fields.serialize_field("dimension", &self.dimension())?;
+        fields.serialize_field("metric", &self.metric())?;
+        fields.serialize_field("index", &self.metric().map(|_| &self.index))?;
+        fields.serialize_field("ttl_us", &self.ttl.map(|ttl| ttl.as_micros() as u64))?;
+        fields.serialize_field("model", &self.model)?;
+        fields.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn full() -> Schema {
+        Schema::vector(384, Metric::Cosine).model("x").ttl(90 * DAY)
+    }
+
+    #[test]
+    fn display_is_what_the_shell_prints() {
+        let cases = [
+            (full(), "f32[384] cosine index flat model 'x' ttl 90d"),
+            (Schema::bits(256), "bits[256] hamming index flat"),
+            (Schema::payload_only().ttl(Duration::from_secs(5400)), "payload only ttl 90m"),
+            (Schema::payload_only().ttl(Duration::from_micros(1_500)), "payload only ttl 1500us"),
+            (Schema::vector(3, Metric::L2).model("it's"), "f32[3] l2 index flat model 'it''s'"),
+        ];
+        for (schema, text) in cases {
+            assert_eq!(schema.to_string(), text);
+        }
+        let json = r#"{"vectors":"bits","dimension":8,"metric":"hamming","index":"flat","ttl_us":null,"model":null}"#;
+        assert_eq!(serde_json::to_string(&Schema::bits(8)).unwrap(), json);
+    }
+
+    #[test]
+    fn rules_are_checked_at_their_edges() {
+        for schema in [
+            full(),
+            Schema::vector(1, Metric::L1),
+            Schema::vector(MAX_DIMENSION, Metric::Dot),
+            Schema::bits(8),
+            Schema::bits(MAX_BITS),
+            Schema::payload_only().ttl(Duration::from_micros(1)),
+            Schema::payload_only().model("é".repeat(128)),
+        ] {
+            assert!(schema.check().is_ok(), "{schema}");
+        }
+        for (schema, named) in [
+            (Schema::vector(0, Metric::L2), "dimension 0 "),
+            (Schema::vector(MAX_DIMENSION + 1, Metric::L2), "dimension 16385 "),
+            (Schema::vector(8, Metric::Hamming), "hamming"),
+            (Schema::bits(0), "0 bits"),
+            (Schema::bits(12), "12 bits"),
+            (Schema::bits(MAX_BITS + 8), "131080 bits"),
+            (Schema::payload_only().ttl(Duration::ZERO), "0ns"),
+            (Schema::payload_only().ttl(Duration::from_nanos(999)), "0ns"),
+            (Schema::payload_only().ttl(Duration::MAX), "time to live"),
+            (Schema::payload_only().model(""), "empty"),
+            (Schema::payload_only().model("é".repeat(129)), "129 characters"),
+            (Schema::payload_only().model("a\nb"), "'\\n'"),
+        ] {
+            let error = schema.check().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn schemas_that_differ_do_not_agree_and_say_why() {
+        assert!(full().agrees(&full()).is_ok());
+        let none = Schema::payload_only();
+        assert!(none.agrees(&none).is_ok());
+        for (wanted, kind, named) in [
+            (Schema { vectors: Vectors::Bits { bits: 384 }, ..full() }, ErrorKind::Exists, "bits[384]"),
+            (none, ErrorKind::Exists, "payload only"),
+            (Schema::vector(3, Metric::Cosine).model("y"), ErrorKind::Dimension, "384, and dimension 3"),
+            (Schema::vector(384, Metric::L2).model("x").ttl(90 * DAY), ErrorKind::Exists, "f32[384] l2"),
+            (full().model("y"), ErrorKind::ModelMismatch, "'x', and model 'y'"),
+            (Schema { model: None, ..full() }, ErrorKind::ModelMismatch, "model none"),
+            (full().ttl(DAY), ErrorKind::Exists, "90d, and time to live 1d"),
+        ] {
+            let error = full().agrees(&wanted).unwrap_err();
+            assert_eq!(error.kind(), kind, "{error}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn vectors_are_checked_at_the_door() {
+        let cosine = Schema::vector(3, Metric::Cosine);
+        let l2 = Schema::vector(3, Metric::L2);
+        let check = |schema: &Schema, values: &[f32]| schema.check_vector(Some(values.into()));
+        assert!(check(&cosine, &[1.0, 0.0, 0.0]).is_ok());
+        assert!(check(&l2, &[0.0; 3]).is_ok());
+        assert!(Schema::bits(16).check_vector(Some(VectorRef::Bits(&[0, 0]))).is_ok());
+        assert!(Schema::payload_only().check_vector(None).is_ok());
+        let error = check(&l2, &[1.0, 2.0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Dimension);
+        assert!(error.to_string().contains("dimension 2; this collection holds 3"), "{error}");
+        for (result, named) in [
+            (check(&l2, &[1.0, f32::NAN, 2.0]), "NaN at position 1"),
+            (check(&l2, &[1.0, 2.0, f32::INFINITY]), "inf at position 2"),
+            (check(&cosine, &[0.0, -0.0, 0.0]), "no direction"),
+            (l2.check_vector(None), "a vector is missing"),
+            (check(&Schema::payload_only(), &[1.0]), "no vectors"),
+            (l2.check_vector(Some(VectorRef::Bits(&[1, 2, 3]))), "made of bits"),
+            (check(&Schema::bits(8), &[1.0; 8]), "made of numbers"),
+        ] {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+            assert!(error.to_string().contains(named), "{error}");
+        }
+        let error = Schema::bits(16).check_vector(Some(VectorRef::Bits(&[0]))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Dimension);
+    }
+}
