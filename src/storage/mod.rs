@@ -1,3 +1,10 @@
 //! Files: the log, the manifest, containers of sections, and the file systems under them. Knows no vectors.
 
+pub(crate) mod checksum;
+pub(crate) mod codec;
 pub(crate) mod fs;
+mod header;
+pub(crate) mod manifest;
+pub(crate) mod names;
+pub(crate) mod sections;
+pub(crate) mod wal;

@@ -1,0 +1,309 @@
+//! Reads a container: opens it without touching its data, and checks data the first time it is read.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::format::{
+    CHUNK_BYTES, DATA_AT, Entry, FOOTER_BYTES, Footer, META_AT, chunk_count, decode_contents, decode_fields,
+};
+use super::{FileKind, FileRef, SectionId};
+use crate::error::{Error, Result};
+use crate::ids::StoreId;
+use crate::pool::Pool;
+use crate::storage::checksum::crc32;
+use crate::storage::fs::{FileSystem, Mapping, ReadMode};
+use crate::storage::header::{PAGE_BYTES, decode_page, page_crc};
+use crate::sync::{AtomicU64, Ordering};
+
+/// Chunks that one thread verifies in one go.
+const CHUNKS_PER_TASK: usize = 16;
+
+/// A container open for reading, shared by all who read it.
+///
+/// Its bytes never change. Which chunks were verified is kept in one bit each; two threads that touch a chunk for the
+/// first time at once both verify it, which costs time and nothing else.
+pub(crate) struct Container {
+    name: String,
+    kind: FileKind,
+    store: StoreId,
+    file: FileRef,
+    bytes: Mapping,
+    meta: Range<usize>,
+    sections: Vec<Place>,
+    verified: Vec<AtomicU64>,
+}
+
+/// Where a section is, and how much of it was never read.
+struct Place {
+    id: SectionId,
+    start: usize,
+    length: usize,
+    /// Where the checksums of its chunks are.
+    checksums_at: usize,
+    /// The bit of its first chunk.
+    first_bit: usize,
+    unverified: AtomicU64,
+}
+
+impl Container {
+    /// Opens the file `name` and checks that it is the one the manifest means: its length, header, footer and table of
+    /// contents. Sections are not read.
+    pub(crate) fn open(
+        fs: &Arc<dyn FileSystem>,
+        name: &str,
+        kind: FileKind,
+        store: StoreId,
+        expected: &FileRef,
+        mode: ReadMode,
+    ) -> Result<Arc<Container>> {
+        check_length(fs.as_ref(), name, expected.length)?;
+        let bytes =
+            fs.map(name, expected.length, mode).map_err(|error| Error::io("read a file into memory", name, error))?;
+        let frame = Frame::check(&bytes, name, kind, store, expected)?;
+        let mut chunks = 0;
+        let sections = frame.entries.iter().map(|entry| Place::new(entry, &mut chunks)).collect();
+        let verified = (0..chunks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        let meta = frame.meta;
+        Ok(Arc::new(Container { name: name.to_owned(), kind, store, file: *expected, bytes, meta, sections, verified }))
+    }
+
+    /// What the writer said about the file as a whole.
+    pub(crate) fn meta(&self) -> &[u8] {
+        &self.bytes[self.meta.clone()]
+    }
+
+    /// The section `id`, which files of this kind always have.
+    pub(crate) fn section(self: &Arc<Self>, id: SectionId) -> Result<Section> {
+        self.find(id).ok_or_else(|| Error::corrupt(format!("the file has no section {}", id.0), &self.name))
+    }
+
+    /// The section `id`, where the file has it.
+    pub(crate) fn find(self: &Arc<Self>, id: SectionId) -> Option<Section> {
+        let index = self.sections.iter().position(|place| place.id == id)?;
+        Some(Section { container: self.clone(), index })
+    }
+
+    /// Checks every byte of the file again, whether it was read before or not. The error names the first damage.
+    pub(crate) fn verify(&self, pool: &Pool) -> Result<()> {
+        Frame::check(&self.bytes, &self.name, self.kind, self.store, &self.file)?;
+        let mut end = DATA_AT as usize;
+        for place in &self.sections {
+            self.check_padding(end..place.start)?;
+            self.check_section(place, pool)?;
+            end = place.start + place.length;
+        }
+        let index_at = self.sections.first().map_or(end, |first| first.checksums_at);
+        self.check_padding(end..index_at)
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The length of the file in bytes.
+    pub(crate) fn length(&self) -> u64 {
+        self.file.length
+    }
+
+    fn check_padding(&self, range: Range<usize>) -> Result<()> {
+        match self.bytes[range.clone()].iter().all(|byte| *byte == 0) {
+            true => Ok(()),
+            false => Err(self.damaged("bytes between two sections are not zero", &range)),
+        }
+    }
+
+    /// Verifies all chunks of a section, verified before or not.
+    fn check_section(&self, place: &Place, pool: &Pool) -> Result<()> {
+        let chunks = place.chunks();
+        pool.map(chunks.div_ceil(CHUNKS_PER_TASK), |task| {
+            let first = task * CHUNKS_PER_TASK;
+            (first..chunks.min(first + CHUNKS_PER_TASK)).try_for_each(|chunk| self.check_chunk(place, chunk))
+        })?;
+        Ok(())
+    }
+
+    /// Verifies those of `chunks` that were not yet.
+    fn touch(&self, place: &Place, mut chunks: Range<usize>) -> Result<()> {
+        if place.unverified.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
+        chunks.try_for_each(|chunk| match self.is_verified(place, chunk) {
+            true => Ok(()),
+            false => self.check_chunk(place, chunk),
+        })
+    }
+
+    fn is_verified(&self, place: &Place, chunk: usize) -> bool {
+        let bit = place.first_bit + chunk;
+        self.verified[bit / 64].load(Ordering::Acquire) >> (bit % 64) & 1 == 1
+    }
+
+    fn check_chunk(&self, place: &Place, chunk: usize) -> Result<()> {
+        let start = place.start + chunk * CHUNK_BYTES;
+        let range = start..(place.start + place.length).min(start + CHUNK_BYTES);
+        let stored = &self.bytes[place.checksums_at + 4 * chunk..][..4];
+        if crc32(&[&self.bytes[range.clone()]]).to_le_bytes() != stored {
+            return Err(self.damaged("a checksum does not match", &range));
+        }
+        let bit = place.first_bit + chunk;
+        let mask = 1 << (bit % 64);
+        if self.verified[bit / 64].fetch_or(mask, Ordering::AcqRel) & mask == 0 {
+            place.unverified.fetch_sub(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn damaged(&self, what: &str, range: &Range<usize>) -> Error {
+        Error::corrupt(what, format!("{} at {}..{}", self.name, range.start, range.end))
+    }
+}
+
+impl fmt::Debug for Container {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Container").field("name", &self.name).field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    /// Takes its bits after the `chunks` of the sections before.
+    fn new(entry: &Entry, chunks: &mut usize) -> Place {
+        let first_bit = *chunks;
+        let count = chunk_count(entry.length);
+        *chunks += count as usize;
+        Place {
+            id: entry.id,
+            start: entry.offset as usize,
+            length: entry.length as usize,
+            checksums_at: entry.checksums_at as usize,
+            first_bit,
+            unverified: AtomicU64::new(count),
+        }
+    }
+
+    fn chunks(&self) -> usize {
+        self.length.div_ceil(CHUNK_BYTES)
+    }
+}
+
+fn check_length(fs: &dyn FileSystem, name: &str, expected: u64) -> Result<()> {
+    let length = match fs.open(name).and_then(|file| file.length()) {
+        Ok(length) => length,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::corrupt("a file the manifest lists is missing", name));
+        }
+        Err(error) => return Err(Error::io("open a file", name, error)),
+    };
+    if length != expected {
+        return Err(Error::corrupt(format!("the file has {length} bytes instead of {expected}"), name));
+    }
+    Ok(())
+}
+
+/// What surrounds the sections, once it is known to be right.
+struct Frame {
+    meta: Range<usize>,
+    entries: Vec<Entry>,
+}
+
+impl Frame {
+    fn check(file: &[u8], name: &str, kind: FileKind, store: StoreId, expected: &FileRef) -> Result<Frame> {
+        let footer_at = file.len().checked_sub(FOOTER_BYTES).filter(|at| *at >= PAGE_BYTES);
+        let footer_at = footer_at.ok_or_else(|| Error::corrupt("the file is too short", name))?;
+        let damaged = |what: &str, at: u64| Error::corrupt(what, format!("{name} at {at}"));
+        let header = &file[..PAGE_BYTES];
+        let meta = decode_fields(decode_page(header, kind.letter(), store, expected.id, name)?, kind)
+            .ok_or_else(|| damaged("the header describes another kind of file", META_AT as u64))?;
+        let footer = Footer::decode(&file[footer_at..], kind, expected.footer_crc)
+            .filter(|footer| footer.length == file.len() as u64 && footer.file == expected.id)
+            .ok_or_else(|| damaged("the footer is not the one the manifest knows", footer_at as u64))?;
+        if page_crc(header) != Some(footer.header_crc) {
+            return Err(damaged("the header is not the one the footer knows", 0));
+        }
+        let index = usize::try_from(footer.index_at).ok().and_then(|at| file.get(at..footer_at));
+        if index.is_none_or(|index| crc32(&[index]) != footer.index_crc) {
+            return Err(damaged("the checksum of the table of contents does not match", footer.index_at));
+        }
+        let entries = decode_contents(file, &footer)
+            .ok_or_else(|| damaged("the table of contents describes an impossible file", footer.contents_at))?;
+        Ok(Frame { meta, entries })
+    }
+}
+
+/// One section of a container. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Section {
+    container: Arc<Container>,
+    index: usize,
+}
+
+impl Section {
+    /// The length in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.place().length
+    }
+
+    /// The bytes of `range`, every chunk of which is verified when it is first touched.
+    pub(crate) fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        let place = self.place();
+        if range.start > range.end || range.end > place.length {
+            let (start, end) = (range.start, range.end);
+            return Err(self.impossible(format!("bytes {start}..{end} are wanted of a section of {}", place.length)));
+        }
+        if !range.is_empty() {
+            self.container.touch(place, range.start / CHUNK_BYTES..range.end.div_ceil(CHUNK_BYTES))?;
+        }
+        Ok(&self.container.bytes[place.start + range.start..place.start + range.end])
+    }
+
+    /// All bytes.
+    pub(crate) fn all(&self) -> Result<&[u8]> {
+        self.bytes(0..self.len())
+    }
+
+    /// The whole section as an array.
+    pub(crate) fn values<T: bytemuck::Pod>(&self) -> Result<&[T]> {
+        let bytes = self.all()?;
+        bytemuck::try_cast_slice(bytes).map_err(|error| {
+            self.impossible(format!("{} bytes are no array of values of {}: {error}", bytes.len(), size_of::<T>()))
+        })
+    }
+
+    /// The value at `index` of the section as an array; verifies its chunk only.
+    pub(crate) fn value<T: bytemuck::Pod>(&self, index: usize) -> Result<T> {
+        let start = index.checked_mul(size_of::<T>());
+        let range = start.and_then(|start| Some(start..start.checked_add(size_of::<T>())?));
+        let range = range.ok_or_else(|| self.impossible(format!("value {index} is wanted")))?;
+        Ok(bytemuck::pod_read_unaligned(self.bytes(range)?))
+    }
+
+    /// Verifies the whole section, unless that was done before.
+    pub(crate) fn verify(&self, pool: &Pool) -> Result<()> {
+        let place = self.place();
+        match place.unverified.load(Ordering::Acquire) {
+            0 => Ok(()),
+            _ => self.container.check_section(place, pool),
+        }
+    }
+
+    fn place(&self) -> &Place {
+        &self.container.sections[self.index]
+    }
+
+    /// Somebody wants what the section cannot hold: the file contradicts itself.
+    fn impossible(&self, what: String) -> Error {
+        let place = self.place();
+        Error::corrupt(what, format!("{} at {}, section {}", self.container.name, place.start, place.id.0))
+    }
+}
+
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let place = self.place();
+        f.debug_struct("Section")
+            .field("file", &self.container.name)
+            .field("id", &place.id.0)
+            .field("length", &place.length)
+            .finish_non_exhaustive()
+    }
+}
