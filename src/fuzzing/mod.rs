@@ -4,9 +4,17 @@
 //! The fuzz targets under `fuzz/` and the tests that replay `fuzz/corpus/` call the same functions. This is no part of
 //! the public face: it may change with any release.
 
+mod containers;
+mod manifests;
+mod metadata;
 mod payloads;
 
+pub use containers::segment;
+pub use manifests::manifest;
+pub use metadata::codec;
 pub use payloads::payload;
+
+use crate::ids::StoreId;
 
 /// One kind of input.
 #[derive(Debug, Clone, Copy)]
@@ -29,4 +37,14 @@ pub struct Seed {
 }
 
 /// Every kind of input.
-pub const TARGETS: &[Target] = &[Target { name: "payload", check: payload, seeds: payloads::seeds }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "codec", check: codec, seeds: metadata::seeds },
+    Target { name: "manifest", check: manifest, seeds: manifests::seeds },
+    Target { name: "payload", check: payload, seeds: payloads::seeds },
+    Target { name: "segment", check: segment, seeds: containers::seeds },
+];
+
+/// The store that all seeds belong to.
+fn store() -> StoreId {
+    StoreId(*b"driftline-fuzzer")
+}
