@@ -4,10 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::bytes::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::IndexSpec;
+use crate::storage::codec;
 use crate::vector::metric::Metric;
 use crate::vector::{MAX_DIMENSION, VectorRef};
 
@@ -16,6 +18,9 @@ pub const MAX_BITS: usize = 131_072;
 
 /// The most characters the name of a model may have.
 const MAX_MODEL_CHARS: usize = 128;
+
+/// The version of the stored form that this program writes, and the newest it reads.
+const VERSION: u16 = 1;
 
 /// What a collection holds: which vectors, how they are compared and found, how long records live, and which model the
 /// vectors come from.
@@ -191,6 +196,40 @@ impl Schema {
         if self.metric() == Some(Metric::Cosine) { vector.check_direction() } else { Ok(()) }
     }
 
+    /// The stored form of a schema that was checked.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+        let (vectors, dimension) = match self.vectors {
+            Vectors::None => (0, 0),
+            Vectors::F32 { dimension, .. } => (1, dimension),
+            Vectors::Bits { bits } => (2, bits),
+        };
+        codec::encode(&Stored {
+            version: VERSION,
+            vectors,
+            dimension: dimension as u32,
+            metric: self.metric().map_or(0, Metric::code),
+            index: self.index.to_string(),
+            ttl_micros: self.ttl.map(|ttl| ttl.as_micros() as u64),
+            model: self.model.clone(),
+        })
+    }
+
+    /// Reads a stored form; `what` names it in errors, such as "the schema of collection docs".
+    pub(crate) fn decode(bytes: &[u8], what: &str) -> Result<Schema> {
+        let version = Reader::new(bytes).u16().map_err(|_| Error::corrupt(format!("{what} is cut short"), what))?;
+        if version > VERSION {
+            return Err(Error::new(
+                ErrorKind::Version,
+                format!("{what} has format {version}; this program reads {VERSION}"),
+            )
+            .mend("use a newer version of the program"));
+        }
+        let corrupt = |why: &dyn fmt::Display| Error::corrupt(format!("{what} is damaged: {why}"), what);
+        let schema = codec::decode::<Stored>(bytes, what)?.into_schema().map_err(|error| corrupt(&error))?;
+        schema.check().map_err(|error| corrupt(&error))?;
+        Ok(schema)
+    }
+
     fn of(vectors: Vectors) -> Schema {
         Schema { vectors, index: IndexSpec::default(), ttl: None, model: None }
     }
@@ -229,6 +268,38 @@ fn check_model(model: &str) -> Result<()> {
         return Ok(());
     };
     Err(Error::invalid(format!("the name of the model {why}")).mend("use a name and a version, such as minilm-l6@1"))
+}
+
+/// The stored form (frozen): the fields in this order, each at full width. `vectors` is 0 for none, 1 for `f32`, 2 for
+/// bits; `metric` is [`Metric::code`], 0 where there are no vectors. Another form takes another version.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u16,
+    vectors: u8,
+    dimension: u32,
+    metric: u8,
+    index: String,
+    ttl_micros: Option<u64>,
+    model: Option<String>,
+}
+
+impl Stored {
+    fn into_schema(self) -> Result<Schema> {
+        let size = self.dimension as usize;
+        let vectors = match (self.vectors, Metric::from_code(self.metric)) {
+            (0, None) if self.metric == 0 && size == 0 => Vectors::None,
+            (1, Some(metric)) => Vectors::F32 { dimension: size, metric },
+            (2, Some(Metric::Hamming)) => Vectors::Bits { bits: size },
+            (kind, _) => {
+                return Err(Error::invalid(format!("there are no vectors of kind {kind} with metric {}", self.metric)));
+            }
+        };
+        if self.version != VERSION {
+            return Err(Error::invalid(format!("there is no format {}", self.version)));
+        }
+        let index = IndexSpec::parse(&self.index)?;
+        Ok(Schema { vectors, index, ttl: self.ttl_micros.map(Duration::from_micros), model: self.model })
+    }
 }
 
 /// As the shell prints it.
@@ -306,11 +377,27 @@ impl Serialize for Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
 
     fn full() -> Schema {
         Schema::vector(384, Metric::Cosine).model("x").ttl(90 * DAY)
+    }
+
+    fn valid() -> impl Strategy<Value = Schema> {
+        let metric = prop::sample::select(vec![Metric::L2, Metric::Cosine, Metric::Dot, Metric::L1]);
+        let vectors = prop_oneof![
+            Just(Schema::payload_only()),
+            (1..=MAX_DIMENSION, metric).prop_map(|(dimension, metric)| Schema::vector(dimension, metric)),
+            (1..=MAX_BITS / 8).prop_map(|bytes| Schema::bits(bytes * 8)),
+        ];
+        let ttl = prop::option::of((1..=i64::MAX as u64).prop_map(Duration::from_micros));
+        let model = prop::option::of("[a-zé'@ 0-9]{1,128}");
+        (vectors, ttl, model).prop_map(|(schema, ttl, model)| {
+            let schema = ttl.into_iter().fold(schema, Schema::ttl);
+            model.into_iter().fold(schema, Schema::model)
+        })
     }
 
     #[test]
@@ -409,5 +496,59 @@ mod tests {
         }
         let error = Schema::bits(16).check_vector(Some(VectorRef::Bits(&[0]))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Dimension);
+    }
+
+    #[test]
+    fn golden_bytes() {
+        #[rustfmt::skip]
+        let golden: &[u8] = &[
+            1, 0, 1, 0x80, 1, 0, 0, 2,
+            4, 0, 0, 0, 0, 0, 0, 0, b'f', b'l', b'a', b't',
+            1, 0x00, 0xE0, 0x34, 0x95, 0x64, 0x00, 0x00, 0x00,
+            1, 1, 0, 0, 0, 0, 0, 0, 0, b'x',
+        ];
+        let schema = Schema::vector(384, Metric::Cosine).model("x").ttl(5 * DAY);
+        assert_eq!(schema.encode().unwrap(), golden);
+        assert_eq!(Schema::decode(golden, "it").unwrap(), schema);
+        let none = [&[1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0][..], b"flat", &[0, 0]].concat();
+        assert_eq!(Schema::payload_only().encode().unwrap(), none);
+    }
+
+    #[test]
+    fn a_newer_form_asks_for_a_newer_program() {
+        let mut bytes = full().encode().unwrap();
+        bytes[0] = 2;
+        assert_eq!(Schema::decode(&bytes, "it").unwrap_err().kind(), ErrorKind::Version);
+        for bytes in [&[][..], &[1], &[0, 0], &[1, 0]] {
+            assert_eq!(Schema::decode(bytes, "it").unwrap_err().kind(), ErrorKind::Corrupt);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_stored_is_read_back(schema in valid()) {
+            schema.check().unwrap();
+            prop_assert_eq!(Schema::decode(&schema.encode().unwrap(), "it").unwrap(), schema);
+        }
+
+        #[test]
+        fn damage_is_refused_or_gives_a_valid_schema(
+            schema in valid(),
+            place in any::<prop::sample::Index>(),
+            bit in 0..8u32,
+        ) {
+            let mut bytes = schema.encode().unwrap();
+            let place = place.index(bytes.len());
+            prop_assert!(Schema::decode(&bytes[..place], "it").is_err());
+            bytes[place] ^= 1u8 << bit;
+            if let Ok(schema) = Schema::decode(&bytes, "it") {
+                schema.check().unwrap();
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = Schema::decode(&[&[1, 0][..], &bytes].concat(), "it");
+        }
     }
 }
