@@ -1,11 +1,14 @@
-//! The metadata codec, on a record with every shape that stored metadata has (none holds itself): whatever it accepts has one stored form.
+//! The metadata codec, on stored schemas and on a record with every shape that metadata may have (none holds itself).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Seed;
+use crate::schema::Schema;
 use crate::storage::codec as stored;
+use crate::vector::metric::Metric;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Record {
@@ -32,8 +35,20 @@ enum Shape {
     Tables(Vec<String>),
 }
 
-/// Reads `data` as a record of metadata.
+/// Reads `data` as a schema, and as a record of metadata.
 pub fn codec(data: &[u8]) {
+    schema(data);
+    record(data);
+}
+
+fn schema(data: &[u8]) {
+    let Ok(schema) = Schema::decode(data, "a schema") else { return };
+    assert!(schema.check().is_ok(), "what is read keeps the rules: {schema:?}");
+    let Ok(written) = schema.encode() else { panic!("what was read can be written: {schema:?}") };
+    assert_eq!(Schema::decode(&written, "a schema").ok(), Some(schema), "a schema is read as it was written");
+}
+
+fn record(data: &[u8]) {
     let _ = stored::decode::<Vec<String>>(data, "texts");
     let _ = stored::decode::<Vec<u64>>(data, "numbers");
     let Ok(record) = stored::decode::<Record>(data, "a record") else { return };
@@ -60,6 +75,13 @@ pub(super) fn seeds() -> Vec<Seed> {
         labels: BTreeMap::from([("k".into(), vec![1, 2, 3])]),
         initial: '\u{e9}',
     };
-    let seed = |(name, record)| stored::encode(&record).ok().map(|bytes| Seed { name, bytes });
-    [("plain", Record::default()), ("full", full)].into_iter().filter_map(seed).collect()
+    let named = Schema::vector(384, Metric::Cosine).ttl(Duration::from_secs(3600)).model("minilm-l6@1");
+    let seeds = [
+        ("record-plain", stored::encode(&Record::default())),
+        ("record-full", stored::encode(&full)),
+        ("schema-payload-only", Schema::payload_only().encode()),
+        ("schema-bits", Schema::bits(256).encode()),
+        ("schema-vector", named.encode()),
+    ];
+    seeds.into_iter().filter_map(|(name, bytes)| Some(Seed { name, bytes: bytes.ok()? })).collect()
 }
