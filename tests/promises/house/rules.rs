@@ -1,6 +1,6 @@
 //! The floors, walls and fences of the house, and whoever breaks them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::imports::{self, Import, Source};
 
@@ -83,40 +83,49 @@ fn wrong_way(import: &Import) -> Option<String> {
     Some(format!("{told}: through the wall between {} and {}", wall.0, wall.1))
 }
 
-/// Groups of files, and of rooms, each of which reaches all the others.
+/// The shortest circle through each file that is in one; of rooms, where files form none.
 ///
 /// A folder's own `mod.rs` may name its parts while they use what it defines: together they are one noun. So its
 /// imports of its parts do not count here.
 fn circles(imports: &[Import]) -> Vec<String> {
     let outward = || imports.iter().filter(|import| !import.names_own_part);
-    let files = outward().map(|import| (import.from_file.as_str(), import.to_file.as_str()));
-    let mut groups = connected(files.collect());
-    if groups.is_empty() {
-        groups = connected(outward().map(|import| (import.from_room.as_str(), import.to_room.as_str())).collect());
+    let mut found = shortest_circles(outward().map(|import| (import.from_file.as_str(), import.to_file.as_str())));
+    if found.is_empty() {
+        found = shortest_circles(outward().map(|import| (import.from_room.as_str(), import.to_room.as_str())));
     }
-    groups.into_iter().map(|group| format!("a circle: {}", group.join(" <-> "))).collect()
+    found.into_iter().map(|circle| format!("a circle: {} -> {}", circle.join(" -> "), circle[0])).collect()
 }
 
-fn connected<'a>(edges: BTreeSet<(&'a str, &'a str)>) -> BTreeSet<Vec<&'a str>> {
-    let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (from, to) in edges.into_iter().filter(|(from, to)| from != to) {
-        next.entry(from).or_default().push(to);
+/// Each circle begins with its first name in the order of names, so that it is found once.
+fn shortest_circles<'a>(edges: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeSet<Vec<&'a str>> {
+    let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (from, to) in edges.filter(|(from, to)| from != to) {
+        next.entry(from).or_default().insert(to);
     }
-    let reach: BTreeMap<&str, BTreeSet<&str>> = next.keys().map(|start| (*start, reachable(start, &next))).collect();
-    let meets = |a: &str, b: &str| reach[a].contains(b) && reach.get(b).is_some_and(|back| back.contains(a));
-    let in_circles = reach.keys().filter(|node| meets(node, node));
-    in_circles.map(|node| reach[node].iter().copied().filter(|other| meets(node, other)).collect()).collect()
+    let through = |start: &&'a str| {
+        let mut circle = shortest_way_back(start, &next)?;
+        let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(first, _)| first);
+        circle.rotate_left(first);
+        Some(circle)
+    };
+    next.keys().filter_map(through).collect()
 }
 
-fn reachable<'a>(start: &str, next: &BTreeMap<&'a str, Vec<&'a str>>) -> BTreeSet<&'a str> {
+/// The names on the shortest way from `start` back to it, `start` first.
+fn shortest_way_back<'a>(start: &'a str, next: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
     let mut seen = BTreeSet::new();
-    let mut waiting: Vec<&str> = next.get(start).cloned().unwrap_or_default();
-    while let Some(node) = waiting.pop() {
-        if seen.insert(node) {
-            waiting.extend(next.get(node).into_iter().flatten());
+    let mut ways = VecDeque::from([vec![start]]);
+    while let Some(way) = ways.pop_front() {
+        for name in next.get(way[way.len() - 1]).into_iter().flatten().copied() {
+            if name == start {
+                return Some(way);
+            }
+            if seen.insert(name) {
+                ways.push_back([way.as_slice(), &[name]].concat());
+            }
         }
     }
-    seen
+    None
 }
 
 /// Words that stand outside their fence, in code of any kind, tests too.
