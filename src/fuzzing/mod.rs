@@ -5,11 +5,13 @@
 //! the public face: it may change with any release.
 
 mod containers;
+mod logs;
 mod manifests;
 mod metadata;
 mod payloads;
 
 pub use containers::segment;
+pub use logs::wal;
 pub use manifests::manifest;
 pub use metadata::codec;
 pub use payloads::payload;
@@ -23,6 +25,8 @@ pub struct Target {
     pub name: &'static str,
     /// Panics when an input shows a fault of ours.
     pub check: fn(&[u8]),
+    /// How many places of an input the tests change: fewer where reading takes long.
+    pub places: usize,
     /// Small valid inputs, to start from.
     pub seeds: fn() -> Vec<Seed>,
 }
@@ -38,10 +42,11 @@ pub struct Seed {
 
 /// Every kind of input.
 pub const TARGETS: &[Target] = &[
-    Target { name: "codec", check: codec, seeds: metadata::seeds },
-    Target { name: "manifest", check: manifest, seeds: manifests::seeds },
-    Target { name: "payload", check: payload, seeds: payloads::seeds },
-    Target { name: "segment", check: segment, seeds: containers::seeds },
+    Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
+    Target { name: "manifest", check: manifest, places: 1_000, seeds: manifests::seeds },
+    Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
+    Target { name: "segment", check: segment, places: 1_000, seeds: containers::seeds },
+    Target { name: "wal", check: wal, places: 150, seeds: logs::seeds },
 ];
 
 /// The store that all seeds belong to.

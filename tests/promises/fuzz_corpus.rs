@@ -6,8 +6,6 @@ use std::path::{Path, PathBuf};
 
 use driftline::fuzzing::{TARGETS, Target};
 
-/// Variants tried of one input, so that long inputs do not take minutes.
-const VARIANTS_PER_INPUT: usize = 1_000;
 /// An input in the repository is a small one.
 const MAX_INPUT_BYTES: usize = 20 * 1024;
 
@@ -25,7 +23,7 @@ fn every_kept_input_is_read_or_refused() {
 fn every_kept_input_cut_short_is_read_or_refused() {
     for target in TARGETS {
         for (path, input) in inputs(target) {
-            for length in spread(input.len()) {
+            for length in places(target, &input) {
                 survive(target, &path, &input[..length]);
             }
         }
@@ -36,7 +34,7 @@ fn every_kept_input_cut_short_is_read_or_refused() {
 fn every_kept_input_with_a_byte_changed_is_read_or_refused() {
     for target in TARGETS {
         for (path, mut input) in inputs(target) {
-            for place in spread(input.len()) {
+            for place in places(target, &input) {
                 let before = input[place];
                 for changed in [before ^ 1, before ^ 0x80, 0, 0xFF] {
                     input[place] = changed;
@@ -89,12 +87,13 @@ fn survive(target: &Target, path: &Path, input: &[u8]) {
     }
 }
 
-/// At most [`VARIANTS_PER_INPUT`] places below `length`: all of the beginning and the end, some of the middle.
-fn spread(length: usize) -> Vec<usize> {
-    let edge = VARIANTS_PER_INPUT / 4;
-    let step = (length / (VARIANTS_PER_INPUT / 2)).max(1);
-    let near_an_end = |place: &usize| *place < edge || *place + edge >= length;
-    (0..length).filter(|place| near_an_end(place) || place % step == 0).collect()
+/// The places of an input that are worth changing, evenly thinned to as many as the target allows: where something
+/// stands, or stood a few bytes before; long runs of zeros are all alike.
+fn places(target: &Target, input: &[u8]) -> Vec<usize> {
+    let near_something = |place: &usize| input[place.saturating_sub(8)..=*place].iter().any(|byte| *byte != 0);
+    let worthwhile: Vec<_> = (0..input.len()).filter(near_something).collect();
+    let step = worthwhile.len().div_ceil(target.places).max(1);
+    worthwhile.into_iter().step_by(step).collect()
 }
 
 fn inputs(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
