@@ -255,7 +255,7 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
     use crate::ids::FileId;
-    use crate::storage::fs::MemoryFs;
+    use crate::storage::fs::{Fault, Lasting, MemoryFs, SimulatedFs};
 
     fn put(fs: &MemoryFs, name: &str, bytes: &[u8]) {
         fs.create_new(name).unwrap().write_at(bytes, 0).unwrap();
@@ -316,6 +316,56 @@ mod tests {
         let failure = samples::manifest().publish(&fs).unwrap_err();
         assert!(matches!(&failure, PublishFailure::NotPublished(error) if error.kind() == ErrorKind::DiskFull));
         assert_eq!(fs.list().unwrap(), [""; 0]);
+    }
+
+    /// Publishes 5, then 6 under the fault that strikes at the given call of the second; both as they ended.
+    fn publish_twice(seed: u64, fault: impl FnOnce(u64) -> Fault) -> (SimulatedFs, Result<(), PublishFailure>) {
+        let fs = SimulatedFs::new(seed);
+        samples::manifest().publish(&fs).unwrap();
+        fs.inject(fault(fs.calls()));
+        let second = Manifest { number: 6, ..samples::manifest() }.publish(&fs);
+        (fs, second)
+    }
+
+    #[test]
+    fn a_power_cut_at_any_call_leaves_the_old_or_the_new() {
+        for seed in 0..20 {
+            for call in 0..6 {
+                let (fs, outcome) = publish_twice(seed, |now| Fault::PowerCut { at_call: now + call });
+                for luck in 0..8 {
+                    let found = Manifest::load(&fs.reboot(luck)).unwrap().unwrap();
+                    assert!(found == Manifest { number: found.number, ..samples::manifest() });
+                    match &outcome {
+                        Ok(()) => assert_eq!(found.number, 6, "{call}"),
+                        Err(PublishFailure::NotPublished(_)) => assert_eq!(found.number, 5, "{call}"),
+                        Err(PublishFailure::Uncertain(_)) => assert!((5..=6).contains(&found.number), "{call}"),
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_published_survives_losing_all_that_was_not() {
+        let fs = SimulatedFs::new(1);
+        samples::manifest().publish(&fs).unwrap();
+        assert_eq!(Manifest::load(&fs.reboot_losing_all()).unwrap(), Some(samples::manifest()));
+    }
+
+    #[test]
+    fn a_failing_call_leaves_no_leftovers_and_a_later_attempt_succeeds() {
+        let fail = |at_call| Fault::Fail { at_call, error: io::ErrorKind::Other, lasting: Lasting::Once };
+        for call in 0..5 {
+            let (fs, outcome) = publish_twice(1, |now| fail(now + call));
+            match outcome.unwrap_err() {
+                PublishFailure::NotPublished(_) => {
+                    assert!(call < 3, "{call}");
+                    assert_eq!(fs.list().unwrap(), ["MANIFEST-5"], "{call}");
+                    Manifest { number: 6, ..samples::manifest() }.publish(&fs).unwrap();
+                }
+                PublishFailure::Uncertain(_) => assert!((3..5).contains(&call), "renaming and what follows"),
+            }
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{Container, FileKind, FileRef, MAX_META_BYTES, SectionId, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FileId, StoreId};
 use crate::pool::Pool;
-use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
+use crate::storage::fs::{Fault, FileSystem, Lasting, MemoryFs, ReadMode, SimulatedFs};
 
 const STORE: StoreId = StoreId([3; 16]);
 const NAME: &str = "seg-7";
@@ -187,6 +187,32 @@ fn only_the_file_the_manifest_means_opens() {
 }
 
 #[test]
+fn a_header_of_another_edition_is_found() {
+    let fs = memory();
+    let file = write(&fs, &[(0, b"some")], b"first");
+    let other = memory();
+    write(&other, &[(0, b"some")], b"second");
+    let mixed = [&read(&other)[..4096], &read(&fs)[4096..]].concat();
+    assert_eq!(see(&mixed, &file).unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_footer_that_lies_is_refused() {
+    let fs = memory();
+    write(&fs, &[(0, b"some")], b"");
+    let bytes = read(&fs);
+    assert!(see(&bytes, &vouched(bytes.clone()).1).is_ok());
+    // Where the index and the table are, its length, the header's checksum, the file's length, its number, its magic.
+    for field in [0, 8, 16, 24, 32, 40, 48] {
+        let mut lying = bytes.clone();
+        let at = lying.len() - 64 + field;
+        lying[at] ^= 0x40;
+        let (lying, file) = vouched(lying);
+        assert_eq!(see(&lying, &file).unwrap_err().kind(), ErrorKind::Corrupt, "byte {field}");
+    }
+}
+
+#[test]
 fn a_writer_given_up_leaves_nothing() {
     let fs = memory();
     let mut writer = Writer::create(&fs, NAME, KIND, STORE, FileId(7)).unwrap();
@@ -204,6 +230,55 @@ fn a_full_disk_leaves_nothing() {
     assert_eq!(writer.write(&pattern(2 << 20)).unwrap_err().kind(), ErrorKind::DiskFull);
     assert!(fs.list().unwrap().is_empty());
     assert_eq!(writer.finish(b"").unwrap_err().kind(), ErrorKind::Internal);
+}
+
+/// Writes a file of several buffers while `plan` strikes.
+fn write_under(plan: impl FnOnce(&SimulatedFs)) -> (SimulatedFs, Result<FileRef>) {
+    let simulated = SimulatedFs::new(1);
+    plan(&simulated);
+    let fs: Arc<dyn FileSystem> = Arc::new(simulated.clone());
+    let written = Writer::create(&fs, NAME, KIND, STORE, FileId(7)).and_then(|mut writer| {
+        writer.section(SectionId(0))?;
+        writer.write(&pattern(2_500_000))?;
+        writer.finish(b"meta")
+    });
+    (simulated, written)
+}
+
+#[test]
+fn a_finished_file_survives_losing_all_that_was_not_synced() {
+    let (simulated, file) = write_under(|_| {});
+    simulated.sync_dir().unwrap();
+    let fs: Arc<dyn FileSystem> = Arc::new(simulated.reboot_losing_all());
+    open(&fs, &file.unwrap()).unwrap().verify(&Pool::inline()).unwrap();
+}
+
+#[test]
+fn any_failing_call_is_an_error_and_leaves_nothing() {
+    let calls = write_under(|_| {}).0.calls();
+    assert!(calls >= 6, "{calls}");
+    for at_call in 0..calls {
+        let error = std::io::ErrorKind::Other;
+        let fail = Fault::Fail { at_call, error, lasting: Lasting::Once };
+        for fault in [fail, Fault::ShortWrite { at_call }, Fault::SyncFails { at_call }] {
+            let (fs, written) = write_under(|fs| fs.inject(fault));
+            match written {
+                Ok(_) => assert_ne!(fault, fail, "{at_call}"),
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::Io);
+                    assert!(fs.list().unwrap().is_empty(), "{at_call}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_not_called_damaged() {
+    let (simulated, file) = write_under(|_| {});
+    simulated.inject(Fault::ReadFails { at_read: simulated.reads() });
+    let fs: Arc<dyn FileSystem> = Arc::new(simulated);
+    assert_eq!(open(&fs, &file.unwrap()).unwrap_err().kind(), ErrorKind::Io);
 }
 
 #[test]

@@ -275,6 +275,39 @@ fn a_witness_is_found_however_far_away() {
 }
 
 #[test]
+fn a_witness_is_found_between_two_windows() {
+    // The search begins at 8224 and reads 1 MiB at once; the witness begins 32 bytes before that ends.
+    let fs = MemoryFs::new();
+    let mut log = create(&fs);
+    log.append(&group(&[(11, &[1; 4052])]), Room::Ordinary).unwrap();
+    assert_eq!(log.bytes(), 8224);
+    log.sync().unwrap();
+    log.append(&group(&[(12, &[2; 1_044_300])]), Room::Ordinary).unwrap();
+    log.sync().unwrap();
+    append(&mut log, 13);
+    let bytes = read_file(&fs, NAME);
+    assert_eq!(places(&bytes)[2], 8224 + (1 << 20) - 32);
+    corrupt(positions(&with_file(&without(&bytes, &[1])), &[LOG]));
+}
+
+#[test]
+fn a_group_that_follows_another_group_is_not_taken_for_the_next() {
+    let write = |second: &[u8]| {
+        let fs = MemoryFs::new();
+        let mut log = create(&fs);
+        append(&mut log, 11);
+        log.append(&group(&[(12, second)]), Room::Ordinary).unwrap();
+        append(&mut log, 13);
+        read_file(&fs, NAME)
+    };
+    let (mut bytes, other) = (write(b"one thing"), write(b"another 1"));
+    let third = places(&bytes)[2];
+    bytes[third..].copy_from_slice(&other[third..]);
+    let (found, replay) = positions(&with_file(&bytes), &[LOG]).unwrap();
+    assert_eq!((found, replay.discarded_bytes > 0), (vec![11, 12], true));
+}
+
+#[test]
 fn a_seal_vouches_for_the_last_group() {
     let fs = MemoryFs::new();
     let mut log = create(&fs);
