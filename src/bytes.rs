@@ -101,7 +101,6 @@ pub(crate) trait Write {
     fn put_u32(&mut self, value: u32);
     fn put_u64(&mut self, value: u64);
     fn put_i64(&mut self, value: i64);
-    fn put_f64(&mut self, value: f64);
     /// A `u32` length and the bytes. The caller has bounded the length below 4 GiB.
     fn put_block(&mut self, bytes: &[u8]);
 }
@@ -127,10 +126,6 @@ impl Write for Vec<u8> {
         self.extend_from_slice(&value.to_le_bytes());
     }
 
-    fn put_f64(&mut self, value: f64) {
-        self.extend_from_slice(&value.to_le_bytes());
-    }
-
     fn put_block(&mut self, bytes: &[u8]) {
         debug_assert!(u32::try_from(bytes.len()).is_ok());
         self.put_u32(bytes.len() as u32);
@@ -150,7 +145,7 @@ mod tests {
         bytes.put_u32(3);
         bytes.put_u64(4);
         bytes.put_i64(-5);
-        bytes.put_f64(6.5);
+        bytes.extend_from_slice(&6.5f64.to_le_bytes());
         bytes.put_block(b"seven");
         let mut reader = Reader::new(&bytes);
         assert_eq!((reader.u8(), reader.u16(), reader.u32()), (Ok(1), Ok(2), Ok(3)));

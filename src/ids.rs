@@ -26,26 +26,26 @@ impl fmt::Display for Lsn {
 
 /// A file of a store. Numbers are given once and never again, so a name on disk means one content for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(pub u64);
+pub(crate) struct FileId(pub(crate) u64);
 
 /// A collection of a store, from the manifest; its name may be reused after a drop, its number never is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CollectionId(pub u32);
+pub(crate) struct CollectionId(pub(crate) u32);
 
 /// A row inside one segment, counted from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RowId(pub u32);
+pub(crate) struct RowId(pub(crate) u32);
 
 impl RowId {
     /// The row as an index into an array.
-    pub fn index(self) -> usize {
+    pub(crate) fn index(self) -> usize {
         self.0 as usize
     }
 }
 
 /// Sixteen random bytes drawn when a store is created; every file repeats them, so files of two stores never mix.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct StoreId(pub [u8; 16]);
+pub(crate) struct StoreId(pub(crate) [u8; 16]);
 
 impl fmt::Display for StoreId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -77,7 +77,6 @@ impl Key {
         match &self.0 {
             Kind::Number(number) => {
                 out.push(TAG_NUMBER);
-                #[expect(clippy::big_endian_bytes, reason = "byte order is key order only in big-endian")]
                 out.extend_from_slice(&number.to_be_bytes());
             }
             Kind::Text(text) => {
@@ -99,13 +98,13 @@ impl Key {
     }
 
     /// Reads a stored form; `None` when it is none.
+    #[expect(clippy::big_endian_bytes, reason = "byte order is key order only in big-endian")]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Key> {
         let (tag, content) = bytes.split_first()?;
         if content.len() > MAX_KEY_BYTES {
             return None;
         }
         let kind = match *tag {
-            #[expect(clippy::big_endian_bytes, reason = "byte order is key order only in big-endian")]
             TAG_NUMBER => Kind::Number(u64::from_be_bytes(content.try_into().ok()?)),
             TAG_TEXT => Kind::Text(std::str::from_utf8(content).ok()?.into()),
             TAG_BYTES => Kind::Bytes(content.into()),

@@ -2,6 +2,8 @@
 
 mod bytes;
 mod clock;
+mod collection;
+mod database;
 mod error;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -13,11 +15,28 @@ mod pool;
 mod random;
 mod rows;
 mod schema;
+mod segment;
 mod storage;
 mod sync;
 mod vector;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use collection::hits::{Completeness, Hit, Hits, QueryStats, Select};
+pub use collection::record::{Patch, Record};
+pub use database::background::Work;
+pub use database::batch::Batch;
+pub use database::blob::BlobReader;
+pub use database::collection::Collection;
+pub use database::handle::{CollectionInfo, Database};
+pub use database::import::Import;
+pub use database::options::{Create, Durability, Maintenance, Options};
+pub use database::query::Query;
+pub use database::recovery::RecoveryReport;
+pub use database::request::{Commit, Precondition};
+pub use database::scan::{Page, Scan};
+pub use database::snapshot::{Snapshot, SnapshotCollection};
+pub use database::stats::{CollectionStats, Stats};
+pub use database::verify::{Problem, VerifyLevel, VerifyReport};
 pub use error::{Error, ErrorKind, Result};
 pub use ids::Lsn;
 pub use index::{IndexSpec, MAX_K};

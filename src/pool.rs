@@ -27,11 +27,6 @@ impl Pool {
         Ok(Pool(Some(pool)))
     }
 
-    /// How many pieces run at once.
-    pub(crate) fn threads(&self) -> usize {
-        self.0.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
-    }
-
     /// `work(0), work(1), … work(count - 1)` in that order, or the first error in that order.
     pub(crate) fn map<T: Send>(&self, count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
         match &self.0 {

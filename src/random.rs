@@ -22,13 +22,13 @@ impl Random {
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0.next_u64()
     }
 
     /// A number below `bound`, which must not be 0. Biased by less than `bound / 2^64`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(bound)) >> 64) as u64
     }
 
     /// True once in `times` on average; `times` must not be 0.
@@ -38,7 +38,7 @@ impl Random {
 
     /// A number in `0.0 .. 1.0`.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Fills `bytes`.
@@ -55,7 +55,7 @@ mod tests {
     fn a_seed_fixes_the_sequence_and_streams_differ() {
         let draw = |seed, stream| {
             let mut random = Random::seeded(seed, stream);
-            [random.next(), random.next()]
+            [random.draw(), random.draw()]
         };
         assert_eq!(draw(1, 0), draw(1, 0));
         assert_ne!(draw(1, 0), draw(1, 1));

@@ -49,6 +49,25 @@ enum Vectors {
     Bits { bits: usize },
 }
 
+/// The stored shape of one vector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VectorKind {
+    None,
+    F32 { dimension: usize },
+    Bits { bytes: usize },
+}
+
+impl VectorKind {
+    /// Bytes a stored vector takes.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            VectorKind::None => 0,
+            VectorKind::F32 { dimension } => dimension * size_of::<f32>(),
+            VectorKind::Bits { bytes } => bytes,
+        }
+    }
+}
+
 impl Schema {
     /// Every record has a vector of `dimension` numbers, at most [`MAX_DIMENSION`].
     pub fn vector(dimension: usize, metric: Metric) -> Schema {
@@ -118,6 +137,28 @@ impl Schema {
     /// The model that the vectors come from.
     pub fn model_name(&self) -> Option<&str> {
         self.model.as_deref()
+    }
+
+    /// Refuses vectors of another model than the collection's.
+    pub(crate) fn check_model_is(&self, model: &str) -> Result<()> {
+        if self.model_name() == Some(model) {
+            return Ok(());
+        }
+        let holds = match self.model_name() {
+            Some(own) => format!("holds vectors of model '{own}'"),
+            None => "does not say which model its vectors come from".into(),
+        };
+        Err(Error::new(ErrorKind::ModelMismatch, format!("the collection {holds}, not of '{model}'"))
+            .mend("use a collection of that model; vectors of different models cannot be compared"))
+    }
+
+    /// What kind of vector a row stores.
+    pub(crate) fn vector_kind(&self) -> VectorKind {
+        match self.vectors {
+            Vectors::None => VectorKind::None,
+            Vectors::F32 { dimension, .. } => VectorKind::F32 { dimension },
+            Vectors::Bits { bits } => VectorKind::Bits { bytes: bits / 8 },
+        }
     }
 
     /// Refuses a schema that breaks a rule, naming the value and the rule.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::{Found, IndexSpec, Live, Query, VectorIndex};
+use super::{Found, Live, Query, VectorIndex};
 use crate::error::{Error, Result};
 use crate::ids::RowId;
 use crate::pool::Pool;
@@ -22,10 +22,6 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 pub(super) struct Flat;
 
 impl VectorIndex for Flat {
-    fn spec(&self) -> IndexSpec {
-        IndexSpec::Flat
-    }
-
     fn search(
         &self,
         rows: &Rows<'_>,
@@ -150,7 +146,7 @@ impl Scan<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::create;
+    use super::super::{IndexSpec, create};
     use super::*;
     use crate::random::Random;
     use crate::vector::Vector;

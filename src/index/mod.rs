@@ -24,9 +24,6 @@ pub const MAX_K: usize = 100_000;
 
 /// An index over the rows of one segment.
 pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
-    /// What it was made from.
-    fn spec(&self) -> IndexSpec;
-
     /// The nearest live rows. `rows` are those the index was built over, in the same order, and fit `query`.
     ///
     /// What is found does not depend on how many threads `pool` has.

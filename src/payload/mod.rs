@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-pub(crate) use encode::{Malformed, View, blobs, decode, encode};
+pub(crate) use encode::{View, blobs, decode, encode};
 
 /// How many arrays and objects may stand inside one another in a payload.
 pub const MAX_DEPTH: usize = 64;

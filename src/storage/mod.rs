@@ -7,4 +7,5 @@ mod header;
 pub(crate) mod manifest;
 pub(crate) mod names;
 pub(crate) mod sections;
+pub(crate) mod stored_file;
 pub(crate) mod wal;

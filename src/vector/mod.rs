@@ -7,6 +7,8 @@ pub(crate) mod matrix;
 pub(crate) mod metric;
 pub(crate) mod top_k;
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most numbers an `f32` vector may have.
@@ -69,6 +71,14 @@ impl<'a> VectorRef<'a> {
         }
     }
 
+    /// The stored form (frozen): little-endian numbers, or the bits as they are.
+    pub(crate) fn as_bytes(self) -> &'a [u8] {
+        match self {
+            VectorRef::F32(values) => bytemuck::cast_slice(values),
+            VectorRef::Bits(bytes) => bytes,
+        }
+    }
+
     /// A copy of its own.
     pub fn to_vector(self) -> Vector {
         match self {
@@ -98,6 +108,19 @@ impl<'a> VectorRef<'a> {
         };
         Err(Error::invalid(format!("{why}, so it has no cosine distance"))
             .mend("leave such vectors out, scale them, or use another metric"))
+    }
+}
+
+/// Numbers as a list of numbers, bits as a text of hexadecimal digits.
+impl Serialize for Vector {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Vector::F32(values) => serializer.collect_seq(values),
+            Vector::Bits(bytes) => {
+                let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                serializer.serialize_str(&digits)
+            }
+        }
     }
 }
 

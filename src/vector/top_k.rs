@@ -44,7 +44,7 @@ impl TopK {
     }
 
     /// What is further away than this need not be offered. What is exactly as far may still win by its key.
-    #[inline(always)]
+    #[cfg(test)]
     pub(crate) fn bound(&self) -> f32 {
         self.bound
     }

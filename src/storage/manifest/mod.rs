@@ -93,6 +93,22 @@ pub(crate) enum PublishFailure {
 }
 
 impl Manifest {
+    /// The first manifest of a new store.
+    pub(crate) fn new(store: StoreId) -> Manifest {
+        Manifest {
+            number: 1,
+            store,
+            next_file: 1,
+            next_collection: 1,
+            last_lsn: Lsn(0),
+            newest_time: i64::MIN,
+            logs: Vec::new(),
+            log_tail: None,
+            collections: Vec::new(),
+            blobs: Vec::new(),
+        }
+    }
+
     /// Reads the newest manifest; `None` where there is none at all.
     ///
     /// When neither copy of the newest is good, that is an error even if an older manifest exists: stepping back loses

@@ -97,15 +97,6 @@ impl Container {
         self.check_padding(end..index_at)
     }
 
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The length of the file in bytes.
-    pub(crate) fn length(&self) -> u64 {
-        self.file.length
-    }
-
     fn check_padding(&self, range: Range<usize>) -> Result<()> {
         match self.bytes[range.clone()].iter().all(|byte| *byte == 0) {
             true => Ok(()),

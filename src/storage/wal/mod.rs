@@ -9,7 +9,7 @@ mod reader;
 mod writer;
 
 pub(crate) use reader::{Replay, replay};
-pub(crate) use writer::{AppendError, RESERVE_BYTES, Room, WalWriter};
+pub(crate) use writer::{AppendError, Room, WalWriter};
 
 use crate::bytes::Write;
 use crate::ids::{FileId, Lsn};
@@ -76,11 +76,6 @@ impl Group {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.batches == 0
-    }
-
-    /// How much of [`MAX_GROUP_BYTES`] is used.
-    pub(crate) fn payload_bytes(&self) -> usize {
-        self.payload.len()
     }
 }
 

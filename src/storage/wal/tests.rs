@@ -3,9 +3,8 @@ use std::io;
 use proptest::prelude::*;
 
 use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, GROUP_HEADER_BYTES, GROUPS_AT, GroupHeader};
-use super::{
-    AppendError, Group, MAX_GROUP_BYTES, RESERVE_BYTES, Replay, Room, STEP_BYTES, Tail, WalRef, WalWriter, replay,
-};
+use super::writer::RESERVE_BYTES;
+use super::{AppendError, Group, MAX_GROUP_BYTES, Replay, Room, STEP_BYTES, Tail, WalRef, WalWriter, replay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FileId, Lsn, StoreId};
 use crate::random::Random;

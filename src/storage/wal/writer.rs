@@ -154,10 +154,6 @@ impl WalWriter {
         self.position
     }
 
-    pub(crate) fn reference(&self) -> WalRef {
-        self.reference
-    }
-
     fn check_open(&self) -> Result<(), AppendError> {
         match self.state {
             State::Open => Ok(()),

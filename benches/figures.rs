@@ -1,0 +1,187 @@
+//! The figures the README states, measured beside what the disk itself does: `cargo bench --bench figures`.
+//!
+//! Each pair is measured in turn, several rounds, and the medians are compared: absolute times depend on the machine,
+//! ratios much less. An argument names the figures to measure (`puts`, `batches`, `reopen`); without one, all are.
+//! `DRIFTLINE_BENCH_DIR` says where to write; the default is the system's directory for temporary files.
+
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use driftline::{Database, Maintenance, Metric, Options, Random, Record, Schema};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+const ROUNDS: usize = 5;
+const PUTS: u64 = 400;
+
+fn main() -> Outcome {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|argument| argument == name);
+    let place = std::env::var_os("DRIFTLINE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let dir = tempfile::tempdir_in(place)?;
+    if wants("puts") {
+        puts(dir.path())?;
+    }
+    if wants("batches") {
+        batches(dir.path())?;
+    }
+    if wants("reopen") {
+        reopen(dir.path())?;
+    }
+    Ok(())
+}
+
+/// Durable single puts from 1 and 16 threads, beside 4 KiB appended to a growing file and synced.
+fn puts(dir: &Path) -> Outcome {
+    let (mut disk, mut one, mut many) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        disk.push(appends_per_second(&dir.join(format!("append-{round}")))?);
+        one.push(puts_per_second(&dir.join(format!("one-{round}")), 1)?);
+        many.push(puts_per_second(&dir.join(format!("many-{round}")), 16)?);
+    }
+    let (disk, one, many) = (median(disk), median(one), median(many));
+    println!("durable single puts, 384-d, median of {ROUNDS} rounds");
+    println!("  append 4 KiB to a growing file, fdatasync   {disk:>9.0} /s");
+    println!("  put from 1 thread                           {one:>9.0} /s   {:>5.2} of the disk's", one / disk);
+    println!("  put from 16 threads                         {many:>9.0} /s   {:>5.2} of 1 thread's", many / one);
+    Ok(())
+}
+
+fn appends_per_second(path: &Path) -> Outcome<f64> {
+    let file = File::create_new(path)?;
+    let block = [7; 4096];
+    let start = Instant::now();
+    for number in 0..PUTS {
+        file.write_all_at(&block, number * 4096)?;
+        file.sync_data()?;
+    }
+    Ok(PUTS as f64 / start.elapsed().as_secs_f64())
+}
+
+fn puts_per_second(path: &Path, threads: u64) -> Outcome<f64> {
+    let db = Database::open(path)?;
+    let items = db.create_collection("items", Schema::vector(384, Metric::Cosine))?;
+    let each = if threads == 1 { PUTS } else { PUTS / 4 };
+    // The first put makes the log.
+    items.put(Record::new("first").vector(vector(&mut Random::seeded(1, 99), 384)))?;
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        let work = |thread: u64| {
+            let items = items.clone();
+            move || -> driftline::Result<()> {
+                let mut random = Random::seeded(1, thread);
+                for number in 0..each {
+                    items.put(Record::new(thread << 32 | number).vector(vector(&mut random, 384)))?;
+                }
+                Ok(())
+            }
+        };
+        let workers: Vec<_> = (0..threads).map(|thread| scope.spawn(work(thread))).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    let rate = (threads * each) as f64 / start.elapsed().as_secs_f64();
+    db.close()?;
+    Ok(rate)
+}
+
+/// Durable batches of 1,000 rows of 384 numbers, beside the same bytes written and synced.
+fn batches(dir: &Path) -> Outcome {
+    const BATCHES: u64 = 60;
+    let bytes = 1000 * 384 * 4;
+    let mut random = Random::seeded(2, 0);
+    let rows: Vec<Vec<f32>> = (0..1000).map(|_| vector(&mut random, 384)).collect();
+    let (mut disk, mut ours) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        let mut file = File::create_new(dir.join(format!("stream-{round}")))?;
+        let block = vec![7; bytes];
+        let start = Instant::now();
+        for _ in 0..BATCHES {
+            file.write_all(&block)?;
+            file.sync_data()?;
+        }
+        disk.push(BATCHES as f64 * 1000.0 / start.elapsed().as_secs_f64());
+
+        let db = Database::open(dir.join(format!("batches-{round}")))?;
+        let items = db.create_collection("items", Schema::vector(384, Metric::L2))?;
+        let start = Instant::now();
+        for batch in 0..BATCHES {
+            let record = |(number, row): (u64, &Vec<f32>)| Record::new(batch * 1000 + number).vector(row);
+            items.put_all((0..).zip(&rows).map(record))?;
+        }
+        ours.push(BATCHES as f64 * 1000.0 / start.elapsed().as_secs_f64());
+        db.close()?;
+    }
+    let (disk, ours) = (median(disk), median(ours));
+    let mib = |rate: f64| rate * 384.0 * 4.0 / f64::from(1 << 20);
+    println!("durable batches of 1,000 rows of 384 numbers, median of {ROUNDS} rounds");
+    println!("  the same bytes appended and synced          {disk:>9.0} rows/s  {:>7.0} MiB/s", mib(disk));
+    println!("  put_all                                     {ours:>9.0} rows/s  {:>7.0} MiB/s", mib(ours));
+    Ok(())
+}
+
+/// Opening a cleanly closed store of a million rows, and the first answer.
+fn reopen(dir: &Path) -> Outcome {
+    const ROWS: u64 = 1_000_000;
+    let path = dir.join("million");
+    let db = Options::new().maintenance(Maintenance::Manual).open(&path)?;
+    let items = db.create_collection("items", Schema::vector(128, Metric::L2))?;
+    let mut random = Random::seeded(3, 0);
+    let start = Instant::now();
+    let mut import = items.import()?;
+    for key in 0..ROWS {
+        import.put(Record::new(key).vector(vector(&mut random, 128)))?;
+    }
+    import.finish()?;
+    let built = start.elapsed();
+    db.close()?;
+    let query = vector(&mut random, 128);
+    let (mut opens, mut firsts, mut warm) = (Vec::new(), Vec::new(), Vec::new());
+    let mut anonymous = 0;
+    for _ in 0..ROUNDS {
+        let before = anonymous_bytes()?;
+        let start = Instant::now();
+        let db = Database::open(&path)?;
+        opens.push(start.elapsed().as_secs_f64());
+        let items = db.collection("items")?;
+        let first = Instant::now();
+        assert_eq!(items.query().nearest(&query).run()?.len(), 10);
+        firsts.push(first.elapsed().as_secs_f64());
+        anonymous = anonymous.max(anonymous_bytes()?.saturating_sub(before));
+        let again = Instant::now();
+        assert_eq!(items.query().nearest(&query).run()?.stats.distances, ROWS);
+        warm.push(again.elapsed().as_secs_f64());
+        db.close()?;
+    }
+    let data = ROWS * 128 * 4;
+    let show = |seconds: Vec<f64>| Duration::from_secs_f64(median(seconds));
+    println!("a store of 1,000,000 rows of 128 numbers, imported in {built:.1?}, median of {ROUNDS} openings");
+    println!("  open                                        {:>9.1?}", show(opens));
+    println!("  first exact query, checksums included       {:>9.1?}", show(firsts));
+    println!("  second exact query                          {:>9.1?}", show(warm));
+    let share = anonymous as f64 / data as f64 * 100.0;
+    println!("  anonymous memory after open and one query   {anonymous:>9} bytes, {share:.2} % of the data");
+    Ok(())
+}
+
+/// Anonymous memory of this process, from the kernel.
+fn anonymous_bytes() -> Outcome<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with("RssAnon:")).ok_or("no RssAnon line")?;
+    let kib: u64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
+    Ok(kib * 1024)
+}
+
+fn vector(random: &mut Random, dimension: usize) -> Vec<f32> {
+    (0..dimension).map(|_| random.unit() as f32 - 0.5).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

@@ -1,0 +1,205 @@
+//! Merging: several sealed segments become one, without the rows that are gone.
+//!
+//! Segments are merged in tiers of similar size, so that a row is rewritten a logarithmic number of times; a segment
+//! of which a fifth is gone, or which has expired whole, is rewritten alone.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::seal::write_deletions_file;
+use crate::collection::view::CollectionView;
+use crate::error::{Error, Result};
+use crate::ids::{FileId, Lsn, RowId};
+use crate::pool::Pool;
+use crate::rows::RowSet;
+use crate::segment::deletions::Deletions;
+use crate::segment::seal::{Part, write_segment};
+use crate::segment::sealed::{DeletionsFile, Opener, Sealed, SealedFile};
+use crate::storage::manifest::SegmentEntry;
+
+/// Segments of one tier that are merged together; each tier holds segments up to this many times the rows of the
+/// tier below.
+const FAN_IN: usize = 4;
+/// Segments up to this many rows are one tier.
+const SMALLEST_TIER_ROWS: u32 = 1024;
+/// A segment is rewritten when more than one row in this many is gone.
+const REWRITE_ONE_IN: u32 = 5;
+const MAX_MERGED_ROWS: u64 = 1 << 31;
+
+/// The segments that should be merged next, if any.
+pub(crate) fn choose(view: &CollectionView, now: Timestamp) -> Option<Vec<FileId>> {
+    let spent = |segment: &&Arc<Sealed>| {
+        let file = segment.file();
+        let decayed = segment.deletions().base().count() > file.rows() / REWRITE_ONE_IN;
+        decayed || file.header().last_expires <= now
+    };
+    if let Some(segment) = view.sealed.iter().find(spent) {
+        return Some(vec![segment.file().id()]);
+    }
+    let mut tiers: BTreeMap<u32, Vec<&Arc<Sealed>>> = BTreeMap::new();
+    for segment in &view.sealed {
+        tiers.entry(tier(segment.file().rows())).or_default().push(segment);
+    }
+    tiers.into_values().find_map(|segments| {
+        let rows: u64 = segments.iter().map(|segment| u64::from(segment.file().rows())).sum();
+        let full = segments.len() >= FAN_IN && rows <= MAX_MERGED_ROWS;
+        full.then(|| segments.iter().map(|segment| segment.file().id()).collect())
+    })
+}
+
+fn tier(rows: u32) -> u32 {
+    (rows / SMALLEST_TIER_ROWS).checked_ilog(FAN_IN as u32).map_or(0, |tier| tier + 1)
+}
+
+/// Segments that were merged into a file that is not part of any manifest yet.
+#[derive(Debug)]
+pub(crate) struct Merging {
+    sources: Vec<Source>,
+    new: Option<Arc<SealedFile>>,
+    /// Rows of the new file that went, durably, while it was written.
+    deletions: Option<Arc<DeletionsFile>>,
+    base: RowSet,
+}
+
+#[derive(Debug)]
+struct Source {
+    file: Arc<SealedFile>,
+    /// The rows that were kept, ascending.
+    kept: Vec<RowId>,
+    /// Where they begin in the new file.
+    first: usize,
+}
+
+/// Merges the segments `ids` of `view` into one file, after checking every byte of them. Rows that are gone from the
+/// files, or expired, are left out; rows that went since the last flush are kept, because the log that says so may
+/// yet be lost. On an error nothing stays.
+pub(crate) fn merge(
+    opener: &Opener,
+    view: &CollectionView,
+    ids: &[FileId],
+    now: Timestamp,
+    pool: &Pool,
+    next_file: impl FnOnce() -> FileId,
+) -> Result<Merging> {
+    let mut sources = Vec::new();
+    let mut first = 0;
+    for segment in view.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
+        segment.file().verify(pool)?;
+        let kept = kept_rows(segment, now)?;
+        let count = kept.len();
+        sources.push(Source { file: Arc::clone(segment.file()), kept, first });
+        first += count;
+    }
+    let parts: Vec<Part<'_>> =
+        sources.iter().map(|source| Part { source: &*source.file, rows: &source.kept }).collect();
+    let new = match first {
+        0 => None,
+        _ => {
+            let written = write_segment(&opener.fs, opener.store, next_file(), &view.schema, &parts)?;
+            Some(Arc::new(SealedFile::open(opener, &view.schema, written.file, written.rows)?))
+        }
+    };
+    Ok(Merging { sources, new, deletions: None, base: RowSet::empty(first as u32) })
+}
+
+fn kept_rows(segment: &Sealed, now: Timestamp) -> Result<Vec<RowId>> {
+    let file = segment.file();
+    let expiries = file.expiries()?;
+    let base = segment.deletions().base();
+    let expired = |row: RowId| expiries.is_some_and(|expiries| expiries[row.index()] <= now.0);
+    Ok((0..file.rows()).map(RowId).filter(|row| !base.contains(*row) && !expired(*row)).collect())
+}
+
+impl Merging {
+    /// Carries over what was deleted durably while the file was written. `view` is the current one, and no flush runs
+    /// between this call and publishing.
+    pub(crate) fn settle(
+        &mut self,
+        opener: &Opener,
+        view: &CollectionView,
+        next_file: impl FnOnce() -> FileId,
+    ) -> Result<()> {
+        let mut base = self.base.clone();
+        for source in &self.sources {
+            let segment = source.find_in(view)?;
+            for (place, row) in source.kept.iter().enumerate() {
+                if segment.deletions().base().contains(*row) {
+                    base.insert(RowId((source.first + place) as u32));
+                }
+            }
+        }
+        if let Some(file) = &self.new
+            && base.count() > 0
+        {
+            self.deletions = Some(write_deletions_file(opener, file.id(), next_file(), &base)?);
+        }
+        self.base = base;
+        Ok(())
+    }
+
+    /// Removes what was written, when it cannot be published.
+    pub(crate) fn discard(&self) {
+        self.new.iter().for_each(|file| file.stored().condemn());
+        self.deletions.iter().for_each(|file| file.stored.condemn());
+    }
+
+    /// What the manifest lists for the collection once this is published, given what it lists now.
+    pub(crate) fn entries(&self, listed: &[SegmentEntry]) -> Vec<SegmentEntry> {
+        let merged = |id: FileId| self.sources.iter().any(|source| source.file.id() == id);
+        let mut entries: Vec<_> = listed.iter().filter(|entry| !merged(entry.file.id)).cloned().collect();
+        entries.extend(self.new.as_ref().map(|file| SegmentEntry {
+            file: file.reference(),
+            rows: file.rows(),
+            deletions: self.deletions.as_ref().map(|file| file.entry),
+        }));
+        entries
+    }
+
+    /// The view after publishing. To be called under the commit lock, so that no deletion is missed.
+    pub(crate) fn install(self, view: &CollectionView) -> Result<CollectionView> {
+        let mut recent = BTreeMap::new();
+        for source in &self.sources {
+            recent.extend(source.late_deletions(&*source.find_in(view)?));
+        }
+        let mut next = view.clone();
+        next.sealed.retain(|segment| !self.sources.iter().any(|source| source.file.id() == segment.file().id()));
+        for segment in view.sealed.iter().filter(|segment| !next.sealed.iter().any(|kept| Arc::ptr_eq(kept, segment))) {
+            segment.file().stored().condemn();
+            segment.deletions_file().iter().for_each(|file| file.stored.condemn());
+        }
+        if let Some(file) = self.new {
+            let deletions = Deletions::new(self.base, recent);
+            next.sealed.push(Arc::new(Sealed::new(file, deletions, self.deletions)));
+        }
+        Ok(next)
+    }
+}
+
+impl Source {
+    fn find_in(&self, view: &CollectionView) -> Result<Arc<Sealed>> {
+        let segment = view.sealed.iter().find(|segment| segment.file().id() == self.file.id());
+        segment.cloned().ok_or_else(|| Error::internal("a segment went while it was merged"))
+    }
+
+    /// Rows of the new file that went since the last flush.
+    fn late_deletions(&self, segment: &Sealed) -> Vec<(RowId, Lsn)> {
+        let recent = segment.deletions().recent();
+        let moved = |(row, lsn): (RowId, Lsn)| {
+            let place = self.kept.binary_search(&row).ok()?;
+            Some((RowId((self.first + place) as u32), lsn))
+        };
+        recent.into_iter().filter_map(moved).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiers_grow_by_the_fan_in() {
+        let tiers: Vec<u32> = [1, 1023, 1024, 4095, 4096, 16_384, 65_536].map(tier).to_vec();
+        assert_eq!(tiers, [0, 0, 1, 1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,10 @@
+//! A collection: segments under one name, and what is asked of them. Holds no log and no thread.
+
+pub(crate) mod hits;
+pub(crate) mod merge;
+pub(crate) mod operation;
+pub(crate) mod query;
+pub(crate) mod record;
+pub(crate) mod scan;
+pub(crate) mod seal;
+pub(crate) mod view;

@@ -1,0 +1,134 @@
+//! Creating and dropping collections.
+
+use crate::collection::view::CollectionView;
+use crate::database::engine::Engine;
+use crate::database::publish::split_logs;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::CollectionId;
+use crate::schema::Schema;
+use crate::storage::manifest::CollectionEntry;
+
+/// The most characters a collection's name may have.
+const MAX_NAME_CHARS: usize = 64;
+/// Collections of one store.
+const MAX_COLLECTIONS: usize = 10_000;
+
+/// Refuses a name outside `[A-Za-z0-9_.-]{1,64}`.
+pub(crate) fn check_name(name: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    if (1..=MAX_NAME_CHARS).contains(&name.len()) && name.chars().all(allowed) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(MAX_NAME_CHARS).collect();
+    Err(Error::invalid(format!("{shown:?} cannot name a collection"))
+        .mend(format!("use 1 to {MAX_NAME_CHARS} letters, digits, `_`, `.` or `-`")))
+}
+
+/// Refuses the names of system collections.
+pub(crate) fn check_user_name(name: &str) -> Result<()> {
+    check_name(name)?;
+    if name.starts_with('_') {
+        return Err(Error::invalid(format!("`{name}` is the name of a system collection"))
+            .mend("choose a name that does not begin with `_`"));
+    }
+    Ok(())
+}
+
+impl Engine {
+    /// Creates a collection, durably, and returns its number.
+    pub(crate) fn create_collection(&self, name: &str, schema: Schema) -> Result<CollectionId> {
+        self.check_writable()?;
+        check_user_name(name)?;
+        schema.check()?;
+        let stored = schema.encode()?;
+        let _structure = self.structure.lock();
+        let current = self.current();
+        if current.view.names.contains_key(name) {
+            return Err(Error::new(ErrorKind::Exists, format!("there is a collection `{name}` already"))
+                .mend("open it with Database::collection, or drop it first"));
+        }
+        if current.view.collections.len() >= MAX_COLLECTIONS {
+            return Err(Error::invalid(format!("a store holds at most {MAX_COLLECTIONS} collections")));
+        }
+        let id = CollectionId(self.manifest.lock().next_collection);
+        self.sync_before_publishing()?;
+        self.publish(|manifest| {
+            manifest.next_collection = id.0 + 1;
+            let entry = CollectionEntry {
+                id,
+                name: name.to_owned(),
+                schema: stored,
+                flushed: current.visible,
+                segments: Vec::new(),
+            };
+            manifest.collections.push(entry);
+        })?;
+        let mut collection = CollectionView::new(id, name, schema);
+        collection.flushed = current.visible;
+        let _log = self.log.lock();
+        let mut view = (*self.current().view).clone();
+        view.insert(collection);
+        self.current.install(view);
+        Ok(id)
+    }
+
+    /// Drops a collection, durably. Its files go when the last snapshot that reads them goes.
+    pub(crate) fn drop_collection(&self, name: &str) -> Result<()> {
+        self.check_writable()?;
+        let _structure = self.structure.lock();
+        let id = self.current().view.by_name(name)?.id;
+        self.sync_before_publishing()?;
+        let mut gone = Vec::new();
+        let (floor, next) = {
+            let log = self.log.lock();
+            (self.log_floor(|other| other == id, log.next_lsn), log.next_lsn)
+        };
+        self.publish(|manifest| {
+            manifest.collections.retain(|entry| entry.id != id);
+            let (kept, old) = split_logs(&manifest.logs, floor, false, next);
+            manifest.logs = kept;
+            gone = old;
+        })?;
+        self.remove_collection_from_view(id);
+        self.remove_logs(&gone);
+        Ok(())
+    }
+
+    fn remove_collection_from_view(&self, id: CollectionId) {
+        let _log = self.log.lock();
+        let mut view = (*self.current().view).clone();
+        if let Some(collection) = view.collections.remove(&id) {
+            view.names.remove(&collection.name);
+            for segment in &collection.sealed {
+                segment.file().stored().condemn();
+                segment.deletions_file().iter().for_each(|file| file.stored.condemn());
+            }
+        }
+        self.current.install(view);
+        self.pressure.relieved.notify_all();
+    }
+
+    /// What was written before a collection came or went must not be lost while that stays.
+    fn sync_before_publishing(&self) -> Result<()> {
+        let mut log = self.log.lock();
+        let written = log.next_lsn.0 - 1;
+        if self.durable().0 < written { self.sync_log(&mut log) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_letters_digits_and_three_signs() {
+        for name in ["docs", "a", "A.b-c_9", &"x".repeat(64)] {
+            check_user_name(name).unwrap();
+        }
+        for name in ["", "a/b", "ü", "a b", "..\\x", &"x".repeat(65)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        assert!(check_user_name("_models").is_err());
+        check_name("_models").unwrap();
+    }
+}

@@ -1,0 +1,152 @@
+//! The handle of a collection.
+
+use std::sync::Arc;
+
+use crate::collection::record::{Patch, Record};
+use crate::collection::view::CollectionView;
+use crate::database::draft::Draft;
+use crate::database::engine::Engine;
+use crate::database::import::Import;
+use crate::database::query::Query;
+use crate::database::reader::Reader;
+use crate::database::request::Commit;
+use crate::database::scan::Scan;
+use crate::database::store::Store;
+use crate::error::{Error, Result};
+use crate::ids::CollectionId;
+use crate::key::Key;
+use crate::schema::Schema;
+
+/// A collection of an open store: records in key order, under one schema.
+///
+/// Cheap to clone, may be used from any thread. A handle outlives neither its collection nor its store: after a drop
+/// every call fails with `NotFound`, after closing with `Closed`.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    store: Arc<Store>,
+    id: CollectionId,
+    name: Arc<str>,
+}
+
+impl Collection {
+    pub(crate) fn new(store: &Arc<Store>, id: CollectionId, name: &str) -> Collection {
+        Collection { store: Arc::clone(store), id, name: name.into() }
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        self.store.engine()
+    }
+
+    /// The collection as it stands.
+    pub(crate) fn view(&self) -> Result<Arc<CollectionView>> {
+        Ok(self.reader()?.view)
+    }
+
+    fn reader(&self) -> Result<Reader> {
+        let engine = self.engine();
+        engine.check_open()?;
+        let current = engine.current();
+        let view = current.view.by_id(self.id).map_err(|error| error.at(format!("collection {}", self.name)))?;
+        view.check_usable()?;
+        Ok(Reader { store: Arc::clone(&self.store), view: Arc::clone(view), moment: engine.moment(&current) })
+    }
+
+    /// Adds a step to a batch, checked against the collection as it stands.
+    pub(crate) fn edit(
+        &self,
+        draft: &mut Draft,
+        add: impl FnOnce(&mut Draft, &CollectionView) -> Result<()>,
+    ) -> Result<()> {
+        let view = self.view()?;
+        let place = |error: Error| match error.place() {
+            Some(_) => error,
+            None => error.at(format!("collection {}", self.name)),
+        };
+        add(draft, &view).map_err(place)
+    }
+
+    fn commit(&self, add: impl FnOnce(&mut Draft, &CollectionView) -> Result<()>) -> Result<Commit> {
+        let mut draft = Draft::new(self.engine());
+        self.edit(&mut draft, add)?;
+        draft.commit()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its schema.
+    pub fn schema(&self) -> Result<Schema> {
+        Ok((*self.view()?.schema).clone())
+    }
+
+    /// The same handle, if the collection holds vectors of `model`; otherwise `ModelMismatch`. Ask before searching
+    /// with, or putting, vectors of a model that is named elsewhere, so that spaces are never mixed.
+    pub fn for_model(&self, model: &str) -> Result<Collection> {
+        let fits = self.view()?.schema.check_model_is(model);
+        fits.map(|()| self.clone()).map_err(|error| error.at(format!("collection {}", self.name)))
+    }
+
+    /// Puts a record: inserts it, or replaces the one of that key. See [`Batch::commit`](crate::Batch::commit) for
+    /// what holds when it returns, and for its errors.
+    pub fn put(&self, record: Record) -> Result<Commit> {
+        self.commit(|draft, view| draft.put(view, &record))
+    }
+
+    /// Puts records in one batch: all or none.
+    pub fn put_all(&self, records: impl IntoIterator<Item = Record>) -> Result<Commit> {
+        self.commit(|draft, view| records.into_iter().try_for_each(|record| draft.put(view, &record)))
+    }
+
+    /// Changes parts of a record. Fails with `NotFound` when there is none of that key.
+    pub fn patch(&self, key: impl Into<Key>, patch: Patch) -> Result<Commit> {
+        let key = key.into();
+        self.commit(|draft, view| draft.patch(view, &key, patch))
+    }
+
+    /// Deletes a record; tells whether there was one.
+    pub fn delete(&self, key: impl Into<Key>) -> Result<bool> {
+        let key = key.into();
+        Ok(self.commit(|draft, view| draft.delete(view, &key))?.existed > 0)
+    }
+
+    /// Deletes records in one batch; tells how many there were.
+    pub fn delete_all<K: Into<Key>>(&self, keys: impl IntoIterator<Item = K>) -> Result<u64> {
+        let mut keys = keys.into_iter();
+        Ok(self.commit(|draft, view| keys.try_for_each(|key| draft.delete(view, &key.into())))?.existed)
+    }
+
+    /// The record of that key, if there is one.
+    pub fn get(&self, key: impl Into<Key>) -> Result<Option<Record>> {
+        self.reader()?.get(&key.into())
+    }
+
+    /// How many records there are. Costs a walk over the rows in memory, and over the expiry of all rows where some
+    /// expire.
+    pub fn count(&self) -> Result<u64> {
+        self.reader()?.count()
+    }
+
+    /// Walks the records in key order, forward or backward, all or a range, at the moment of this call.
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.reader())
+    }
+
+    /// Searches for near vectors, at the moment of this call.
+    pub fn query(&self) -> Query {
+        Query::new(self.reader())
+    }
+
+    /// Begins an import: many records that bypass the log and appear together when it is finished.
+    pub fn import(&self) -> Result<Import> {
+        Import::new(&self.store, self.view()?)
+    }
+
+    /// Merges all files of the collection into one, without what was deleted or has expired. Needs its size free on
+    /// the disk.
+    pub fn compact(&self) -> Result<()> {
+        self.engine().check_writable()?;
+        self.engine().compact(self.id)
+    }
+}

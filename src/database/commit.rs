@@ -1,0 +1,281 @@
+//! Committing: conditions are resolved, the effects of a group are logged in one write, synced once, applied and shown.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::clock::Timestamp;
+use crate::collection::operation::{Effect, effects};
+use crate::collection::record::Patch;
+use crate::collection::view::{CollectionView, Stale};
+use crate::database::engine::{DatabaseView, Engine, LogState};
+use crate::database::options::{Durability, Maintenance};
+use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step, conflict, nothing_to_patch};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{CollectionId, Lsn};
+use crate::payload;
+use crate::segment::Moment;
+use crate::storage::wal::{AppendError, Group, Room};
+use crate::sync::Ordering;
+
+/// A request whose conditions held: what to log, and what each effect replaces in files.
+#[derive(Debug)]
+struct Resolved {
+    bytes: Vec<u8>,
+    stale: Vec<Option<Stale>>,
+    durability: Durability,
+}
+
+impl Engine {
+    /// Commits a request, alone or in a group with those of other threads.
+    pub(crate) fn commit(&self, request: Request) -> Result<Commit> {
+        self.check_writable()?;
+        if !request.only_deletes() {
+            self.wait_for_room()?;
+        }
+        let bytes = request.bytes.len();
+        let lost = || {
+            let error = Error::internal("a thread panicked while it committed");
+            self.poison.set(&error);
+            Err(error.into_kind(ErrorKind::OutcomeUnknown))
+        };
+        self.queue.submit(request, bytes, |requests| self.commit_requests(requests), lost)
+    }
+
+    /// Blocks while rows come in faster than they get into files.
+    fn wait_for_room(&self) -> Result<()> {
+        let start = Instant::now();
+        while let Some(what) = self.overload() {
+            let waited = start.elapsed();
+            if self.options.maintenance == Maintenance::Manual || waited >= self.options.busy_timeout {
+                let failure = self.pressure.failure.lock().clone();
+                return Err(failure.filter(|error| error.kind() == ErrorKind::DiskFull).unwrap_or_else(|| {
+                    Error::new(ErrorKind::Busy, format!("{what}; the write was not begun"))
+                        .mend("retry later; under Maintenance::Manual call Database::tick first")
+                }));
+            }
+            self.waker.wake();
+            let mut failure = self.pressure.failure.lock();
+            self.pressure.relieved.wait_for(&mut failure, self.options.busy_timeout - waited);
+            drop(failure);
+            self.check_writable()?;
+        }
+        Ok(())
+    }
+
+    /// Why writers have to wait, if they have to.
+    fn overload(&self) -> Option<String> {
+        let (unsealed, budget) = (self.unsealed_bytes(), self.options.memory_budget_bytes);
+        if unsealed >= budget {
+            return Some(format!("{unsealed} bytes of rows wait to be sealed and the budget is {budget}"));
+        }
+        let logs = self.logs_listed.load(Ordering::Relaxed).saturating_sub(1) * self.options.log_file_bytes;
+        if logs >= self.options.log_budget_bytes.saturating_mul(2) {
+            return Some(format!("the log holds {logs} bytes, twice its budget"));
+        }
+        let view = self.current().view;
+        let crowded = view.collections.values().find(|collection| collection.sealed.len() >= MAX_SEGMENTS)?;
+        Some(format!("collection {} has {} segments that wait to be merged", crowded.name, crowded.sealed.len()))
+    }
+
+    fn commit_requests(&self, requests: Vec<Request>) -> Vec<Result<Commit>> {
+        let mut log = self.log.lock();
+        let mut outcomes = Vec::with_capacity(requests.len());
+        while outcomes.len() < requests.len() {
+            let round = self.resolve_round(&log, &requests[outcomes.len()..]);
+            outcomes.extend(self.commit_round(&mut log, round));
+        }
+        self.wake_if_due(&log);
+        outcomes
+    }
+
+    /// Resolves the first of `requests`, as many as can be judged by what is committed now: a request that depends
+    /// on a key an earlier one writes waits for the next round.
+    fn resolve_round(&self, log: &LogState, requests: &[Request]) -> Vec<Result<Resolved>> {
+        let current = self.current();
+        let moment = self.moment(&current);
+        let track = requests.len() > 1 && requests.iter().any(Request::is_conditional);
+        let mut touched = HashSet::new();
+        let mut round = Vec::new();
+        for request in requests {
+            if track {
+                let keys: Vec<u64> = request.keys().collect();
+                if request.is_conditional() && keys.iter().any(|key| touched.contains(key)) {
+                    break;
+                }
+                touched.extend(keys);
+            }
+            let refused = if log.closed { self.check_open() } else { self.poison.check() };
+            round.push(refused.and_then(|()| resolve(request, &current.view, moment)));
+        }
+        round
+    }
+
+    fn commit_round(&self, log: &mut LogState, round: Vec<Result<Resolved>>) -> Vec<Result<Commit>> {
+        let accepted: Vec<&Resolved> = round.iter().flatten().collect();
+        let commits = match accepted.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.write_and_apply(log, &accepted),
+        };
+        let mut commits = commits.map(Vec::into_iter);
+        round
+            .iter()
+            .map(|resolved| match (resolved, &mut commits) {
+                (Err(refused), _) => Err(refused.clone()),
+                (Ok(_), Err(failed)) => Err(failed.clone()),
+                (Ok(_), Ok(commits)) => commits.next().ok_or_else(|| Error::internal("a batch without an outcome")),
+            })
+            .collect()
+    }
+
+    /// Logs the batches in one group, syncs if one of them asks for it, applies them and shows them to readers.
+    fn write_and_apply(&self, log: &mut LogState, batches: &[&Resolved]) -> Result<Vec<Commit>> {
+        self.prepare_log(log)?;
+        let mut group = Group::new();
+        let mut lsn = log.next_lsn;
+        for batch in batches {
+            group.push(lsn, &batch.bytes);
+            lsn = lsn.next();
+        }
+        self.append(log, &group, batches)?;
+        self.sync_as_promised(log, batches)?;
+
+        let view = self.current().view;
+        let now = self.now();
+        let mut commits = Vec::with_capacity(batches.len());
+        for (batch, lsn) in batches.iter().zip(log.next_lsn.0..) {
+            commits.push(Commit { lsn: Lsn(lsn), existed: apply(&view, batch, Lsn(lsn), now) });
+        }
+        log.next_lsn = lsn;
+        self.current.advance(Lsn(lsn.0 - 1));
+        Ok(commits)
+    }
+
+    fn append(&self, log: &mut LogState, group: &Group, batches: &[&Resolved]) -> Result<()> {
+        let deletes =
+            |batch: &&Resolved| effects(&batch.bytes).flatten().all(|effect| matches!(effect, Effect::Delete(..)));
+        let room = if batches.iter().all(deletes) { Room::Reserve } else { Room::Ordinary };
+        let writer = log.writer.as_mut().ok_or_else(|| Error::internal("no log to write to"))?;
+        match writer.append(group, room) {
+            Ok(()) => Ok(()),
+            Err(AppendError::Refused(error)) => Err(error),
+            Err(AppendError::Broken(error)) => {
+                self.poison.set(&error);
+                Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"))
+            }
+        }
+    }
+
+    fn sync_as_promised(&self, log: &mut LogState, batches: &[&Resolved]) -> Result<()> {
+        if batches.iter().any(|batch| batch.durability == Durability::Commit) {
+            return self.sync_log(log);
+        }
+        for batch in batches {
+            if let Durability::Interval(interval) = batch.durability {
+                let due = self.options.clock.now().after(interval);
+                log.sync_due = Some(log.sync_due.map_or(due, |earlier| earlier.min(due)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A collection with this many segments waits to be merged before it takes more.
+const MAX_SEGMENTS: usize = 64;
+
+/// Checks the preconditions and turns patches into puts.
+fn resolve(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Resolved> {
+    for (collection, key, expected) in &request.preconditions {
+        let collection = usable(view, *collection)?;
+        let found = collection.lsn_of(key, moment)?;
+        let holds = match expected {
+            Precondition::Absent => found.is_none(),
+            Precondition::Present => found.is_some(),
+            Precondition::AtLsn(lsn) => found == Some(*lsn),
+        };
+        if !holds {
+            return Err(conflict(collection, key, *expected, found));
+        }
+    }
+    let mut bytes = Vec::with_capacity(request.bytes.len());
+    for step in &request.steps {
+        match step {
+            Step::Effect(range) => bytes.extend_from_slice(&request.bytes[range.clone()]),
+            Step::Patch { collection, key, patch } => {
+                let collection = usable(view, *collection)?;
+                let effect = patched(collection, key, patch, &bytes, moment)?;
+                bytes.extend_from_slice(&effect);
+            }
+        }
+    }
+    let stale = stale_rows(view, &bytes)?;
+    Ok(Resolved { bytes, stale, durability: request.durability })
+}
+
+fn usable(view: &DatabaseView, collection: CollectionId) -> Result<&Arc<CollectionView>> {
+    let collection = view.by_id(collection)?;
+    collection.check_usable()?;
+    Ok(collection)
+}
+
+/// What each effect replaces in files; also refuses effects on collections or blobs that are not there.
+fn stale_rows(view: &DatabaseView, bytes: &[u8]) -> Result<Vec<Option<Stale>>> {
+    let mut stale = Vec::new();
+    for effect in effects(bytes) {
+        let effect = effect.map_err(|_| Error::internal("a batch that cannot be read"))?;
+        let collection = usable(view, effect.collection())?;
+        if let Effect::Put(_, row) = effect {
+            check_blobs(view, row.payload)?;
+        }
+        stale.push(collection.stale(effect.key())?);
+    }
+    Ok(stale)
+}
+
+pub(crate) fn check_blobs(view: &DatabaseView, stored: &[u8]) -> Result<()> {
+    let named = payload::blobs(stored).map_err(|_| Error::internal("a payload that cannot be read"))?;
+    for blob in named {
+        if !view.blobs.contains_key(&blob.0) {
+            return Err(Error::new(ErrorKind::NotFound, format!("the payload names blob {blob}, which is not stored"))
+                .mend("store it first with Database::put_blob"));
+        }
+    }
+    Ok(())
+}
+
+/// The effect of a patch: the record as it stands, or as an earlier step of the batch left it, changed and put whole.
+fn patched(collection: &CollectionView, key: &[u8], patch: &Patch, earlier: &[u8], moment: Moment) -> Result<Vec<u8>> {
+    let missing = || nothing_to_patch(collection, collection.id, key);
+    let same = |effect: &Effect<'_>| effect.collection() == collection.id && effect.key() == key;
+    let mut record = match effects(earlier).flatten().filter(same).last() {
+        Some(Effect::Put(_, row)) => collection.record_of(&row)?,
+        Some(Effect::Delete(..)) => return Err(missing()),
+        None => collection.get(key, moment)?.ok_or_else(missing)?,
+    };
+    if let Some(payload) = &patch.payload {
+        record.payload.merge(payload.clone());
+    }
+    if let Some(vector) = &patch.vector {
+        record.vector = Some(vector.clone());
+    }
+    if let Some(expires) = patch.expires {
+        record.expires = expires;
+    }
+    let lives = record.expires.unwrap_or(Timestamp::NEVER);
+    record.expires = Some(lives);
+    let row = EncodedRow::new(collection, &record, moment.now)?;
+    let mut effect = Vec::new();
+    Effect::Put(collection.id, row.as_row(&record)).encode_into(&mut effect);
+    Ok(effect)
+}
+
+/// Applies a logged batch; returns how many of its effects met a live record.
+fn apply(view: &DatabaseView, batch: &Resolved, lsn: Lsn, now: Timestamp) -> u64 {
+    let mut existed = 0;
+    for (effect, stale) in effects(&batch.bytes).flatten().zip(&batch.stale) {
+        if let Ok(collection) = view.by_id(effect.collection()) {
+            existed += u64::from(collection.apply(&effect, *stale, lsn, now));
+        }
+    }
+    existed
+}

@@ -1,0 +1,86 @@
+//! A batch while it is being put together.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::operation::Effect;
+use crate::collection::record::{Patch, Record};
+use crate::collection::view::CollectionView;
+use crate::database::engine::Engine;
+use crate::database::options::Durability;
+use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step};
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::storage::wal::MAX_GROUP_BYTES;
+use crate::vector::Vector;
+
+/// Room for the framing of a group around its batches.
+const MAX_BATCH_BYTES: usize = MAX_GROUP_BYTES - (64 << 10);
+
+/// Changes that were checked and encoded, but not committed yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    engine: Arc<Engine>,
+    now: Timestamp,
+    durability: Option<Durability>,
+    request: Request,
+}
+
+impl Draft {
+    pub(crate) fn new(engine: &Arc<Engine>) -> Draft {
+        Draft { engine: Arc::clone(engine), now: engine.now(), durability: None, request: Request::default() }
+    }
+
+    /// Whether it will be committed by `engine`.
+    pub(crate) fn is_for(&self, engine: &Arc<Engine>) -> bool {
+        Arc::ptr_eq(&self.engine, engine)
+    }
+
+    pub(crate) fn put(&mut self, view: &CollectionView, record: &Record) -> Result<()> {
+        let row = EncodedRow::new(view, record, self.now)?;
+        self.effect(view, &Effect::Put(view.id, row.as_row(record)))
+    }
+
+    pub(crate) fn patch(&mut self, view: &CollectionView, key: &Key, patch: Patch) -> Result<()> {
+        key.check()?;
+        if let Some(vector) = &patch.vector {
+            view.schema.check_vector(Some(Vector::view(vector)))?;
+        }
+        self.request.steps.push(Step::Patch { collection: view.id, key: key.encode(), patch });
+        Ok(())
+    }
+
+    pub(crate) fn delete(&mut self, view: &CollectionView, key: &Key) -> Result<()> {
+        key.check()?;
+        self.effect(view, &Effect::Delete(view.id, &key.encode()))
+    }
+
+    pub(crate) fn require(&mut self, view: &CollectionView, key: &Key, precondition: Precondition) -> Result<()> {
+        key.check()?;
+        self.request.preconditions.push((view.id, key.encode(), precondition));
+        Ok(())
+    }
+
+    pub(crate) fn durability(&mut self, durability: Durability) {
+        self.durability = Some(durability);
+    }
+
+    pub(crate) fn commit(self) -> Result<Commit> {
+        let mut request = self.request;
+        request.durability = self.durability.unwrap_or(self.engine.options.durability);
+        self.engine.note_time(self.now);
+        self.engine.commit(request)
+    }
+
+    fn effect(&mut self, view: &CollectionView, effect: &Effect<'_>) -> Result<()> {
+        view.check_usable()?;
+        let start = self.request.bytes.len();
+        effect.encode_into(&mut self.request.bytes);
+        self.request.steps.push(Step::Effect(start..self.request.bytes.len()));
+        if self.request.bytes.len() > MAX_BATCH_BYTES {
+            return Err(Error::invalid(format!("a batch may take {MAX_BATCH_BYTES} bytes"))
+                .mend("commit in several batches, or use Collection::import"));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,242 @@
+//! The state of an open store, and the small cells that its threads share.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use crate::clock::Timestamp;
+use crate::collection::view::CollectionView;
+use crate::database::blob_file::BlobFile;
+use crate::database::options::Options;
+use crate::database::queue::CommitQueue;
+use crate::database::request::{Commit, Request};
+use crate::database::waker::Waker;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{CollectionId, FileId, Lsn};
+use crate::pool::Pool;
+use crate::random::Random;
+use crate::segment::Moment;
+use crate::segment::sealed::Opener;
+use crate::storage::fs::LockGuard;
+use crate::storage::manifest::Manifest;
+use crate::storage::wal::{Tail, WalWriter};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, RwLock};
+
+/// All collections at one time. Never changes; a new one replaces it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DatabaseView {
+    pub(crate) collections: BTreeMap<CollectionId, Arc<CollectionView>>,
+    pub(crate) names: BTreeMap<Arc<str>, CollectionId>,
+    pub(crate) blobs: Arc<BTreeMap<[u8; 32], Arc<BlobFile>>>,
+}
+
+impl DatabaseView {
+    pub(crate) fn by_id(&self, id: CollectionId) -> Result<&Arc<CollectionView>> {
+        self.collections.get(&id).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "the collection was dropped").mend("create it again, or drop this handle")
+        })
+    }
+
+    pub(crate) fn by_name(&self, name: &str) -> Result<&Arc<CollectionView>> {
+        let found = self.names.get(name).and_then(|id| self.collections.get(id));
+        found.ok_or_else(|| {
+            let known: Vec<&str> = self.names.keys().map(|name| &**name).take(20).collect();
+            let mend = match known[..] {
+                [] => "create it first; the store has no collections yet".into(),
+                _ => format!("create it first, or name one of: {}", known.join(", ")),
+            };
+            Error::new(ErrorKind::NotFound, format!("there is no collection `{name}`")).mend(mend)
+        })
+    }
+
+    pub(crate) fn insert(&mut self, view: CollectionView) {
+        self.names.insert(Arc::clone(&view.name), view.id);
+        self.collections.insert(view.id, Arc::new(view));
+    }
+}
+
+/// What readers see: a view, and the position up to which they may look. The two change together.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Current {
+    pub(crate) view: Arc<DatabaseView>,
+    pub(crate) visible: Lsn,
+}
+
+/// Holds the [`Current`]; locked only for the length of a clone or a swap.
+#[derive(Debug, Default)]
+pub(crate) struct ViewCell(RwLock<Current>);
+
+impl ViewCell {
+    pub(crate) fn new(current: Current) -> ViewCell {
+        ViewCell(RwLock::new(current))
+    }
+
+    pub(crate) fn get(&self) -> Current {
+        self.0.read().clone()
+    }
+
+    /// Replaces the view. The caller holds the commit lock.
+    pub(crate) fn install(&self, view: DatabaseView) {
+        self.0.write().view = Arc::new(view);
+    }
+
+    /// Lets readers see up to `lsn`. The caller holds the commit lock.
+    pub(crate) fn advance(&self, lsn: Lsn) {
+        let mut current = self.0.write();
+        current.visible = current.visible.max(lsn);
+    }
+}
+
+/// Set once, when the content of the disk became unknown; writes are refused from then on.
+#[derive(Debug, Default)]
+pub(crate) struct Poison {
+    set: AtomicBool,
+    why: Mutex<Option<String>>,
+}
+
+impl Poison {
+    pub(crate) fn set(&self, why: &Error) {
+        let mut first = self.why.lock();
+        first.get_or_insert_with(|| why.to_string());
+        self.set.store(true, Ordering::Release);
+        tracing::error!(error = %why, "the store refuses writes until it is reopened");
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        if !self.set.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let why = self.why.lock().clone().unwrap_or_default();
+        Err(Error::new(ErrorKind::Poisoned, format!("writing stopped after an earlier failure: {why}"))
+            .mend("reading goes on; close the store and open it again to write"))
+    }
+}
+
+/// The log as the committer sees it.
+#[derive(Debug)]
+pub(crate) struct LogState {
+    /// None until the first write after opening: an old log is never appended to.
+    pub(crate) writer: Option<WalWriter>,
+    /// The end of the log that was found at opening, when it is still listed.
+    pub(crate) recovered_tail: Option<Tail>,
+    pub(crate) next_lsn: Lsn,
+    /// When written batches have to be synced at the latest; none when all are.
+    pub(crate) sync_due: Option<Timestamp>,
+    pub(crate) closed: bool,
+}
+
+/// The state of an open store.
+///
+/// Shared by all handles and threads. Locks, outermost first: `merging`, `structure`, `log`, `manifest`, then the
+/// cells (see `sync.rs`).
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) options: Options,
+    pub(crate) opener: Opener,
+    pub(crate) pool: Pool,
+    pub(crate) current: ViewCell,
+    /// Held by a merge from choosing to publishing.
+    pub(crate) merging: Mutex<()>,
+    /// Held while the set of segments changes: flush, end of a merge or import, create, drop.
+    pub(crate) structure: Mutex<()>,
+    /// The commit lock.
+    pub(crate) log: Mutex<LogState>,
+    /// The manifest as last published.
+    pub(crate) manifest: Mutex<Manifest>,
+    pub(crate) queue: CommitQueue<Request, Result<Commit>>,
+    pub(crate) poison: Poison,
+    pub(crate) random: Mutex<Random>,
+    pub(crate) waker: Waker,
+    pub(crate) pressure: Pressure,
+    /// Files get ascending numbers from here; the manifest remembers the next one.
+    pub(crate) next_file: AtomicU64,
+    /// Log files that the manifest lists.
+    pub(crate) logs_listed: AtomicU64,
+    /// The highest position known to be on disk.
+    pub(crate) durable: AtomicU64,
+    /// The newest time that was written or used to drop something, so that a clock set back revives nothing.
+    pub(crate) newest_time: AtomicI64,
+    pub(crate) access: Access,
+    pub(crate) closed: AtomicBool,
+    pub(crate) process: u32,
+    pub(crate) lock: Mutex<Option<Box<dyn LockGuard>>>,
+}
+
+/// What this handle may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadWrite,
+    ReadOnly,
+}
+
+/// Where writers wait while memory is full, and why the last maintenance failed, if it did.
+#[derive(Debug, Default)]
+pub(crate) struct Pressure {
+    pub(crate) failure: Mutex<Option<Error>>,
+    pub(crate) relieved: Condvar,
+}
+
+impl Engine {
+    /// The view and position to read at now.
+    pub(crate) fn current(&self) -> Current {
+        self.current.get()
+    }
+
+    /// The moment that `current` shows, judged by the clock now.
+    pub(crate) fn moment(&self, current: &Current) -> Moment {
+        Moment { lsn: current.visible, now: self.now() }
+    }
+
+    /// The time now, never behind the newest time the store has persisted.
+    pub(crate) fn now(&self) -> Timestamp {
+        let now = self.options.clock.now();
+        Timestamp(now.0.max(self.newest_time.load(Ordering::Relaxed)))
+    }
+
+    /// Remembers that `time` was used for something that lasts.
+    pub(crate) fn note_time(&self, time: Timestamp) {
+        self.newest_time.fetch_max(time.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn next_file(&self) -> FileId {
+        FileId(self.next_file.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn durable(&self) -> Lsn {
+        Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Refuses a closed store.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::new(ErrorKind::Closed, "the store is closed").mend("open it again"));
+        }
+        Ok(())
+    }
+
+    /// Refuses a store that cannot be written: closed, read-only, poisoned, or inherited through a fork.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.check_open()?;
+        if self.access == Access::ReadOnly {
+            return Err(Error::new(ErrorKind::ReadOnly, "the store is open for reading only")
+                .mend("open it with Database::open to write"));
+        }
+        if self.process != std::process::id() {
+            return Err(Error::invalid("this handle was made before a fork and belongs to the parent process")
+                .mend("open the store in this process after the parent closed it"));
+        }
+        self.poison.check()
+    }
+
+    /// Bytes of rows that are not in files yet.
+    pub(crate) fn unsealed_bytes(&self) -> u64 {
+        let view = self.current().view;
+        let of = |collection: &Arc<CollectionView>| collection.in_memory().map(|segment| segment.bytes()).sum::<u64>();
+        view.collections.values().map(of).sum()
+    }
+
+    /// Where the store is, for messages.
+    pub(crate) fn location(&self) -> String {
+        self.opener.fs.location()
+    }
+}

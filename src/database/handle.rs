@@ -1,0 +1,260 @@
+//! The handle of an open store.
+
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::collection::view::CollectionView;
+use crate::database::background::Work;
+use crate::database::batch::Batch;
+use crate::database::blob::BlobReader;
+use crate::database::collection::Collection;
+use crate::database::draft::Draft;
+use crate::database::engine::{Access, Engine};
+use crate::database::options::{Create, Options};
+use crate::database::recovery::RecoveryReport;
+use crate::database::snapshot::Snapshot;
+use crate::database::stats::Stats;
+use crate::database::store::{CloseCallback, Store};
+use crate::database::verify::{VerifyLevel, VerifyReport};
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::Lsn;
+use crate::payload::BlobId;
+use crate::schema::Schema;
+use crate::storage::fs::{DiskFs, FileSystem, MemoryFs};
+
+/// An open store: one directory of collections, or one in memory.
+///
+/// A handle is cheap to clone and may be used from any thread; all handles show one store. Reads take no lock that
+/// writers hold, and see each batch whole or not at all. One process opens a store for writing, or many for reading.
+///
+/// Close the store with [`Database::close`], which reports what could not be written; dropping the last handle closes
+/// it too, and can only log a failure. Nothing that was acknowledged depends on closing.
+///
+/// ```
+/// # fn main() -> driftline::Result<()> {
+/// use driftline::{Database, Metric, Record, Schema, json};
+/// let dir = tempfile::tempdir().expect("a directory");
+/// let db = Database::open(dir.path().join("shop.drift"))?;
+/// let items = db.create_collection("items", Schema::vector(3, Metric::Cosine))?;
+/// items.put(Record::new("sku-1").vector([0.1, 0.9, 0.0]).payload(json!({"lang": "en"})))?;
+/// db.close()?;
+///
+/// let db = Database::open(dir.path().join("shop.drift"))?;
+/// let hits = db.collection("items")?.query().nearest([0.0, 1.0, 0.0]).k(10).run()?;
+/// assert_eq!(hits.iter().next().expect("one hit").key, "sku-1".into());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Database(Arc<Store>);
+
+impl Database {
+    /// Opens the store in directory `path`, making it if there is none, with the default [`Options`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Database> {
+        Options::new().open(path)
+    }
+
+    /// A store in memory, gone with its last handle. It does all that one on disk does.
+    pub fn in_memory() -> Result<Database> {
+        Options::new().in_memory()
+    }
+
+    pub(crate) fn engine(&self) -> &Arc<Engine> {
+        self.0.engine()
+    }
+
+    /// Creates a collection, durably. Fails with `Exists` when there is one of that name. A name is 1 to 64 letters,
+    /// digits, `_`, `.` or `-`; those that begin with `_` belong to the system.
+    pub fn create_collection(&self, name: &str, schema: Schema) -> Result<Collection> {
+        let id = self.engine().create_collection(name, schema)?;
+        Ok(Collection::new(&self.0, id, name))
+    }
+
+    /// Opens a collection. Fails with `NotFound` when there is none of that name, and with `Corrupt` when its files
+    /// are damaged.
+    pub fn collection(&self, name: &str) -> Result<Collection> {
+        self.engine().check_open()?;
+        let view = self.engine().current().view;
+        let collection = view.by_name(name)?;
+        collection.check_usable()?;
+        Ok(Collection::new(&self.0, collection.id, name))
+    }
+
+    /// Opens a collection, creating it if there is none. Fails with `Dimension` or `ModelMismatch`, or with `Exists`,
+    /// when there is one whose schema does not agree with this.
+    pub fn ensure_collection(&self, name: &str, schema: Schema) -> Result<Collection> {
+        match self.create_collection(name, schema.clone()) {
+            Err(error) if error.kind() == ErrorKind::Exists => {}
+            other => return other,
+        }
+        let collection = self.collection(name)?;
+        collection.schema()?.agrees(&schema).map_err(|error| error.at(format!("collection {name}")))?;
+        Ok(collection)
+    }
+
+    /// Drops a collection with all its records, durably. Snapshots that read it keep it; its files go with them.
+    pub fn drop_collection(&self, name: &str) -> Result<()> {
+        self.engine().drop_collection(name)
+    }
+
+    /// The collections, by name; damaged ones too.
+    pub fn collections(&self) -> Result<Vec<CollectionInfo>> {
+        self.engine().check_open()?;
+        let view = self.engine().current().view;
+        let collections = view.names.values().filter_map(|id| view.collections.get(id));
+        let info = |collection: &Arc<CollectionView>| CollectionInfo {
+            name: collection.name.to_string(),
+            schema: (*collection.schema).clone(),
+            damage: collection.damage.as_ref().map(Error::to_string),
+        };
+        Ok(collections.map(info).collect())
+    }
+
+    /// Begins a batch: changes that happen together or not at all, in any collections.
+    pub fn batch(&self) -> Batch {
+        Batch::new(Draft::new(self.engine()))
+    }
+
+    /// A point in time to read from, for as long as it is held. It costs nothing to make; the files and rows it reads
+    /// are kept until it is dropped.
+    pub fn snapshot(&self) -> Result<Snapshot> {
+        self.engine().check_open()?;
+        Ok(Snapshot::new(&self.0))
+    }
+
+    /// Stores what `reader` gives under its SHA-256, durably, and returns the name to put into payloads. Equal
+    /// contents are stored once. A blob is kept while a record names it, and until this store is closed in any case.
+    pub fn put_blob(&self, mut reader: impl Read) -> Result<BlobId> {
+        self.engine().put_blob(&mut reader)
+    }
+
+    /// Opens a blob for reading. Fails with `NotFound` when there is none of that name.
+    pub fn get_blob(&self, id: BlobId) -> Result<BlobReader> {
+        self.engine().open_blob(id)
+    }
+
+    /// Brings all rows into files, so that the next opening has nothing to replay. Writes go on meanwhile.
+    pub fn flush(&self) -> Result<()> {
+        self.engine().check_writable()?;
+        let view = self.engine().current().view;
+        let usable = view.collections.values().filter(|collection| collection.damage.is_none());
+        let ids: Vec<_> = usable.map(|collection| collection.id).collect();
+        self.engine().flush(&ids)
+    }
+
+    /// Makes everything written so far durable, whatever the durability of its batches.
+    pub fn sync(&self) -> Result<()> {
+        self.engine().check_writable()?;
+        self.engine().sync_log(&mut self.engine().log.lock())
+    }
+
+    /// Does one step of maintenance that is due, on the calling thread, and tells which; `None` when nothing is due.
+    /// For [`Maintenance::Manual`](crate::Maintenance::Manual); harmless beside the threads of `Automatic`.
+    pub fn tick(&self) -> Result<Option<Work>> {
+        self.engine().tick()
+    }
+
+    /// Checks the store. `Quick` checks structure: manifest, headers, tables of contents. `Full` reads every byte and
+    /// looks every live record up by its key. Problems are in the report; an error means that checking failed.
+    pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
+        self.engine().verify(level)
+    }
+
+    /// Sizes, counts and positions, now.
+    pub fn stats(&self) -> Result<Stats> {
+        self.engine().stats()
+    }
+
+    /// What opening this store found and did.
+    pub fn recovery_report(&self) -> &RecoveryReport {
+        self.0.report()
+    }
+
+    /// The position of the newest batch that readers see.
+    pub fn lsn(&self) -> Lsn {
+        self.engine().current().visible
+    }
+
+    /// Where the store is.
+    pub fn location(&self) -> String {
+        self.engine().location()
+    }
+
+    /// Has `callback` called when the store is closed, after the last write and before the lock is given back, the
+    /// newest first. A callback must not use the store; a panic in one is logged and the others still run.
+    pub fn on_close(&self, callback: impl FnOnce() + Send + 'static) {
+        self.0.on_close(CloseCallback(Box::new(callback)));
+    }
+
+    /// Closes the store: refuses new writes, waits for those in flight, brings everything into files, runs the
+    /// callbacks and gives the lock back. All handles are closed with it. Closing again does nothing.
+    ///
+    /// An error says what could not be written; what was acknowledged as durable is in the log all the same, and the
+    /// next opening replays it.
+    pub fn close(self) -> Result<()> {
+        self.0.close(None)
+    }
+
+    /// Closes like [`Database::close`], but waits at most `timeout` for writes in flight; then fails with `Busy`, and
+    /// the store stays open.
+    pub fn close_within(self, timeout: Duration) -> Result<()> {
+        self.0.close(Some(timeout))
+    }
+}
+
+impl Options {
+    /// Opens the store in directory `path` for reading and writing.
+    ///
+    /// The directory should belong to the store alone. Fails with `Locked` while another process or handle has it
+    /// open, with `Corrupt` when its root is damaged, with `Version` when a newer program wrote it.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Database> {
+        let path = path.as_ref();
+        let fs = match self.create {
+            Create::IfMissing => DiskFs::open_or_create(path),
+            Create::Never => DiskFs::open(path),
+        };
+        let fs = fs.map_err(|error| Error::io("open the directory", path.display().to_string(), error))?;
+        self.open_on(Arc::new(fs))
+    }
+
+    /// Opens the store in directory `path` for reading, beside other readers. Nothing is written; what the log holds
+    /// is replayed into memory, at most 256 MiB of it.
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Database> {
+        let path = path.as_ref();
+        let fs = DiskFs::open_read_only(path)
+            .map_err(|error| Error::io("open the directory", path.display().to_string(), error))?;
+        self.open_read_only_on(Arc::new(fs))
+    }
+
+    /// A store in memory, gone with its last handle.
+    pub fn in_memory(self) -> Result<Database> {
+        self.open_on(Arc::new(MemoryFs::new()))
+    }
+
+    /// Opens the store on any file system, for reading and writing.
+    pub fn open_on(self, fs: Arc<dyn FileSystem>) -> Result<Database> {
+        Store::open(fs, self, Access::ReadWrite).map(Database)
+    }
+
+    /// Opens the store on any file system, for reading.
+    pub fn open_read_only_on(self, fs: Arc<dyn FileSystem>) -> Result<Database> {
+        Store::open(fs, self, Access::ReadOnly).map(Database)
+    }
+}
+
+/// A collection of the store, in a list.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CollectionInfo {
+    /// Its name.
+    pub name: String,
+    /// Its schema.
+    pub schema: Schema,
+    /// Why it cannot be used, when its files are damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}

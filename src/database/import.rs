@@ -1,0 +1,268 @@
+//! Imports: many records that bypass the log and appear together.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::collection::record::Record;
+use crate::collection::seal::{with_base, write_deletions_file};
+use crate::collection::view::CollectionView;
+use crate::database::commit::check_blobs;
+use crate::database::engine::Engine;
+use crate::database::request::{Commit, EncodedRow};
+use crate::database::store::Store;
+use crate::error::{Error, Result};
+use crate::ids::{FileId, Lsn, RowId};
+use crate::rows::RowSet;
+use crate::segment::RowSource;
+use crate::segment::deletions::Deletions;
+use crate::segment::mutable::{Frozen, Mutable};
+use crate::segment::seal::{Part, write_segment};
+use crate::segment::sealed::{DeletionsFile, Sealed, SealedFile};
+use crate::storage::manifest::SegmentEntry;
+use crate::sync::Ordering;
+
+/// An import in progress: records go straight into files and appear together, durably, when it is finished.
+///
+/// Faster than batches for many records, because nothing is written twice. Until [`Import::finish`] returns, nobody
+/// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing. A key that the
+/// collection holds already is replaced; of two records with one key the later stands. While it finishes, writers
+/// wait for as long as it takes to look the new keys up.
+///
+/// ```
+/// # fn main() -> driftline::Result<()> {
+/// use driftline::{Database, Metric, Record, Schema};
+/// let db = Database::in_memory()?;
+/// let points = db.create_collection("points", Schema::vector(2, Metric::L2))?;
+/// let mut import = points.import()?;
+/// for x in 0..1000u64 {
+///     import.put(Record::new(x).vector([x as f32, 1.0]))?;
+/// }
+/// assert_eq!(points.count()?, 0);
+/// import.finish()?;
+/// assert_eq!(points.count()?, 1000);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "an import shows nothing until it is finished"]
+pub struct Import {
+    store: Arc<Store>,
+    view: Arc<CollectionView>,
+    lsn: Lsn,
+    now: Timestamp,
+    building: Mutable,
+    files: Vec<Imported>,
+    finished: bool,
+}
+
+/// A file of an import and the rows in it that a later record of the same import replaced.
+#[derive(Debug)]
+struct Imported {
+    file: Arc<SealedFile>,
+    replaced: RowSet,
+}
+
+impl Import {
+    pub(crate) fn new(store: &Arc<Store>, view: Arc<CollectionView>) -> Result<Import> {
+        let engine = store.engine();
+        engine.check_writable()?;
+        let lsn = {
+            let mut log = engine.log.lock();
+            let lsn = log.next_lsn;
+            log.next_lsn = lsn.next();
+            lsn
+        };
+        let building = Mutable::new(&view.schema);
+        Ok(Import {
+            store: Arc::clone(store),
+            lsn,
+            now: engine.now(),
+            building,
+            view,
+            files: Vec::new(),
+            finished: false,
+        })
+    }
+
+    /// Adds a record. A record that is refused leaves the import as it was.
+    pub fn put(&mut self, record: Record) -> Result<()> {
+        let engine = Arc::clone(self.store.engine());
+        engine.check_writable()?;
+        let row = EncodedRow::new(&self.view, &record, self.now)?;
+        let row = row.as_row(&record);
+        check_blobs(&engine.current().view, row.payload)?;
+        self.building.put(self.lsn, row);
+        if self.building.bytes() >= engine.options.memory_budget_bytes / 2 {
+            self.write_file(&engine)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the records appear, durably. `existed` of the answer counts the records they replaced.
+    pub fn finish(mut self) -> Result<Commit> {
+        let engine = Arc::clone(self.store.engine());
+        engine.check_writable()?;
+        if self.building.rows() > 0 {
+            self.write_file(&engine)?;
+        }
+        engine.note_time(self.now);
+        let existed = engine.publish_import(&self.view, &self.files)?;
+        self.finished = true;
+        Ok(Commit { lsn: self.lsn, existed })
+    }
+
+    fn write_file(&mut self, engine: &Engine) -> Result<()> {
+        let building = std::mem::replace(&mut self.building, Mutable::new(&self.view.schema));
+        let rows: Frozen = building.freeze();
+        let live = rows.live_rows(self.lsn);
+        let parts = [Part { source: &rows, rows: &live }];
+        let (opener, schema) = (&engine.opener, &self.view.schema);
+        let written = write_segment(&opener.fs, opener.store, engine.next_file(), schema, &parts)?;
+        let file = Arc::new(SealedFile::open(opener, schema, written.file, written.rows)?);
+        let replaced = RowSet::empty(written.rows);
+        self.files.push(Imported { file, replaced });
+        self.mark_replaced(&rows, &live)
+    }
+
+    /// Marks, in the files before the last one, the rows whose keys came again.
+    fn mark_replaced(&mut self, rows: &Frozen, live: &[RowId]) -> Result<()> {
+        let Some((_, earlier)) = self.files.split_last_mut() else { return Ok(()) };
+        for row in live {
+            let key = rows.key(*row)?;
+            for imported in earlier.iter_mut() {
+                if let Some(old) = imported.file.row_of(key)? {
+                    imported.replaced.insert(old);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        // After an unknown outcome the files may be part of the store.
+        if !self.finished && self.store.engine().poison.check().is_ok() {
+            self.files.iter().for_each(|imported| imported.file.stored().condemn());
+        }
+    }
+}
+
+/// New deletions of one segment, by its number.
+type Renewals = BTreeMap<FileId, (RowSet, Arc<DeletionsFile>)>;
+
+impl Engine {
+    /// Adds the files of an import to a collection and marks the rows they replace; returns how many those are.
+    ///
+    /// Everything that was committed before is brought into files first, under the commit lock, so that no replay of
+    /// the log can put an older record over an imported one.
+    fn publish_import(&self, collection: &CollectionView, files: &[Imported]) -> Result<u64> {
+        let id = collection.id;
+        let _structure = self.structure.lock();
+        self.flush_beside_writers(&[id])?;
+        let mut log = self.log.lock();
+        self.flush_before_writers(&[id], &mut log)?;
+        self.sync_log(&mut log)?;
+        let view = self.current().view;
+        let present = view.by_id(id)?;
+        let (replaced, existed) = self.replaced_rows(present, files)?;
+        let renewals = self.write_renewals(files, replaced);
+        let published = renewals.as_ref().map_err(Error::clone).and_then(|renewals| {
+            let fs = &self.opener.fs;
+            fs.sync_dir().map_err(|error| Error::io("sync the directory", self.location(), error))?;
+            self.publish(|manifest| {
+                if let Some(entry) = manifest.collections.iter_mut().find(|entry| entry.id == id) {
+                    entry.segments = listed(&entry.segments, files, renewals);
+                }
+            })
+        });
+        if let Err(error) = published {
+            if let (Ok(renewals), Ok(())) = (&renewals, self.poison.check()) {
+                renewals.values().for_each(|(_, file)| file.stored.condemn());
+            }
+            return Err(error);
+        }
+        let mut next = (*view).clone();
+        next.insert(with_import(present, files, &renewals?));
+        self.current.install(next);
+        self.current.advance(Lsn(log.next_lsn.0 - 1));
+        self.durable.fetch_max(log.next_lsn.0 - 1, Ordering::AcqRel);
+        Ok(existed)
+    }
+
+    /// The rows of present segments that imported keys replace, and how many of them were live.
+    fn replaced_rows(
+        &self,
+        collection: &CollectionView,
+        files: &[Imported],
+    ) -> Result<(BTreeMap<FileId, RowSet>, u64)> {
+        let mut bases = BTreeMap::new();
+        let mut existed = 0;
+        let moment = self.moment(&self.current());
+        for segment in &collection.sealed {
+            let deletions = segment.deletions();
+            let mut base = (*deletions.at(Lsn(u64::MAX))).clone();
+            for imported in files {
+                for row in 0..imported.file.rows() {
+                    let key = imported.file.key(RowId(row))?;
+                    if let Some(old) = segment.file().row_of(key)? {
+                        existed += u64::from(segment.is_live(old, moment)? && !base.contains(old));
+                        base.insert(old);
+                    }
+                }
+            }
+            if base.count() > deletions.base().count() {
+                bases.insert(segment.file().id(), base);
+            }
+        }
+        Ok((bases, existed))
+    }
+
+    fn write_renewals(&self, files: &[Imported], replaced: BTreeMap<FileId, RowSet>) -> Result<Renewals> {
+        let mut renewals = Renewals::new();
+        let imported = files.iter().filter(|imported| imported.replaced.count() > 0);
+        let imported = imported.map(|imported| (imported.file.id(), imported.replaced.clone()));
+        for (id, base) in replaced.into_iter().chain(imported) {
+            match write_deletions_file(&self.opener, id, self.next_file(), &base) {
+                Ok(file) => drop(renewals.insert(id, (base, file))),
+                Err(error) => {
+                    renewals.values().for_each(|(_, file)| file.stored.condemn());
+                    return Err(error);
+                }
+            }
+        }
+        Ok(renewals)
+    }
+}
+
+/// What the manifest lists after an import, given what it lists now.
+fn listed(present: &[SegmentEntry], files: &[Imported], renewals: &Renewals) -> Vec<SegmentEntry> {
+    let imported = files.iter().map(|imported| SegmentEntry {
+        file: imported.file.reference(),
+        rows: imported.file.rows(),
+        deletions: None,
+    });
+    let mut entries: Vec<SegmentEntry> = present.iter().cloned().chain(imported).collect();
+    for entry in &mut entries {
+        if let Some((_, file)) = renewals.get(&entry.file.id) {
+            entry.deletions = Some(file.entry);
+        }
+    }
+    entries
+}
+
+/// The collection with the imported segments and the new deletions.
+fn with_import(collection: &CollectionView, files: &[Imported], renewals: &Renewals) -> CollectionView {
+    let mut next = collection.clone();
+    for imported in files {
+        let deletions = Deletions::none(imported.file.rows());
+        next.sealed.push(Arc::new(Sealed::new(Arc::clone(&imported.file), deletions, None)));
+    }
+    for segment in &mut next.sealed {
+        if let Some((base, file)) = renewals.get(&segment.file().id()) {
+            *segment = Arc::new(with_base(segment, base, file));
+        }
+    }
+    next
+}

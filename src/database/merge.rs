@@ -1,0 +1,101 @@
+//! Merging on behalf of the database: choose, merge beside the writers, publish, install.
+
+use std::sync::Arc;
+
+use crate::collection::merge::{Merging, choose, merge};
+use crate::collection::view::CollectionView;
+use crate::database::engine::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{CollectionId, FileId};
+use crate::storage::manifest::SegmentEntry;
+
+/// Room left on the disk beside a merge's output.
+const RESERVE_BYTES: u64 = 64 << 20;
+
+impl Engine {
+    /// Merges what should be merged next, if anything; tells whether it did.
+    pub(crate) fn merge_next(&self) -> Result<bool> {
+        let _merging = self.merging.lock();
+        let (view, now) = (self.current().view, self.now());
+        let usable = view.collections.values().filter(|collection| collection.damage.is_none());
+        let chosen = usable.filter_map(|collection| Some((collection, choose(collection, now)?))).next();
+        match chosen {
+            Some((collection, ids)) => self.merge_segments(collection, &ids).map(|()| true),
+            None => self.collect_blobs(),
+        }
+    }
+
+    /// Merges all segments of a collection into one.
+    pub(crate) fn compact(&self, id: CollectionId) -> Result<()> {
+        self.current().view.by_id(id)?.check_usable()?;
+        let _merging = self.merging.lock();
+        self.flush(&[id])?;
+        let view = self.current().view;
+        let collection = view.by_id(id)?;
+        let ids: Vec<FileId> = collection.sealed.iter().map(|segment| segment.file().id()).collect();
+        let clean = collection.sealed.iter().all(|segment| segment.deletions().base().count() == 0);
+        if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids) }
+    }
+
+    fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId]) -> Result<()> {
+        self.check_room(collection, ids)?;
+        let now = self.now();
+        self.note_time(now);
+        let mut merging = merge(&self.opener, collection, ids, now, &self.pool, || self.next_file())?;
+        let _structure = self.structure.lock();
+        if self.current().view.by_id(collection.id).is_err() {
+            // Dropped meanwhile.
+            merging.discard();
+            return Ok(());
+        }
+        if let Err(error) = self.publish_merged(collection.id, &mut merging) {
+            // After an unknown outcome the files may be part of the store.
+            if self.poison.check().is_ok() {
+                merging.discard();
+            }
+            return Err(error);
+        }
+        let log = self.log.lock();
+        let mut view = (*self.current().view).clone();
+        if let Some(collection) = view.collections.get(&collection.id) {
+            let next = merging.install(collection)?;
+            view.insert(next);
+        }
+        self.current.install(view);
+        drop(log);
+        self.pressure.relieved.notify_all();
+        Ok(())
+    }
+
+    fn publish_merged(&self, id: CollectionId, merging: &mut Merging) -> Result<()> {
+        let view = self.current().view;
+        let collection = view.by_id(id)?;
+        merging.settle(&self.opener, collection, || self.next_file())?;
+        self.opener.fs.sync_dir().map_err(|error| Error::io("sync the directory", self.location(), error))?;
+        self.publish(|manifest| {
+            if let Some(entry) = manifest.collections.iter_mut().find(|entry| entry.id == id) {
+                entry.segments = merging.entries(&entry.segments);
+            }
+        })
+    }
+
+    /// A merge needs its output's size free, and leaves some for the log.
+    fn check_room(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
+        let sources = collection.sealed.iter().map(|segment| segment.entry());
+        let bytes: u64 = sources.filter(|entry| ids.contains(&entry.file.id)).map(length).sum();
+        let free = self.opener.fs.free_bytes().map_err(|error| Error::io("ask for room", self.location(), error))?;
+        match free {
+            Some(free) if free < bytes.saturating_add(RESERVE_BYTES) => Err(Error::new(
+                ErrorKind::DiskFull,
+                format!("merging needs {bytes} bytes and {RESERVE_BYTES} to spare, and {free} are free"),
+            )
+            .at(format!("collection {}", collection.name))
+            .mend("free some space; merging will be tried again")),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn length(entry: SegmentEntry) -> u64 {
+    entry.file.length
+}

@@ -1,0 +1,33 @@
+//! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
+//!
+//! State is in `engine`, built from `options`, `queue`, `request`, `waker` and `blob_file`. On it act `publish`,
+//! `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
+//! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `scan`,
+//! `import`, which share `reader` and `draft`.
+
+pub(crate) mod background;
+pub(crate) mod batch;
+pub(crate) mod blob;
+mod blob_file;
+mod catalog;
+pub(crate) mod collection;
+mod commit;
+mod draft;
+mod engine;
+mod flush;
+pub(crate) mod handle;
+pub(crate) mod import;
+mod merge;
+pub(crate) mod options;
+mod publish;
+pub(crate) mod query;
+mod queue;
+mod reader;
+pub(crate) mod recovery;
+pub(crate) mod request;
+pub(crate) mod scan;
+pub(crate) mod snapshot;
+pub(crate) mod stats;
+mod store;
+pub(crate) mod verify;
+mod waker;

@@ -1,0 +1,201 @@
+//! How a store is opened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result};
+use crate::storage::fs::ReadMode;
+
+/// What a returned write has survived, per batch; a store has a default.
+///
+/// At every level the bytes have reached the operating system before the call returns, so a killed process loses
+/// nothing; batches are all or nothing; and what is found after a crash is everything up to some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Power loss too: the log was synced before the call returned. Concurrent batches share one sync.
+    #[default]
+    Commit,
+    /// A crash of the machine loses at most this long.
+    Interval(Duration),
+    /// A crash of the machine loses what was written since the last flush.
+    None,
+}
+
+/// Who does the work behind the writes: flushing, merging, syncing at intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Maintenance {
+    /// Two named threads, joined when the store is closed.
+    #[default]
+    Automatic,
+    /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.
+    Manual,
+}
+
+/// Whether opening a directory that holds no store makes one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Create {
+    /// Make one.
+    #[default]
+    IfMissing,
+    /// Refuse with [`ErrorKind::NotFound`](crate::ErrorKind::NotFound).
+    Never,
+}
+
+/// How a store is opened. The defaults suit most applications: every write durable, all cores, 256 MiB of memory for
+/// rows that are not in files yet.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[must_use]
+pub struct Options {
+    pub(crate) durability: Durability,
+    pub(crate) threads: usize,
+    pub(crate) memory_budget_bytes: u64,
+    pub(crate) log_budget_bytes: u64,
+    pub(crate) log_file_bytes: u64,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) read_mode: ReadMode,
+    pub(crate) create: Create,
+    pub(crate) busy_timeout: Duration,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) seed: Option<u64>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::Commit,
+            threads: 0,
+            memory_budget_bytes: 256 << 20,
+            log_budget_bytes: 256 << 20,
+            log_file_bytes: 64 << 20,
+            maintenance: Maintenance::Automatic,
+            read_mode: ReadMode::Mmap,
+            create: Create::IfMissing,
+            busy_timeout: Duration::from_secs(30),
+            clock: Arc::new(SystemClock),
+            seed: None,
+        }
+    }
+}
+
+/// The least memory budget that makes sense: one row of the largest kind must fit.
+const MIN_MEMORY_BUDGET_BYTES: u64 = 1 << 20;
+const MAX_THREADS: usize = 1024;
+
+impl Options {
+    /// The defaults.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// What a write has survived when it returns, unless its batch says otherwise. Default [`Durability::Commit`].
+    /// Changes speed and what a crash may lose, never answers.
+    pub fn durability(mut self, durability: Durability) -> Options {
+        self.durability = durability;
+        self
+    }
+
+    /// Threads that search and verify in parallel. Default 0: one for each core. Under [`Maintenance::Manual`] work
+    /// runs on the calling thread, whatever this says. Changes speed, never answers.
+    pub fn threads(mut self, threads: usize) -> Options {
+        self.threads = threads;
+        self
+    }
+
+    /// Memory for rows that are not in files yet, over all collections, in bytes; at least 1 MiB, default 256 MiB. A
+    /// collection is sealed at a quarter of it, or at 65,536 rows; at all of it writers wait. Larger means fewer,
+    /// larger segments and a longer recovery after a crash.
+    pub fn memory_budget_bytes(mut self, bytes: u64) -> Options {
+        self.memory_budget_bytes = bytes;
+        self
+    }
+
+    /// The log is kept below this by flushing the collections that hold it back, in bytes; default 256 MiB.
+    pub fn log_budget_bytes(mut self, bytes: u64) -> Options {
+        self.log_budget_bytes = bytes;
+        self
+    }
+
+    /// A log file ends at about this size and the next begins; default 64 MiB.
+    pub fn log_file_bytes(mut self, bytes: u64) -> Options {
+        self.log_file_bytes = bytes;
+        self
+    }
+
+    /// Who flushes and merges. Default [`Maintenance::Automatic`].
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Options {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// How sealed files are read. Default [`ReadMode::Mmap`].
+    pub fn read_mode(mut self, mode: ReadMode) -> Options {
+        self.read_mode = mode;
+        self
+    }
+
+    /// Whether a missing store is made. Default [`Create::IfMissing`].
+    pub fn create(mut self, create: Create) -> Options {
+        self.create = create;
+        self
+    }
+
+    /// How long a write waits while rows cannot be brought into files fast enough, before it fails with
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy). Default 30 s. Under [`Maintenance::Manual`] it fails at once.
+    pub fn busy_timeout(mut self, timeout: Duration) -> Options {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Where the time comes from. Default: the operating system.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Options {
+        self.clock = clock;
+        self
+    }
+
+    /// Fixes the random numbers that go into files, so that equal calls write equal bytes. Default: drawn from the
+    /// operating system. Two stores of one seed cannot tell each other's files apart: for tests.
+    pub fn seed(mut self, seed: u64) -> Options {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Refuses values outside their rules.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |message: String| Err(Error::invalid(message));
+        if self.memory_budget_bytes < MIN_MEMORY_BUDGET_BYTES {
+            return refuse(format!(
+                "memory_budget_bytes is {}; it must be at least {MIN_MEMORY_BUDGET_BYTES}",
+                self.memory_budget_bytes
+            ));
+        }
+        if self.threads > MAX_THREADS {
+            return refuse(format!("threads is {}; it must be at most {MAX_THREADS}", self.threads));
+        }
+        if self.log_file_bytes == 0 || self.log_budget_bytes < self.log_file_bytes {
+            return refuse(format!(
+                "log_file_bytes is {} and log_budget_bytes {}; the first must be above 0 and not above the second",
+                self.log_file_bytes, self.log_budget_bytes
+            ));
+        }
+        if matches!(self.durability, Durability::Interval(interval) if interval.is_zero()) {
+            return refuse("Durability::Interval needs a time above 0; Durability::Commit syncs at once".into());
+        }
+        Ok(())
+    }
+
+    /// Threads of the engine's pool; 1 means none.
+    pub(crate) fn pool_threads(&self) -> usize {
+        match (self.maintenance, self.threads) {
+            (Maintenance::Manual, _) => 1,
+            (Maintenance::Automatic, 0) => std::thread::available_parallelism().map_or(1, usize::from),
+            (Maintenance::Automatic, threads) => threads,
+        }
+    }
+
+    /// A collection is sealed when its rows in memory take this much.
+    pub(crate) fn seal_bytes(&self) -> u64 {
+        self.memory_budget_bytes / 4
+    }
+}

@@ -1,0 +1,124 @@
+//! Publishing a manifest: the only commit point for everything but the log.
+
+use crate::database::engine::{Engine, LogState};
+use crate::error::{ErrorKind, Result};
+use crate::ids::{CollectionId, Lsn};
+use crate::storage::manifest::{Manifest, PublishFailure};
+use crate::storage::names;
+use crate::storage::wal::{WalRef, WalWriter};
+use crate::sync::Ordering;
+
+impl Engine {
+    /// Publishes the manifest that `edit` makes of the present one. When it returns an error that is not
+    /// `OutcomeUnknown`, nothing has changed; after `OutcomeUnknown` the store is poisoned.
+    pub(crate) fn publish(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.poison.check()?;
+        let mut manifest = self.manifest.lock();
+        let mut next = manifest.clone();
+        next.number += 1;
+        edit(&mut next);
+        next.next_file = next.next_file.max(self.next_file.load(Ordering::Relaxed));
+        next.newest_time = next.newest_time.max(self.newest_time.load(Ordering::Relaxed));
+        next.last_lsn = next.last_lsn.max(self.durable());
+        match next.publish(&*self.opener.fs) {
+            Ok(()) => {
+                // An old manifest that stays is swept at the next opening.
+                let _ = self.opener.fs.remove(&names::manifest(manifest.number));
+                self.logs_listed.store(next.logs.len() as u64, Ordering::Relaxed);
+                *manifest = next;
+                Ok(())
+            }
+            Err(PublishFailure::NotPublished(error)) => Err(error),
+            Err(PublishFailure::Uncertain(error)) => {
+                self.poison.set(&error);
+                Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"))
+            }
+        }
+    }
+
+    /// Makes sure there is a log with room: the first after opening, or the next when the present one is full.
+    pub(crate) fn prepare_log(&self, log: &mut LogState) -> Result<()> {
+        if log.writer.as_ref().is_some_and(|writer| writer.bytes() < self.options.log_file_bytes) {
+            return Ok(());
+        }
+        self.sync_log(log)?;
+        let previous = log.writer.as_ref().map(WalWriter::last).or(log.recovered_tail);
+        let reference = WalRef { file: self.next_file(), salt: self.random.lock().draw(), first_lsn: log.next_lsn };
+        let fs = &self.opener.fs;
+        let writer = WalWriter::create(&**fs, reference, self.opener.store, previous)?;
+        let published = self.publish(|manifest| manifest.logs.push(reference));
+        if let Err(error) = published {
+            if error.kind() != ErrorKind::OutcomeUnknown {
+                let _ = fs.remove(&names::wal(reference.file));
+            }
+            return Err(error);
+        }
+        log.writer = Some(writer);
+        Ok(())
+    }
+
+    /// Syncs what the log holds. A failure poisons the store: what is on disk is no longer known.
+    pub(crate) fn sync_log(&self, log: &mut LogState) -> Result<()> {
+        let Some(writer) = &mut log.writer else { return Ok(()) };
+        if let Err(error) = writer.sync() {
+            self.poison.set(&error);
+            return Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"));
+        }
+        self.durable.fetch_max(writer.durable().0, Ordering::AcqRel);
+        log.sync_due = None;
+        Ok(())
+    }
+
+    /// The first position of the log that some collection still needs. The caller holds the commit lock.
+    pub(crate) fn log_floor(&self, flushed: impl Fn(CollectionId) -> bool, next: Lsn) -> Lsn {
+        let view = self.current().view;
+        let needed = view.collections.values().filter(|collection| !flushed(collection.id));
+        let first = needed.flat_map(|collection| {
+            collection.in_memory().filter_map(|segment| segment.first_lsn()).collect::<Vec<_>>()
+        });
+        first.min().unwrap_or(next)
+    }
+
+    /// Removes the files of logs that the published manifest no longer lists.
+    pub(crate) fn remove_logs(&self, gone: &[WalRef]) {
+        for log in gone {
+            // What stays is swept at the next opening.
+            let _ = self.opener.fs.remove(&names::wal(log.file));
+        }
+    }
+}
+
+/// Splits the listed logs into those that hold something from `floor` on, and those that do not. The last one is
+/// being written and stays, unless the store is `closing`.
+pub(crate) fn split_logs(logs: &[WalRef], floor: Lsn, closing: bool, next: Lsn) -> (Vec<WalRef>, Vec<WalRef>) {
+    let end_of = |number: usize| match logs.get(number + 1) {
+        Some(following) => following.first_lsn,
+        None if closing => next,
+        None => Lsn(u64::MAX),
+    };
+    let numbered = logs.iter().enumerate().map(|(number, log)| (end_of(number), *log));
+    let (kept, gone): (Vec<_>, Vec<_>) = numbered.partition(|(end, _)| *end > floor);
+    let logs_of = |pairs: Vec<(Lsn, WalRef)>| pairs.into_iter().map(|(_, log)| log).collect();
+    (logs_of(kept), logs_of(gone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::FileId;
+
+    fn log(file: u64, first_lsn: u64) -> WalRef {
+        WalRef { file: FileId(file), salt: 0, first_lsn: Lsn(first_lsn) }
+    }
+
+    #[test]
+    fn a_log_goes_when_all_of_it_is_in_files() {
+        let logs = [log(1, 1), log(2, 10), log(3, 20)];
+        let gone = |floor, closing| split_logs(&logs, Lsn(floor), closing, Lsn(25)).1;
+        assert_eq!(gone(9, false), []);
+        assert_eq!(gone(10, false), [log(1, 1)]);
+        assert_eq!(gone(25, false), [log(1, 1), log(2, 10)]);
+        assert_eq!(gone(24, true), [log(1, 1), log(2, 10)]);
+        assert_eq!(gone(25, true), logs);
+    }
+}

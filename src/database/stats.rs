@@ -1,0 +1,115 @@
+//! Sizes, counts and positions of an open store.
+
+use serde::Serialize;
+
+use crate::collection::view::CollectionView;
+use crate::database::engine::Engine;
+use crate::error::{Error, Result};
+use crate::ids::Lsn;
+use crate::segment::Moment;
+
+/// Sizes, counts and positions of a store at one moment. Bytes, unless a name says otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Where the store is.
+    pub location: String,
+    /// The newest batch that readers see.
+    pub lsn: Lsn,
+    /// The newest batch that a power cut cannot take away.
+    pub durable_lsn: Lsn,
+    /// Log files in use.
+    pub log_files: u64,
+    /// What the log file being written holds.
+    pub log_bytes: u64,
+    /// Rows in memory that are not in files yet.
+    pub unsealed_bytes: u64,
+    /// Files of segments, deletions and blobs.
+    pub file_bytes: u64,
+    /// Blobs, and the bytes of their contents.
+    pub blobs: u64,
+    /// Bytes of the contents of blobs.
+    pub blob_bytes: u64,
+    /// Free space on the disk, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_bytes: Option<u64>,
+    /// Why the last maintenance failed, if it did and has not succeeded since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance_failure: Option<String>,
+    /// The collections, by name.
+    pub collections: Vec<CollectionStats>,
+}
+
+/// Sizes and counts of one collection.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CollectionStats {
+    /// Its name.
+    pub name: String,
+    /// Its schema, as the shell writes it.
+    pub schema: String,
+    /// Live records.
+    pub records: u64,
+    /// Sealed segments.
+    pub segments: u64,
+    /// Rows in sealed segments, live or not.
+    pub sealed_rows: u64,
+    /// Rows in sealed segments that were deleted or replaced.
+    pub deleted_rows: u64,
+    /// Rows in memory, in every version.
+    pub unsealed_rows: u64,
+    /// Memory of those rows.
+    pub unsealed_bytes: u64,
+    /// Files of its segments and their deletions.
+    pub file_bytes: u64,
+    /// Why it cannot be used, when its files are damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
+impl Engine {
+    pub(crate) fn stats(&self) -> Result<Stats> {
+        self.check_open()?;
+        let current = self.current();
+        let moment = self.moment(&current);
+        let view = &current.view;
+        let collections = view.names.values().filter_map(|id| view.collections.get(id));
+        let collections =
+            collections.map(|collection| of_collection(collection, moment)).collect::<Result<Vec<_>>>()?;
+        let blob_files: u64 = view.blobs.values().map(|blob| blob.entry.file.length).sum();
+        let free = self.opener.fs.free_bytes();
+        Ok(Stats {
+            location: self.location(),
+            lsn: current.visible,
+            durable_lsn: self.durable(),
+            log_files: self.manifest.lock().logs.len() as u64,
+            log_bytes: self.log.lock().writer.as_ref().map_or(0, |writer| writer.bytes()),
+            unsealed_bytes: collections.iter().map(|collection| collection.unsealed_bytes).sum(),
+            file_bytes: collections.iter().map(|collection| collection.file_bytes).sum::<u64>() + blob_files,
+            blobs: view.blobs.len() as u64,
+            blob_bytes: view.blobs.values().map(|blob| blob.entry.bytes).sum(),
+            free_bytes: free.map_err(|error| Error::io("ask for room", self.location(), error))?,
+            maintenance_failure: self.pressure.failure.lock().as_ref().map(Error::to_string),
+            collections,
+        })
+    }
+}
+
+fn of_collection(collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
+    let entries = collection.sealed.iter().map(|segment| segment.entry());
+    let length = |entry: crate::storage::manifest::SegmentEntry| {
+        entry.file.length + entry.deletions.map_or(0, |deletions| deletions.file.length)
+    };
+    Ok(CollectionStats {
+        name: collection.name.to_string(),
+        schema: collection.schema.to_string(),
+        records: if collection.damage.is_some() { 0 } else { collection.count(moment)? },
+        segments: collection.sealed.len() as u64,
+        sealed_rows: collection.sealed.iter().map(|segment| u64::from(segment.file().rows())).sum(),
+        deleted_rows: collection.sealed.iter().map(|segment| u64::from(segment.deletions().count())).sum(),
+        unsealed_rows: collection.in_memory().map(|segment| u64::from(segment.rows())).sum(),
+        unsealed_bytes: collection.in_memory().map(|segment| segment.bytes()).sum(),
+        file_bytes: entries.map(length).sum(),
+        damage: collection.damage.as_ref().map(Error::to_string),
+    })
+}
