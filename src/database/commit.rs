@@ -248,8 +248,8 @@ fn patched(collection: &CollectionView, key: &[u8], patch: &Patch, earlier: &[u8
     let missing = || nothing_to_patch(collection, collection.id, key);
     let same = |effect: &Effect<'_>| effect.collection() == collection.id && effect.key() == key;
     let mut record = match effects(earlier).flatten().filter(same).last() {
-        Some(Effect::Put(_, row)) => collection.record_of(&row)?,
-        Some(Effect::Delete(..)) => return Err(missing()),
+        Some(Effect::Put(_, row)) if row.expires > moment.now => collection.record_of(&row)?,
+        Some(Effect::Put(..) | Effect::Delete(..)) => return Err(missing()),
         None => collection.get(key, moment)?.ok_or_else(missing)?,
     };
     if let Some(payload) = &patch.payload {
