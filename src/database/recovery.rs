@@ -79,6 +79,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
     };
     let mut report = RecoveryReport { created, clean: manifest.logs.is_empty(), ..RecoveryReport::default() };
     let (engine, wakes) = engine(fs, options, access, manifest, random, lock)?;
+    engine.next_file.fetch_max(first_free_file(&*engine.opener.fs)?, Ordering::Relaxed);
     recover(&engine, &mut report)?;
     if access == Access::ReadWrite {
         if !report.clean {
@@ -181,6 +182,20 @@ fn engine(
         opener,
     };
     Ok((engine, wakes))
+}
+
+/// A number above those of all files on disk: recovery writes files beside those that unfinished work left, which are
+/// swept only after it.
+fn first_free_file(fs: &dyn FileSystem) -> Result<u64> {
+    let listed = fs.list().map_err(|error| Error::io("list the directory", fs.location(), error))?;
+    let number = |name: &String| match names::parse(name)? {
+        Name::Wal(file) | Name::Segment(file) | Name::Blob(file) => Some(file.0),
+        Name::Deletions(_, generation) => Some(generation),
+        Name::Lock | Name::Manifest(_) | Name::Temporary => None,
+    };
+    // Numbers are given one by one; one near the end of all numbers is no file of ours.
+    let given = listed.iter().filter_map(number).filter(|number| *number < u64::MAX / 2);
+    Ok(given.max().map_or(0, |highest| highest + 1))
 }
 
 /// The newest position that the files know of.
