@@ -154,6 +154,8 @@ pub(crate) struct Engine {
     pub(crate) logs_listed: AtomicU64,
     /// The highest position known to be on disk.
     pub(crate) durable: AtomicU64,
+    /// The highest position known to be on disk in a log. Imports have positions that no log holds.
+    pub(crate) logged: AtomicU64,
     /// The newest time that was written or used to drop something, so that a clock set back revives nothing.
     pub(crate) newest_time: AtomicI64,
     pub(crate) access: Access,

@@ -19,7 +19,7 @@ impl Engine {
         edit(&mut next);
         next.next_file = next.next_file.max(self.next_file.load(Ordering::Relaxed));
         next.newest_time = next.newest_time.max(self.newest_time.load(Ordering::Relaxed));
-        next.last_lsn = next.last_lsn.max(self.durable());
+        next.last_lsn = next.last_lsn.max(self.vouched_for(next.logs.is_empty()));
         match next.publish(&*self.opener.fs) {
             Ok(()) => {
                 // An old manifest that stays is swept at the next opening.
@@ -34,6 +34,11 @@ impl Engine {
                 Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"))
             }
         }
+    }
+
+    /// Up to where a recovery must come: with logs, to what they hold, which imports are not part of.
+    fn vouched_for(&self, no_logs: bool) -> Lsn {
+        if no_logs { self.durable() } else { Lsn(self.logged.load(Ordering::Acquire)) }
     }
 
     /// Makes sure there is a log with room: the first after opening, or the next when the present one is full.
@@ -65,6 +70,7 @@ impl Engine {
             return Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"));
         }
         self.durable.fetch_max(writer.durable().0, Ordering::AcqRel);
+        self.logged.fetch_max(writer.durable().0, Ordering::AcqRel);
         log.sync_due = None;
         Ok(())
     }

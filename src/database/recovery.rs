@@ -172,6 +172,7 @@ fn engine(
         next_file: AtomicU64::new(manifest.next_file),
         logs_listed: AtomicU64::new(manifest.logs.len() as u64),
         durable: AtomicU64::new(manifest.last_lsn.0),
+        logged: AtomicU64::new(manifest.last_lsn.0),
         newest_time: AtomicI64::new(manifest.newest_time),
         access,
         closed: AtomicBool::new(false),
