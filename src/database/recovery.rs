@@ -395,8 +395,11 @@ fn sweep(engine: &Engine) -> Result<u64> {
     match engine.publish(|_| {}) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => return Err(error),
+        // A full disk keeps nobody from opening, but what is shown must stay.
         Err(error) => {
             tracing::warn!(%error, "unfinished work of an earlier process stays for now");
+            let fs = &engine.opener.fs;
+            fs.sync_dir().map_err(|error| Error::io("sync the directory", fs.location(), error))?;
             return Ok(0);
         }
     }
