@@ -6,6 +6,8 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
+mod crash;
 mod documents;
 mod fuzz_corpus;
 mod house;
+mod support;
