@@ -9,8 +9,11 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::FallocateFlags;
+
 use super::{
     File, FileSystem, LockGuard, LockMode, Mapping, PublishError, ReadMode, check_name, end_of, rename_failed,
+    write_zeros,
 };
 
 /// A directory on a disk.
@@ -229,6 +232,16 @@ impl File for DiskFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         end_of(offset, bytes)?;
         self.0.write_all_at(bytes, offset)
+    }
+
+    fn reserve(&self, start: u64, end: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), start, end.saturating_sub(start)) {
+            Ok(()) => Ok(()),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                write_zeros(&|zeros, at| self.write_at(zeros, at), start, end)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn length(&self) -> io::Result<u64> {

@@ -69,6 +69,12 @@ pub trait File: Send + Sync + fmt::Debug {
     /// Writes all of `bytes`, growing the file where needed. After an error any part may have been written.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Grows the file from `start`, where it ends, with zeros up to `end`, so that writing into them cannot fail for
+    /// lack of room once this is synced. Where the disk can, it sets the room aside without writing.
+    fn reserve(&self, start: u64, end: u64) -> io::Result<()> {
+        write_zeros(&|zeros, at| self.write_at(zeros, at), start, end)
+    }
+
     /// The length in bytes.
     fn length(&self) -> io::Result<u64>;
 
@@ -77,6 +83,19 @@ pub trait File: Send + Sync + fmt::Debug {
 
     /// Makes content and metadata durable.
     fn sync_all(&self) -> io::Result<()>;
+}
+
+/// Writes zeros a piece at a time.
+fn write_zeros(write: &dyn Fn(&[u8], u64) -> io::Result<()>, start: u64, end: u64) -> io::Result<()> {
+    const PIECE_BYTES: usize = 1 << 20;
+    let zeros = vec![0; PIECE_BYTES.min(end.saturating_sub(start) as usize)];
+    let mut at = start;
+    while at < end {
+        let count = zeros.len().min((end - at) as usize);
+        write(&zeros[..count], at)?;
+        at += count as u64;
+    }
+    Ok(())
 }
 
 impl dyn File + '_ {

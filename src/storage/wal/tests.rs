@@ -3,7 +3,7 @@ use std::io;
 use proptest::prelude::*;
 
 use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, GROUP_HEADER_BYTES, GROUPS_AT, GroupHeader};
-use super::writer::RESERVE_BYTES;
+use super::writer::{LARGE_GROUP_BYTES, LARGE_STEP_BYTES, RESERVE_BYTES};
 use super::{AppendError, Group, MAX_GROUP_BYTES, Replay, Room, STEP_BYTES, Tail, WalRef, WalWriter, replay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FileId, Lsn, StoreId};
@@ -356,7 +356,7 @@ fn a_log_cut_short_is_an_error() {
     log.append(&group(&[(12, &vec![3; 1_500_000])]), Room::Ordinary).unwrap();
     append_synced(&mut log, 13);
     let bytes = read_file(&fs, NAME);
-    assert_eq!(bytes.len() as u64, 2 * STEP_BYTES);
+    assert_eq!(bytes.len() as u64, LARGE_STEP_BYTES);
     let used = log.bytes() as usize;
     let lengths =
         (0..4200).step_by(3).chain((4200..used).step_by(40_009)).chain(used - 30..used).chain([used, 1 << 20]);
@@ -527,12 +527,19 @@ fn a_full_disk_refuses_before_any_byte_and_leaves_room_to_delete() {
 
 #[test]
 fn a_longer_log_that_cannot_be_made_durable_is_broken() {
-    let fs = SimulatedFs::new(1);
-    let mut log = create(&fs);
-    append(&mut log, 11);
-    fs.inject(Fault::SyncFails { at_call: fs.calls() + 1 });
-    let large = group(&[(12, &vec![0; STEP_BYTES as usize - 50_000])]);
-    assert!(matches!(log.append(&large, Room::Ordinary), Err(AppendError::Broken(_))));
+    for size in [200_000, STEP_BYTES as usize] {
+        let fs = SimulatedFs::new(1);
+        let mut log = create(&fs);
+        append(&mut log, 11);
+        while log.bytes() + 200_000 + RESERVE_BYTES < STEP_BYTES {
+            let lsn = log.last().lsn.0 + 1;
+            log.append(&group(&[(lsn, &[0; 50_000])]), Room::Ordinary).unwrap();
+        }
+        let writes = if size < LARGE_GROUP_BYTES as usize { 1 } else { LARGE_STEP_BYTES / STEP_BYTES - 1 };
+        fs.inject(Fault::SyncFails { at_call: fs.calls() + writes });
+        let next = group(&[(log.last().lsn.0 + 1, &vec![0; size])]);
+        assert!(matches!(log.append(&next, Room::Ordinary), Err(AppendError::Broken(_))), "{size}");
+    }
 }
 
 /// Appends groups of random sizes, some synced, until the power goes; says what was promised and what was refused.

@@ -12,7 +12,12 @@ use crate::storage::fs::{File, FileSystem};
 use crate::storage::names;
 
 /// How much of the preallocated zeros ordinary groups leave, so that there is room to delete when the disk is full.
-pub(crate) const RESERVE_BYTES: u64 = 64 << 10;
+pub(super) const RESERVE_BYTES: u64 = 64 << 10;
+
+/// A group of this size gets its room set aside rather than filled with zeros first.
+pub(super) const LARGE_GROUP_BYTES: u64 = 256 << 10;
+/// Where groups are large, this much is set aside at a time; a multiple of the step.
+pub(super) const LARGE_STEP_BYTES: u64 = 16 << 20;
 
 /// A buffer that grew larger for one group is given back after it.
 const KEPT_BUFFER_BYTES: usize = 4 << 20;
@@ -213,6 +218,14 @@ impl WalWriter {
         if wanted <= self.allocated {
             return Ok(());
         }
+        let group_bytes = end - self.position;
+        if group_bytes >= LARGE_GROUP_BYTES {
+            match self.reserve(wanted.next_multiple_of(LARGE_STEP_BYTES)) {
+                // Room for less may be left.
+                Err(AppendError::Refused(_)) => {}
+                result => return result,
+            }
+        }
         match self.extend(wanted.next_multiple_of(STEP_BYTES)) {
             Err(AppendError::Refused(error))
                 if room == Room::Reserve && end <= self.allocated && error.kind() == ErrorKind::DiskFull =>
@@ -223,12 +236,25 @@ impl WalWriter {
         }
     }
 
+    /// Writes zeros, so that syncing a small group later has no metadata to write.
     fn extend(&mut self, end: u64) -> Result<(), AppendError> {
         let zeros = vec![0; STEP_BYTES as usize];
         let mut written = (self.allocated..end).step_by(zeros.len()).map(|at| self.file.write_at(&zeros, at));
-        written
-            .try_for_each(|result| result)
-            .map_err(|error| AppendError::Refused(Error::io("make the log longer", &self.name, error)))?;
+        written.try_for_each(|result| result).map_err(|error| self.not_longer(error))?;
+        self.sync_longer(end)
+    }
+
+    /// Sets room aside, so that large groups are not written twice.
+    fn reserve(&mut self, end: u64) -> Result<(), AppendError> {
+        self.file.reserve(self.allocated, end).map_err(|error| self.not_longer(error))?;
+        self.sync_longer(end)
+    }
+
+    fn not_longer(&self, error: io::Error) -> AppendError {
+        AppendError::Refused(Error::io("make the log longer", &self.name, error))
+    }
+
+    fn sync_longer(&mut self, end: u64) -> Result<(), AppendError> {
         // This also is a sync of the groups before: when it fails, they may be gone from memory and disk alike.
         self.file.sync_all().map_err(|error| {
             self.state = State::Broken;
