@@ -10,4 +10,6 @@ mod crash;
 mod documents;
 mod fuzz_corpus;
 mod house;
+#[cfg(feature = "cli")]
+mod shell;
 mod support;
