@@ -1,7 +1,10 @@
 //! The file of a blob.
 
+use std::sync::Arc;
+
 use crate::bytes::Reader;
 use crate::error::{Error, Result};
+use crate::pool::Pool;
 use crate::segment::columns::section;
 use crate::segment::sealed::Opener;
 use crate::storage::manifest::BlobEntry;
@@ -26,11 +29,21 @@ impl BlobFile {
         BlobFile { entry, stored, fresh: AtomicBool::new(false) }
     }
 
+    /// Reads and checks every byte of the file.
+    pub(crate) fn verify(&self, opener: &Opener, pool: &Pool) -> Result<()> {
+        self.container(opener)?.verify(pool)
+    }
+
+    fn container(&self, opener: &Opener) -> Result<Arc<Container>> {
+        let (name, file) = (self.stored.name(), &self.entry.file);
+        Container::open(&opener.fs, name, FileKind::Blob, opener.store, file, opener.mode)
+    }
+
     /// Opens the content.
     pub(crate) fn open(&self, opener: &Opener) -> Result<Section> {
         let name = self.stored.name();
         let entry = &self.entry;
-        let container = Container::open(&opener.fs, name, FileKind::Blob, opener.store, &entry.file, opener.mode)?;
+        let container = self.container(opener)?;
         let mut meta = Reader::new(container.meta());
         let content = container.section(section::CONTENT)?;
         let fits = meta.array() == Ok(entry.digest) && meta.u64() == Ok(entry.bytes) && meta.is_empty();

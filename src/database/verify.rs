@@ -111,7 +111,7 @@ impl Engine {
     fn verify_segment(&self, collection: &CollectionView, segment: &Sealed, level: VerifyLevel) -> Result<()> {
         let again = Sealed::open(&self.opener, &collection.schema, &segment.entry())?;
         if level == VerifyLevel::Full {
-            again.file().verify(&self.pool)?;
+            again.verify(&self.opener, &self.pool)?;
             verify_key_order(again.file())?;
         }
         Ok(())
@@ -150,10 +150,11 @@ impl Engine {
 
     fn verify_blob(&self, view: &DatabaseView, digest: &[u8; 32], level: VerifyLevel) -> Result<()> {
         let Some(blob) = view.blobs.get(digest) else { return Ok(()) };
-        let content = blob.open(&self.opener)?;
+        blob.open(&self.opener)?;
         if level == VerifyLevel::Quick {
             return Ok(());
         }
+        blob.verify(&self.opener, &self.pool)?;
         let name = names::blob(blob.entry.file.id);
         let mut reader = self.open_blob(crate::payload::BlobId(*digest))?;
         let mut hash = Sha256::new();
@@ -165,7 +166,6 @@ impl Engine {
             }
             hash.update(&chunk[..count]);
         }
-        content.verify(&self.pool)?;
         let found: [u8; 32] = hash.finalize().into();
         if found == *digest { Ok(()) } else { Err(Error::corrupt("the content is not what its name says", name)) }
     }

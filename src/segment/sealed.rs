@@ -286,6 +286,15 @@ impl Sealed {
         &self.file
     }
 
+    /// Reads and checks every byte of its files.
+    pub(crate) fn verify(&self, opener: &Opener, pool: &Pool) -> Result<()> {
+        self.file.verify(pool)?;
+        match &self.deletions_file {
+            Some(file) => open_deletions(opener, file.stored.name(), &file.entry)?.verify(pool),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn deletions(&self) -> &Deletions {
         &self.deletions
     }
@@ -332,8 +341,12 @@ impl Sealed {
     }
 }
 
+fn open_deletions(opener: &Opener, name: &str, entry: &DeletionsEntry) -> Result<Arc<Container>> {
+    Container::open(&opener.fs, name, FileKind::Deletions, opener.store, &entry.file, opener.mode)
+}
+
 fn read_deletions(opener: &Opener, name: &str, rows: u32, entry: &DeletionsEntry) -> Result<RowSet> {
-    let container = Container::open(&opener.fs, name, FileKind::Deletions, opener.store, &entry.file, opener.mode)?;
+    let container = open_deletions(opener, name, entry)?;
     let mut meta = Reader::new(container.meta());
     let fields = (meta.u32(), meta.u32(), meta.u64(), meta.is_empty());
     let bits = container.section(section::DELETED)?;
