@@ -7,9 +7,12 @@
 )]
 
 mod crash;
+mod damage;
 mod documents;
 mod fuzz_corpus;
 mod house;
-#[cfg(feature = "cli")]
+mod kill;
+mod locks;
 mod shell;
 mod support;
+mod threads;

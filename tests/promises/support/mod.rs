@@ -1,6 +1,7 @@
 //! What the promises are tested with: a model of what a store should hold, a reader that takes a whole store in and
 //! checks that all ways of reading it agree, and seeded work that keeps both in step.
 
+pub(crate) mod child;
 pub(crate) mod reading;
 pub(crate) mod threads;
 pub(crate) mod workload;
