@@ -9,12 +9,14 @@ mod logs;
 mod manifests;
 mod metadata;
 mod payloads;
+mod rows;
 
 pub use containers::segment;
 pub use logs::wal;
 pub use manifests::manifest;
 pub use metadata::codec;
 pub use payloads::payload;
+pub use rows::rows;
 
 use crate::ids::StoreId;
 
@@ -45,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
     Target { name: "manifest", check: manifest, places: 1_000, seeds: manifests::seeds },
     Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
+    Target { name: "rows", check: rows, places: 1_000, seeds: rows::seeds },
     Target { name: "segment", check: segment, places: 1_000, seeds: containers::seeds },
     Target { name: "wal", check: wal, places: 150, seeds: logs::seeds },
 ];

@@ -1,0 +1,134 @@
+//! Rows of a sealed segment: whatever stands in the sections, behind checksums that are right, reading answers or
+//! refuses.
+
+use std::sync::Arc;
+
+use super::{Seed, store};
+use crate::bytes::{Reader, Truncated, Write};
+use crate::clock::Timestamp;
+use crate::collection::view::CollectionView;
+use crate::error::Result;
+use crate::ids::{CollectionId, FileId, Lsn, RowId};
+use crate::key::Key;
+use crate::payload::{self, BlobId, Value};
+use crate::pool::Pool;
+use crate::schema::Schema;
+use crate::segment::columns::SegmentMeta;
+use crate::segment::mutable::{Mutable, NewRow};
+use crate::segment::seal::{Part, write_segment};
+use crate::segment::sealed::{Opener, Sealed};
+use crate::segment::{Moment, RowSource};
+use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
+use crate::storage::manifest::SegmentEntry;
+use crate::storage::names;
+use crate::storage::sections::{Container, FileKind, FileRef, SectionId, Writer};
+use crate::vector::VectorRef;
+use crate::vector::metric::Metric;
+
+/// Rows beyond this are not looked at one by one.
+const MAX_ROWS: u32 = 200;
+/// Sections of a segment have lower numbers.
+const SECTIONS: u16 = 64;
+const FILE: FileId = FileId(4);
+
+/// Reads `data` as the sections of a segment: a block that is the header's fields, then pairs of a u16 and a block,
+/// each a section's number and content.
+pub fn rows(data: &[u8]) {
+    let Ok((meta, contents)) = decode(data) else { return };
+    let opener = opener();
+    let Ok(file) = write(&opener, meta, &contents) else { return };
+    let Ok(header) = SegmentMeta::decode(meta, "fuzzed") else { return };
+    let entry = SegmentEntry { file, rows: header.rows, deletions: None };
+    let Ok(segment) = Sealed::open(&opener, &schema(), &entry) else { return };
+    read_everything(&segment);
+}
+
+fn read_everything(segment: &Sealed) {
+    let view = CollectionView::new(CollectionId(1), "fuzzed", schema());
+    let file = segment.file();
+    let moment = Moment { lsn: Lsn(u64::MAX), now: Timestamp(0) };
+    for row in (0..file.rows().min(MAX_ROWS)).map(RowId) {
+        let _ = view.record(&**file, row);
+        let _ = file.row_at(row.0);
+        if let Ok(key) = file.key(row) {
+            let _ = segment.find(key, moment);
+            let _ = file.first_at_or_after(key);
+        }
+    }
+    let _ = segment.find(&Key::from("nobody").encode(), moment);
+    let _ = segment.count(moment);
+    let _ = file.blobs();
+    if let Ok(Some(rows)) = file.vectors(&Pool::inline()) {
+        assert_eq!(rows.len(), file.rows() as usize, "there is a vector for each row");
+    }
+    assert!(file.verify(&Pool::inline()).is_ok(), "the checksums are right");
+}
+
+fn decode(data: &[u8]) -> Result<(&[u8], Vec<(SectionId, &[u8])>), Truncated> {
+    let mut reader = Reader::new(data);
+    let meta = reader.block()?;
+    let mut contents = Vec::new();
+    while !reader.is_empty() {
+        contents.push((SectionId(reader.u16()?), reader.block()?));
+    }
+    Ok((meta, contents))
+}
+
+fn write(opener: &Opener, meta: &[u8], contents: &[(SectionId, &[u8])]) -> Result<FileRef> {
+    let mut writer = Writer::create(&opener.fs, &names::segment(FILE), FileKind::Segment, opener.store, FILE)?;
+    for (id, bytes) in contents {
+        writer.section(*id)?;
+        writer.write(bytes)?;
+    }
+    writer.finish(meta)
+}
+
+fn opener() -> Opener {
+    let fs: Arc<dyn FileSystem> = Arc::new(MemoryFs::new());
+    Opener { fs, store: store(), mode: ReadMode::Heap }
+}
+
+fn schema() -> Schema {
+    Schema::vector(2, Metric::Cosine)
+}
+
+pub(super) fn seeds() -> Vec<Seed> {
+    [seed("one", 1), seed("several", 20)].into_iter().flatten().collect()
+}
+
+/// The sections of a segment that was written in earnest.
+fn seed(name: &'static str, rows: u32) -> Option<Seed> {
+    let segment = Mutable::new(&schema());
+    for number in 0..rows {
+        let payload = match number % 3 {
+            0 => Value::Blob(BlobId([number as u8; 32])),
+            _ => Value::object([("number", Value::from(number))]),
+        };
+        let vector = [1.0, number as f32];
+        let row = NewRow {
+            key: &Key::from(u64::from(number * 7919 % 101)).encode(),
+            created: Timestamp(1),
+            expires: if number % 5 == 4 { Timestamp(9) } else { Timestamp::NEVER },
+            vector: VectorRef::F32(&vector).as_bytes(),
+            payload: &payload::encode(&payload).ok()?,
+        };
+        segment.put(Lsn(u64::from(number) + 1), row);
+    }
+    let frozen = segment.freeze();
+    let live = frozen.live_rows(Lsn(u64::MAX));
+    let opener = opener();
+    let parts = [Part { source: &frozen, rows: &live }];
+    let written = write_segment(&opener.fs, opener.store, FILE, &schema(), &parts).ok()?;
+    let (name_of_file, mode) = (names::segment(FILE), opener.mode);
+    let container = Container::open(&opener.fs, &name_of_file, FileKind::Segment, opener.store, &written.file, mode);
+    let container = container.ok()?;
+    let mut bytes = Vec::new();
+    bytes.put_block(container.meta());
+    for id in (0..SECTIONS).map(SectionId) {
+        if let Some(section) = container.find(id) {
+            bytes.put_u16(id.0);
+            bytes.put_block(section.all().ok()?);
+        }
+    }
+    Some(Seed { name, bytes })
+}
