@@ -181,7 +181,7 @@ impl FileSystem for DiskFs {
             // Only for the message to others, so a full disk is no reason to refuse.
             _ = file.set_len(0).and_then(|()| file.write_all_at(format!("{}\n", std::process::id()).as_bytes(), 0));
         }
-        Ok(Box::new(Held { file, mode }))
+        Ok(Box::new(Held { file, mode, process: std::process::id() }))
     }
 
     fn map(&self, name: &str, length: u64, mode: ReadMode) -> io::Result<Mapping> {
@@ -257,21 +257,29 @@ impl File for DiskFile {
     }
 }
 
-/// The lock goes when the file is closed. The file itself stays: removing it would let two holders lock two files of
-/// the same name.
+/// The lock is given back when this is dropped. The file itself stays: removing it would let two holders lock two files
+/// of the same name.
 #[derive(Debug)]
 struct Held {
     file: fs::File,
     mode: LockMode,
+    process: u32,
 }
 
 impl LockGuard for Held {}
 
 impl Drop for Held {
     fn drop(&mut self) {
+        // A forked child that drops its copy must leave the lock with its parent.
+        if self.process != std::process::id() {
+            return;
+        }
         if self.mode == LockMode::Exclusive {
             _ = self.file.set_len(0);
         }
+        // Closing the file alone would not do: a child that another thread is just starting holds a copy of it until
+        // its program begins, and the lock with it.
+        _ = self.file.unlock();
     }
 }
 
