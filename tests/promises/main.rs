@@ -13,6 +13,7 @@ mod fuzz_corpus;
 mod house;
 mod kill;
 mod locks;
+#[cfg(feature = "cli")]
 mod shell;
 mod support;
 mod threads;

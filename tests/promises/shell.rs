@@ -1,6 +1,7 @@
 //! The program does what it says: each command answers in every format, and the exit code tells how it went.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -366,6 +367,31 @@ fn a_bad_array_is_named_with_its_row_and_changes_nothing() {
     let two = shell.file("two.npy", npy("<f4", "(2, 2)", false, &f32s(&[0.0; 4])));
     shell.run(&["import", "S", "points", &two, "--labels", &labels]).refused(1, &["899 labels for 2 rows"]);
     assert_eq!(shell.run(&["count", "S", "points"]).done(), "3\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_import_that_is_cancelled_leaves_nothing() {
+    let shell = Shell::empty();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin!("driftline"));
+    command.arg("import").arg(shell.store()).args(["points", "-", "--create", "--metric", "l2"]);
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut key = 0u64;
+    let mut feed = || {
+        key += 1;
+        writeln!(stdin, r#"{{"key":{key},"vector":[1,2]}}"#).is_ok()
+    };
+    // A pipe's worth: when all of this has been taken, the import has begun.
+    assert!((0..10_000).all(|_| feed()));
+    assert!(std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    while feed() {}
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("nothing was imported") && said.contains("[cancelled]"), "{said}");
+    assert_eq!(shell.jsonl(&["collections", "S"]).len(), 0);
 }
 
 #[test]

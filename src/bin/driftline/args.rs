@@ -26,23 +26,22 @@ pub(crate) struct Args {
 
 /// What every command understands.
 #[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// How the answer is printed
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    /// How the answer is printed: for people, or whole as one JSON document, or one a line
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table, display_order = 100)]
     pub(crate) format: Format,
-    /// What a write has survived before the command goes on: commit (a power cut), none (this process being killed), or
-    /// the longest time that a power cut may take back, such as 50ms. A command that ends well has made all durable
-    #[arg(long, global = true, value_name = "WHEN", default_value = "commit")]
+    /// When writes are made to survive a power cut: commit (at once), a time such as 50ms, or none (when the command
+    /// ends, as all have then)
+    #[arg(long, global = true, value_name = "WHEN", default_value = "commit", display_order = 101)]
     pub(crate) durability: DurabilityText,
 }
 
+/// Tables shorten long vectors and payloads; JSON is whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people: long vectors and payloads are shortened
     Table,
-    /// One JSON document
     Json,
-    /// One JSON document a line
     Jsonl,
 }
 
@@ -270,16 +269,14 @@ pub(crate) struct Import {
 pub(crate) struct Verify {
     /// The directory of the store
     pub(crate) store: PathBuf,
-    /// How much to check
+    /// How much to check: structure, or every byte and every record by its key
     #[arg(value_enum, default_value_t = Level::Full)]
     pub(crate) level: Level,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum Level {
-    /// Manifest, headers, tables of contents
     Quick,
-    /// Every byte, and every record by its key
     Full,
 }
 

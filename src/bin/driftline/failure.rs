@@ -17,7 +17,7 @@ const CANNOT_OPEN: u8 = 3;
 /// Damage was found.
 const DAMAGED: u8 = 4;
 /// Cancelled, as a shell says it.
-const CANCELLED: u8 = 130;
+pub(crate) const CANCELLED: u8 = 130;
 
 /// An exit code, and what to say on stderr.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The search.
 
-use driftline::{Collection, Hits, Select, Vector};
+use driftline::{Collection, Hits, MAX_K, Select, Vector};
 use serde::{Serialize, Serializer};
 
 use crate::args;
@@ -42,7 +42,9 @@ fn like(args: &args::Find, collection: &Collection, key: &str) -> Outcome<Hits> 
     let key = values::key(key, args.text_key)?;
     let record = collection.get(&key)?.ok_or_else(|| no_record(&key, &args.place))?;
     let vector = record.vector.ok_or_else(|| Failure::failed("the records of this collection have no vectors"))?;
-    let mut hits = run(args, collection, vector, args.k.saturating_add(1))?;
+    // One more, since the record finds itself; a k that is refused is refused as it was given.
+    let k = if (1..MAX_K).contains(&args.k) { args.k + 1 } else { args.k };
+    let mut hits = run(args, collection, vector, k)?;
     hits.hits.retain(|hit| hit.key != key);
     hits.hits.truncate(args.k);
     Ok(hits)

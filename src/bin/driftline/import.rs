@@ -1,14 +1,17 @@
 //! Imports from files.
 
+use std::fmt;
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use driftline::{Collection, Commit, Database, Error, ErrorKind, Metric, Record, Result, Schema, Value, Vector, json};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::args::{self, Global};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{CANCELLED, Failure, Outcome};
 use crate::jsonl::{Layout, Lines};
 use crate::render::{self, Output};
 use crate::{files, npy, store};
@@ -66,12 +69,19 @@ fn finish(
 fn run(collection: &Collection, source: &mut Source) -> Result<(u64, Commit)> {
     let bits = collection.schema()?.metric() == Some(Metric::Hamming);
     let bar = progress(source.total());
+    let cancelled = cancelled();
     let mut import = collection.import()?;
     let mut rows = 0;
     source.set_bits(bits)?;
     while let Some((number, record)) = source.next() {
         import.put(record?).map_err(|error| error.at(source.place(number)))?;
         rows += 1;
+        if cancelled.load(Ordering::Relaxed) {
+            return Err(Error::new(
+                ErrorKind::Cancelled,
+                format!("cancelled after {} rows; nothing was imported", rows),
+            ));
+        }
         bar.inc(1);
     }
     bar.set_message("finishing");
@@ -80,18 +90,36 @@ fn run(collection: &Collection, source: &mut Source) -> Result<(u64, Commit)> {
     Ok((rows, commit?))
 }
 
+/// Becomes true at the first Ctrl-C, so that what was begun can be taken back; the second one does not wait for that.
+fn cancelled() -> Arc<AtomicBool> {
+    let flag = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&flag);
+    let handler = move || {
+        if seen.swap(true, Ordering::Relaxed) {
+            std::process::exit(CANCELLED.into());
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        // Then Ctrl-C ends the program at once, which leaves no record behind either.
+        tracing::warn!(%error, "cannot wait for Ctrl-C");
+    }
+    flag
+}
+
 /// A bar on stderr; on anything but a terminal it draws nothing.
 fn progress(total: Option<u64>) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let (bar, template) = match total {
-        Some(total) => {
-            (ProgressBar::new(total), "{wide_bar} {human_pos}/{human_len} rows, {per_sec}, {eta} left {msg}")
-        }
-        None => (ProgressBar::new_spinner(), "{spinner} {human_pos} rows, {per_sec} {msg}"),
+        Some(total) => (ProgressBar::new(total), "{wide_bar} {human_pos}/{human_len} rows, {rate}, {eta} left {msg}"),
+        None => (ProgressBar::new_spinner(), "{spinner} {human_pos} rows, {rate} {msg}"),
     };
-    bar.with_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+        // What the bar cannot show, it leaves out.
+        let _ = write!(out, "{}/s", render::count(state.per_sec() as u64));
+    }))
 }
 
 /// What is imported.

@@ -100,7 +100,9 @@ pub(crate) fn scan(args: &args::Scan, output: &mut Output) -> Outcome {
     let key = |text: &Option<String>| text.as_deref().map(|text| values::key(text, args.text_key)).transpose();
     let (from, to, after) = (key(&args.from)?, key(&args.to)?, key(&args.after)?);
     let db = store::read(&args.place.store)?;
-    let mut scan = db.collection(&args.place.collection)?.scan();
+    let collection = db.collection(&args.place.collection)?;
+    let has_vectors = collection.schema()?.dimension().is_some();
+    let mut scan = collection.scan();
     if let Some(prefix) = &args.prefix {
         scan = scan.prefix(values::prefix(prefix, args.text_key)?);
     }
@@ -114,14 +116,16 @@ pub(crate) fn scan(args: &args::Scan, output: &mut Output) -> Outcome {
     if let Some(after) = after {
         scan = scan.after(after);
     }
-    let headings = ["key", "vector", "payload"];
-    let cells = |record: &Owned| {
-        let Owned(record) = record;
-        vec![render::key(&record.key), render::vector(record.vector.as_ref()), render::payload(&record.payload)]
+    let headings = if has_vectors { &["key", "vector", "payload"][..] } else { &["key", "payload"] };
+    let cells = |Owned(record): &Owned| {
+        let mut cells = vec![render::key(&record.key)];
+        cells.extend(has_vectors.then(|| render::vector(record.vector.as_ref())));
+        cells.push(render::payload(&record.payload));
+        cells
     };
     if output.is_table() {
         let page = scan.page(usize::try_from(args.limit.unwrap_or(TABLE_LIMIT)).unwrap_or(usize::MAX))?;
-        output.many(&headings, page.records.into_iter().map(|record| Ok(Owned(record))), cells)?;
+        output.many(headings, page.records.into_iter().map(|record| Ok(Owned(record))), cells)?;
         if let Some(next) = page.next {
             output.finish()?;
             render::note(&format!("there are more: go on with --after {}, or raise --limit", render::key(&next)));
@@ -129,5 +133,5 @@ pub(crate) fn scan(args: &args::Scan, output: &mut Output) -> Outcome {
         return Ok(());
     }
     let scan = args.limit.into_iter().fold(scan, |scan, limit| scan.limit(limit));
-    output.many(&headings, scan.map(|record| record.map(Owned)), cells)
+    output.many(headings, scan.map(|record| record.map(Owned)), cells)
 }
