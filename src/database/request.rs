@@ -92,8 +92,11 @@ pub(crate) struct EncodedRow {
 impl EncodedRow {
     pub(crate) fn new(view: &CollectionView, record: &Record, now: Timestamp) -> Result<EncodedRow> {
         view.check_usable()?;
-        record.key.check()?;
-        let of_key = |error: Error| if error.place().is_none() { error.at(place(view, &record.key)) } else { error };
+        record.key.check().map_err(|error| error.at(format!("collection {}", view.name)))?;
+        let of_key = |error: Error| {
+            let within = error.place().map(|place| format!(", {place}")).unwrap_or_default();
+            error.at(format!("{}{within}", place(view, &record.key)))
+        };
         view.schema.check_vector(record.vector.as_ref().map(Vector::view)).map_err(of_key)?;
         let created = record.created.unwrap_or(now);
         let lifetime = record.time_to_live.or(view.schema.time_to_live());
