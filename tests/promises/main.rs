@@ -6,6 +6,8 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
+#[cfg(feature = "cli")]
+
 mod crash;
 mod damage;
 mod documents;
@@ -13,7 +15,7 @@ mod fuzz_corpus;
 mod house;
 mod kill;
 mod locks;
-#[cfg(feature = "cli")]
+mod refusals;
 mod shell;
 mod support;
 mod threads;
