@@ -6,8 +6,6 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
-#[cfg(feature = "cli")]
-
 mod crash;
 mod damage;
 mod documents;
@@ -16,6 +14,7 @@ mod house;
 mod kill;
 mod locks;
 mod refusals;
+#[cfg(feature = "cli")]
 mod shell;
 mod support;
 mod threads;
