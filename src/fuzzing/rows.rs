@@ -64,7 +64,10 @@ fn read_everything(segment: &Sealed) {
     assert!(file.verify(&Pool::inline()).is_ok(), "the checksums are right");
 }
 
-fn decode(data: &[u8]) -> Result<(&[u8], Vec<(SectionId, &[u8])>), Truncated> {
+/// Sections, by their numbers.
+type Contents<'a> = Vec<(SectionId, &'a [u8])>;
+
+fn decode(data: &[u8]) -> Result<(&[u8], Contents<'_>), Truncated> {
     let mut reader = Reader::new(data);
     let meta = reader.block()?;
     let mut contents = Vec::new();
