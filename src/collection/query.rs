@@ -6,10 +6,10 @@ use crate::collection::hits::QueryStats;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
 use crate::ids::RowId;
-use crate::index::{self, Found, Live, Query, VectorIndex};
+use crate::index::{self, Found, Query, VectorIndex};
 use crate::pool::Pool;
 use crate::segment::mutable::{Block, LiveInBlock, Mutable};
-use crate::segment::sealed::{LiveInSealed, Sealed};
+use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
 use crate::vector::VectorRef;
 
@@ -68,7 +68,9 @@ impl Search<'_> {
         let ties = |a, b| keys_before(&**segment.file(), a, b);
         let found = self.index.search(&rows, &self.query, &live, &ties, self.pool)?;
         self.stats.segments += 1;
-        self.take(found, |row| segment.file().key(row).map(<[u8]>::to_vec))
+        self.take(found, |row| segment.file().key(row).map(<[u8]>::to_vec))?;
+        self.settle();
+        Ok(())
     }
 
     fn mutable(&mut self, segment: &Mutable) -> Result<()> {
@@ -91,6 +93,7 @@ impl Search<'_> {
             let mut keys = keys.into_iter();
             self.take(found, |_| keys.next().ok_or_else(|| Error::internal("a hit without a key")))?;
         }
+        self.settle();
         Ok(())
     }
 
@@ -100,13 +103,18 @@ impl Search<'_> {
         self.index.search(&rows, &self.query, &live, &|a, b| keys_before(block, a, b), &Pool::inline())
     }
 
-    /// Merges what one segment found into the best so far and tightens the bound.
+    /// Adds what one segment or block found.
     fn take(&mut self, found: Found, mut key: impl FnMut(RowId) -> Result<Vec<u8>>) -> Result<()> {
         self.stats.visited += found.visited;
         self.stats.distances += found.distances;
         for (distance, row) in found.hits {
             self.best.push(Neighbour { distance, key: key(row)? });
         }
+        Ok(())
+    }
+
+    /// Keeps the best so far and tightens the bound.
+    fn settle(&mut self) {
         self.best.sort_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| a.key.cmp(&b.key)));
         self.best.truncate(self.query.k);
         if self.best.len() == self.query.k
@@ -114,27 +122,6 @@ impl Search<'_> {
         {
             self.query.bound = last.distance;
         }
-        Ok(())
-    }
-}
-
-impl Live for LiveInBlock<'_> {
-    fn is_live(&self, row: RowId) -> bool {
-        self.block.is_live(row, self.moment)
-    }
-
-    fn all(&self) -> bool {
-        false
-    }
-}
-
-impl Live for LiveInSealed<'_> {
-    fn is_live(&self, row: RowId) -> bool {
-        self.contains(row)
-    }
-
-    fn all(&self) -> bool {
-        LiveInSealed::all(self)
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use crate::database::engine::{Engine, LogState};
+use crate::collection::view::CollectionView;
+use crate::database::engine::Engine;
 use crate::database::waker::Wakes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CollectionId;
@@ -148,11 +149,14 @@ impl Engine {
         Ok(true)
     }
 
-    /// Wakes the threads when a commit made something due.
-    pub(crate) fn wake_if_due(&self, log: &LogState) {
-        if log.sync_due.is_some() || !self.due_collections().is_empty() {
-            self.waker.wake();
-        }
+    /// Whether the rows of a collection in memory are to be sealed.
+    pub(crate) fn is_large(&self, collection: &CollectionView) -> bool {
+        collection.mutable.rows() >= SEAL_ROWS || collection.mutable.bytes() >= self.options.seal_bytes()
+    }
+
+    /// Whether the rows of all collections in memory take half the budget.
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.pressure.unsealed_bytes.load(Ordering::Relaxed) >= self.options.memory_budget_bytes / 2
     }
 
     /// The collections that should be flushed now: those that are large, those whose last flush failed, the largest
@@ -161,13 +165,10 @@ impl Engine {
         let view = self.current().view;
         let usable = || view.collections.values().filter(|collection| collection.damage.is_none());
         let mut due: Vec<CollectionId> = usable()
-            .filter(|collection| {
-                let (bytes, rows) = (collection.mutable.bytes(), collection.mutable.rows());
-                !collection.frozen.is_empty() || rows >= SEAL_ROWS || bytes >= self.options.seal_bytes()
-            })
+            .filter(|collection| !collection.frozen.is_empty() || self.is_large(collection))
             .map(|collection| collection.id)
             .collect();
-        if due.is_empty() && self.unsealed_bytes() >= self.options.memory_budget_bytes / 2 {
+        if due.is_empty() && self.is_half_full() {
             due.extend(usable().max_by_key(|collection| collection.mutable.bytes()).map(|collection| collection.id));
         }
         let logs = self.logs_listed.load(Ordering::Relaxed).saturating_sub(1);

@@ -100,7 +100,7 @@ impl Engine {
         let _log = self.log.lock();
         let mut view = (*self.current().view).clone();
         Arc::make_mut(&mut view.blobs).insert(file.entry.digest, Arc::clone(file));
-        self.current.install(view);
+        self.show(view);
         Ok(true)
     }
 
@@ -134,7 +134,7 @@ impl Engine {
         self.publish(|manifest| manifest.blobs.retain(|entry| !is_gone(&entry.digest)))?;
         let mut next = (*view).clone();
         Arc::make_mut(&mut next.blobs).retain(|digest, _| !is_gone(digest));
-        self.current.install(next);
+        self.show(next);
         drop(log);
         gone.iter().for_each(|file| file.stored.condemn());
         Ok(true)

@@ -68,7 +68,7 @@ impl Engine {
         let _log = self.log.lock();
         let mut view = (*self.current().view).clone();
         view.insert(collection);
-        self.current.install(view);
+        self.show(view);
         Ok(id)
     }
 
@@ -104,8 +104,7 @@ impl Engine {
                 segment.deletions_file().iter().for_each(|file| file.stored.condemn());
             }
         }
-        self.current.install(view);
-        self.pressure.relieved.notify_all();
+        self.show(view);
     }
 
     /// What was written before a collection came or went must not be lost while that stays.

@@ -1,8 +1,8 @@
 //! Committing: conditions are resolved, the effects of a group are logged in one write, synced once, applied and shown.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::clock::Timestamp;
 use crate::collection::operation::{Effect, effects};
@@ -23,6 +23,7 @@ use crate::sync::Ordering;
 struct Resolved {
     bytes: Vec<u8>,
     stale: Vec<Option<Stale>>,
+    collections: BTreeSet<CollectionId>,
     durability: Durability,
 }
 
@@ -54,9 +55,12 @@ impl Engine {
                         .mend("retry later; under Maintenance::Manual call Database::tick first")
                 }));
             }
-            self.waker.wake();
+            if waited.is_zero() {
+                self.waker.wake();
+            }
+            // Room may have come between looking and waiting, so the wait is short and looks again.
             let mut failure = self.pressure.failure.lock();
-            self.pressure.relieved.wait_for(&mut failure, self.options.busy_timeout - waited);
+            self.pressure.relieved.wait_for(&mut failure, LOOK_AGAIN);
             drop(failure);
             self.check_writable()?;
         }
@@ -65,7 +69,8 @@ impl Engine {
 
     /// Why writers have to wait, if they have to.
     fn overload(&self) -> Option<String> {
-        let (unsealed, budget) = (self.unsealed_bytes(), self.options.memory_budget_bytes);
+        let unsealed = self.pressure.unsealed_bytes.load(Ordering::Relaxed);
+        let budget = self.options.memory_budget_bytes;
         if unsealed >= budget {
             return Some(format!("{unsealed} bytes of rows wait to be sealed and the budget is {budget}"));
         }
@@ -73,9 +78,8 @@ impl Engine {
         if logs >= self.options.log_budget_bytes.saturating_mul(2) {
             return Some(format!("the log holds {logs} bytes, twice its budget"));
         }
-        let view = self.current().view;
-        let crowded = view.collections.values().find(|collection| collection.sealed.len() >= MAX_SEGMENTS)?;
-        Some(format!("collection {} has {} segments that wait to be merged", crowded.name, crowded.sealed.len()))
+        let segments = self.pressure.most_segments.load(Ordering::Relaxed);
+        (segments >= MAX_SEGMENTS).then(|| format!("{segments} segments of one collection wait to be merged"))
     }
 
     fn commit_requests(&self, requests: Vec<Request>) -> Vec<Result<Commit>> {
@@ -85,7 +89,6 @@ impl Engine {
             let round = self.resolve_round(&log, &requests[outcomes.len()..]);
             outcomes.extend(self.commit_round(&mut log, round));
         }
-        self.wake_if_due(&log);
         outcomes
     }
 
@@ -142,12 +145,20 @@ impl Engine {
 
         let view = self.current().view;
         let now = self.now();
+        let touched: BTreeSet<CollectionId> = batches.iter().flat_map(|batch| &batch.collections).copied().collect();
+        let touched: Vec<_> = touched.iter().filter_map(|id| view.collections.get(id)).collect();
+        let in_memory = || touched.iter().map(|collection| collection.mutable.bytes()).sum::<u64>();
+        let before = in_memory();
         let mut commits = Vec::with_capacity(batches.len());
         for (batch, lsn) in batches.iter().zip(log.next_lsn.0..) {
             commits.push(Commit { lsn: Lsn(lsn), existed: apply(&view, batch, Lsn(lsn), now) });
         }
+        self.pressure.unsealed_bytes.fetch_add(in_memory() - before, Ordering::Relaxed);
         log.next_lsn = lsn;
         self.current.advance(Lsn(lsn.0 - 1));
+        if log.sync_due.is_some() || touched.iter().any(|collection| self.is_large(collection)) || self.is_half_full() {
+            self.waker.wake();
+        }
         Ok(commits)
     }
 
@@ -180,8 +191,10 @@ impl Engine {
     }
 }
 
-/// A collection with this many segments waits to be merged before it takes more.
-const MAX_SEGMENTS: usize = 64;
+/// While a collection has this many segments, writers wait for them to be merged.
+const MAX_SEGMENTS: u64 = 64;
+/// How often a waiting writer looks whether there is room.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Checks the preconditions and turns patches into puts.
 fn resolve(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Resolved> {
@@ -209,7 +222,8 @@ fn resolve(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Res
         }
     }
     let stale = stale_rows(view, &bytes)?;
-    Ok(Resolved { bytes, stale, durability: request.durability })
+    let collections = effects(&bytes).flatten().map(|effect| effect.collection()).collect();
+    Ok(Resolved { bytes, stale, collections, durability: request.durability })
 }
 
 fn usable(view: &DatabaseView, collection: CollectionId) -> Result<&Arc<CollectionView>> {

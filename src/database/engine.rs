@@ -171,9 +171,13 @@ pub(crate) enum Access {
     ReadOnly,
 }
 
-/// Where writers wait while memory is full, and why the last maintenance failed, if it did.
+/// What holds writers back, where they wait meanwhile, and why the last maintenance failed, if it did.
 #[derive(Debug, Default)]
 pub(crate) struct Pressure {
+    /// Bytes of rows that are not in files yet.
+    pub(crate) unsealed_bytes: AtomicU64,
+    /// Sealed segments of the collection that has most.
+    pub(crate) most_segments: AtomicU64,
     pub(crate) failure: Mutex<Option<Error>>,
     pub(crate) relieved: Condvar,
 }
@@ -230,11 +234,15 @@ impl Engine {
         self.poison.check()
     }
 
-    /// Bytes of rows that are not in files yet.
-    pub(crate) fn unsealed_bytes(&self) -> u64 {
-        let view = self.current().view;
-        let of = |collection: &Arc<CollectionView>| collection.in_memory().map(|segment| segment.bytes()).sum::<u64>();
-        view.collections.values().map(of).sum()
+    /// Shows readers another set of segments, and measures what holds writers back. The caller holds the commit lock.
+    pub(crate) fn show(&self, view: DatabaseView) {
+        let in_memory = |collection: &Arc<CollectionView>| collection.in_memory().map(|it| it.bytes()).sum::<u64>();
+        let unsealed = view.collections.values().map(in_memory).sum();
+        let most_segments = view.collections.values().map(|collection| collection.sealed.len()).max();
+        self.pressure.unsealed_bytes.store(unsealed, Ordering::Relaxed);
+        self.pressure.most_segments.store(most_segments.unwrap_or(0) as u64, Ordering::Relaxed);
+        self.current.install(view);
+        self.pressure.relieved.notify_all();
     }
 
     /// Where the store is, for messages.

@@ -78,7 +78,6 @@ impl Engine {
         match published {
             Ok(Some(gone)) => {
                 lock.with(|_| self.install_sealed(sealings));
-                self.pressure.relieved.notify_all();
                 self.remove_logs(&gone);
                 Ok(())
             }
@@ -108,7 +107,7 @@ impl Engine {
                 view.insert(next);
             }
         }
-        self.current.install(view);
+        self.show(view);
         let floor = self.log_floor(|id| collections.contains(&id), log.next_lsn);
         Frozen { view: self.current().view, at: current.visible, floor, next: log.next_lsn }
     }
@@ -172,6 +171,6 @@ impl Engine {
                 view.insert(next);
             }
         }
-        self.current.install(view);
+        self.show(view);
     }
 }

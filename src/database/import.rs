@@ -185,7 +185,7 @@ impl Engine {
         }
         let mut next = (*view).clone();
         next.insert(with_import(present, files, &renewals?));
-        self.current.install(next);
+        self.show(next);
         self.current.advance(Lsn(log.next_lsn.0 - 1));
         self.durable.fetch_max(log.next_lsn.0 - 1, Ordering::AcqRel);
         Ok(existed)

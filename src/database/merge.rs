@@ -61,9 +61,8 @@ impl Engine {
             let next = merging.install(collection)?;
             view.insert(next);
         }
-        self.current.install(view);
+        self.show(view);
         drop(log);
-        self.pressure.relieved.notify_all();
         Ok(())
     }
 

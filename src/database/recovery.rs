@@ -363,7 +363,7 @@ impl Replaying<'_> {
                 view.insert(next);
             }
         }
-        self.engine.current.install(view);
+        self.engine.show(view);
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, RowId};
+use crate::index::Live;
 use crate::payload;
 use crate::schema::{Schema, VectorKind};
 use crate::segment::{Moment, RowMeta, RowSource};
@@ -395,6 +396,16 @@ impl RowSource for Frozen {
 pub(crate) struct LiveInBlock<'a> {
     pub(crate) block: &'a Block,
     pub(crate) moment: Moment,
+}
+
+impl Live for LiveInBlock<'_> {
+    fn is_live(&self, row: RowId) -> bool {
+        self.block.is_live(row, self.moment)
+    }
+
+    fn all(&self) -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

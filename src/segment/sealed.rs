@@ -7,6 +7,7 @@ use crate::bytes::Reader;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId, StoreId};
+use crate::index::Live;
 use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::schema::{Schema, VectorKind};
@@ -336,7 +337,7 @@ impl Sealed {
         let rows = self.file.rows();
         match live.expiries {
             None => Ok(u64::from(rows - live.deleted.count())),
-            Some(_) => Ok((0..rows).filter(|row| live.contains(RowId(*row))).count() as u64),
+            Some(_) => Ok((0..rows).filter(|row| live.is_live(RowId(*row))).count() as u64),
         }
     }
 }
@@ -368,13 +369,12 @@ pub(crate) struct LiveInSealed<'a> {
     now: i64,
 }
 
-impl LiveInSealed<'_> {
-    pub(crate) fn contains(&self, row: RowId) -> bool {
+impl Live for LiveInSealed<'_> {
+    fn is_live(&self, row: RowId) -> bool {
         !self.deleted.contains(row) && self.expiries.is_none_or(|expiries| expiries[row.index()] > self.now)
     }
 
-    /// Whether every row is live.
-    pub(crate) fn all(&self) -> bool {
+    fn all(&self) -> bool {
         self.deleted.count() == 0 && self.expiries.is_none()
     }
 }
@@ -465,7 +465,7 @@ mod tests {
         assert_eq!(segment.count(at(199, 0)).unwrap(), 100);
         assert_eq!(segment.count(at(200, 100)).unwrap(), 89);
         let live = segment.live_at(at(200, 100)).unwrap();
-        assert_eq!((live.contains(RowId(5)), live.contains(RowId(10)), live.contains(RowId(11))), (false, false, true));
+        assert_eq!((live.is_live(RowId(5)), live.is_live(RowId(10)), live.is_live(RowId(11))), (false, false, true));
     }
 
     #[test]
