@@ -77,7 +77,9 @@ impl ViewCell {
 
     /// Replaces the view. The caller holds the commit lock.
     pub(crate) fn install(&self, view: DatabaseView) {
-        self.0.write().view = Arc::new(view);
+        let old = std::mem::replace(&mut self.0.write().view, Arc::new(view));
+        // With its last view a condemned file is removed, which no reader should wait for.
+        drop(old);
     }
 
     /// Lets readers see up to `lsn`. The caller holds the commit lock.
@@ -218,6 +220,12 @@ impl Engine {
             return Err(Error::new(ErrorKind::Closed, "the store is closed").mend("open it again"));
         }
         Ok(())
+    }
+
+    /// Refuses a store whose lock was given back: what was begun before closing can get here after it, when the
+    /// directory may be another's. The caller holds the manifest.
+    pub(crate) fn check_locked(&self) -> Result<()> {
+        if self.lock.lock().is_none() { self.check_open() } else { Ok(()) }
     }
 
     /// Refuses a store that cannot be written: closed, read-only, poisoned, or inherited through a fork.

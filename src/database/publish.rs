@@ -14,6 +14,7 @@ impl Engine {
     pub(crate) fn publish(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.poison.check()?;
         let mut manifest = self.manifest.lock();
+        self.check_locked()?;
         let mut next = manifest.clone();
         next.number += 1;
         edit(&mut next);

@@ -76,7 +76,10 @@ impl Store {
             Access::ReadWrite => self.flush_or_seal(),
         };
         self.run_callbacks();
+        // A publishing that has begun comes first; later ones are refused.
+        let manifest = engine.manifest.lock();
         *engine.lock.lock() = None;
+        drop(manifest);
         flushed
     }
 

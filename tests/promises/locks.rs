@@ -132,3 +132,32 @@ fn dropping_the_last_handle_gives_the_lock_back() {
     drop(notes);
     Database::open(&path).unwrap();
 }
+
+/// Content for a blob; closes the store, and has somebody else open it, before it gives a byte.
+struct Closing<'a> {
+    open: Option<Database>,
+    path: &'a Path,
+}
+
+impl std::io::Read for Closing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(db) = self.open.take() else { return Ok(0) };
+        db.close().unwrap();
+        store(self.path);
+        buffer[0] = b'x';
+        Ok(1)
+    }
+}
+
+#[test]
+fn what_was_begun_before_closing_changes_nothing_after_the_lock_was_given_back() {
+    let directory = directory();
+    let path = directory.path().join("store");
+    let db = Database::open(&path).unwrap();
+    let late = db.put_blob(Closing { open: Some(db.clone()), path: &path });
+    assert_eq!(late.unwrap_err().kind(), ErrorKind::Closed);
+    drop(db);
+    let db = Database::open(&path).unwrap();
+    assert_eq!(db.collection("notes").unwrap().count().unwrap(), 1);
+    assert_eq!(db.stats().unwrap().blobs, 0);
+}
