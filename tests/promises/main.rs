@@ -9,6 +9,7 @@
 mod crash;
 mod damage;
 mod documents;
+mod format;
 mod fuzz_corpus;
 mod house;
 mod kill;

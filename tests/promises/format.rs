@@ -1,0 +1,173 @@
+//! The files of a store are what docs/FORMAT.md says: this reads them by that page alone.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use driftline::{Database, Durability, Maintenance, ManualClock, Metric, Options, Record, Schema, Timestamp, json};
+use xxhash_rust::xxh3::xxh3_64;
+
+const PAGE: usize = 4096;
+const NEVER: i64 = i64::MAX;
+const NOW: i64 = 1_000_000;
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+fn u64s(bytes: &[u8]) -> Vec<u64> {
+    (0..bytes.len() / 8).map(|index| u64_at(bytes, index * 8)).collect()
+}
+
+fn i64s(bytes: &[u8]) -> Vec<i64> {
+    u64s(bytes).into_iter().map(|value| value as i64).collect()
+}
+
+fn f32s(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks(4).map(|value| f32::from_le_bytes(value.try_into().unwrap())).collect()
+}
+
+/// The one file of the store whose name begins with `prefix`.
+fn only(store: &Path, prefix: &str) -> (String, Vec<u8>) {
+    let names = fs::read_dir(store).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<_> = names.filter(|name| name.starts_with(prefix)).collect();
+    assert_eq!(names.len(), 1, "{prefix}: {names:?}");
+    (names[0].clone(), fs::read(store.join(&names[0])).unwrap())
+}
+
+/// Meta bytes and sections of a container, every checksum verified.
+fn container(file: &[u8], letter: u8, kind: u8) -> (Vec<u8>, BTreeMap<u16, Vec<u8>>) {
+    let magic = [0x89, b'D', b'L', letter, 0x0D, 0x0A, 0x1A, 0x0A];
+    assert_eq!(file[..8], magic);
+    assert_eq!(file[8..24], [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(u32_at(file, PAGE - 4), crc32fast::hash(&file[..PAGE - 4]));
+    assert_eq!((file[48], file[49]), (kind, 0));
+    let meta = file[64..][..usize::from(u16::from_le_bytes([file[50], file[51]]))].to_vec();
+
+    let footer_at = file.len() - 64;
+    let footer = &file[footer_at..];
+    assert_eq!(u32_at(footer, 60), crc32fast::hash(&footer[..60]));
+    assert_eq!((u64_at(footer, 32), u64_at(footer, 40)), (file.len() as u64, u64_at(file, 40)));
+    assert_eq!((footer[48..56].to_vec(), u32_at(footer, 24)), (magic.to_vec(), u32_at(file, PAGE - 4)));
+    let (index_at, contents_at) = (u64_at(footer, 0) as usize, u64_at(footer, 8) as usize);
+    assert_eq!(u32_at(footer, 20), crc32fast::hash(&file[index_at..footer_at]));
+
+    let mut sections = BTreeMap::new();
+    for entry in file[contents_at..][..u32_at(footer, 16) as usize].chunks(32) {
+        let (at, length, checksums_at) = (u64_at(entry, 8) as usize, u64_at(entry, 16) as usize, u64_at(entry, 24));
+        let section = &file[at..at + length];
+        for (number, chunk) in section.chunks(65536).enumerate() {
+            assert_eq!(u32_at(file, checksums_at as usize + 4 * number), crc32fast::hash(chunk));
+        }
+        sections.insert(u16::from_le_bytes([entry[0], entry[1]]), section.to_vec());
+    }
+    (meta, sections)
+}
+
+fn open(path: &Path) -> Database {
+    let clock = std::sync::Arc::new(ManualClock::new(Timestamp(NOW)));
+    Options::new().maintenance(Maintenance::Manual).clock(clock).open(path).unwrap()
+}
+
+/// A store of three rows, of which one was deleted later; one expires and one names a blob.
+fn store(path: &Path) -> Database {
+    let db = open(path);
+    let items = db.create_collection("items", Schema::vector(2, Metric::Cosine)).unwrap();
+    let blob = db.put_blob(&b"content"[..]).unwrap();
+    items.put(Record::new("b").vector([3.0, 4.0]).payload(json!({"file": {"$blob": blob.to_string()}}))).unwrap();
+    items.put(Record::new(7u64).vector([0.0, 2.0]).expires_in(Duration::from_secs(1))).unwrap();
+    items.put(Record::new(vec![0xFFu8]).vector([1.0, 0.0]).payload("x")).unwrap();
+    db.flush().unwrap();
+    items.delete("b").unwrap();
+    db.flush().unwrap();
+    db
+}
+
+#[test]
+fn a_segment_is_what_the_page_says() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(store(dir.path()));
+    let (name, file) = only(dir.path(), "seg-");
+    assert_eq!(name, format!("seg-{}", u64_at(&file, 40)));
+    let (meta, sections) = container(&file, b'S', 1);
+
+    assert_eq!((meta.len(), u32_at(&meta, 0), u32_at(&meta, 4)), (48, 3, 8));
+    assert_eq!(i64s(&meta[8..]), [1, 3, NOW, NOW, NEVER]);
+    assert_eq!(sections.keys().copied().collect::<Vec<_>>(), (1..=12).collect::<Vec<u16>>());
+    assert_eq!(u64s(&sections[&1]), [0, 2, 11, 13]);
+    assert_eq!(sections[&2], [2, b'b', 1, 0, 0, 0, 0, 0, 0, 0, 7, 3, 0xFF]);
+    assert_eq!(sections[&3], [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0]);
+    assert_eq!(sections[&4], bloom(&[&[2, b'b'], &[1, 0, 0, 0, 0, 0, 0, 0, 7], &[3, 0xFF]]));
+    assert_eq!(u64s(&sections[&5]), [1, 2, 3]);
+    assert_eq!(i64s(&sections[&6]), [NOW; 3]);
+    assert_eq!(i64s(&sections[&7]), [NEVER, NOW + 1_000_000, NEVER]);
+    assert_eq!(f32s(&sections[&8]), [3.0, 4.0, 0.0, 2.0, 1.0, 0.0]);
+    assert_eq!(f32s(&sections[&9]), [0.2, 0.5, 1.0]);
+    let payloads = [&sections[&11][..u64_at(&sections[&10], 8) as usize], &[0], &[6, 1, 0, 0, 0, b'x']];
+    assert_eq!(sections[&11], payloads.concat());
+    assert_eq!(u64s(&sections[&10])[2..], [payloads[0].len() as u64 + 1, payloads[0].len() as u64 + 7]);
+    // The digest is the last thing in the payload that names it.
+    let digest = &payloads[0][payloads[0].len() - 32..];
+    assert_eq!(sections[&12], [&[0, 0, 0, 0], digest].concat());
+}
+
+/// The filter of fewer than 52 keys: one block.
+fn bloom(keys: &[&[u8]]) -> Vec<u8> {
+    let mut words = [0u32; 16];
+    for key in keys {
+        let spread = (xxh3_64(key) & 0xFFFF_FFFF).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        for probe in 0..7 {
+            let bits = (spread >> (9 * probe)) % 512;
+            words[(bits / 32) as usize] |= 1 << (bits % 32);
+        }
+    }
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+#[test]
+fn deletions_and_blobs_are_what_the_page_says() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(store(dir.path()));
+    let (name, file) = only(dir.path(), "del-");
+    let (meta, sections) = container(&file, b'D', 2);
+    assert_eq!(name, format!("del-{}-{}", u64_at(&file, 40), u64_at(&meta, 8)));
+    assert_eq!((meta.len(), u32_at(&meta, 0), u32_at(&meta, 4)), (16, 3, 1));
+    assert_eq!(sections, BTreeMap::from([(1, vec![1, 0, 0, 0, 0, 0, 0, 0])]));
+
+    let (name, file) = only(dir.path(), "blob-");
+    let (meta, sections) = container(&file, b'B', 3);
+    assert_eq!(name, format!("blob-{}", u64_at(&file, 40)));
+    // SHA-256 of "content", computed by another program.
+    let digest = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+    assert_eq!(meta[..32].iter().map(|byte| format!("{byte:02x}")).collect::<String>(), digest);
+    assert_eq!(meta[32..], [7, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(sections, BTreeMap::from([(1, b"content".to_vec())]));
+}
+
+#[test]
+fn a_logged_batch_is_what_the_page_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let items = db.create_collection("items", Schema::vector(1, Metric::L2)).unwrap();
+    let batch = db.batch().put(&items, Record::new("k").vector([1.0])).delete(&items, 9u64);
+    batch.durability(Durability::Commit).commit().unwrap();
+    let (_, log) = only(dir.path(), "wal-");
+    let group = &log[PAGE..];
+    let effects: &[&[u8]] = &[
+        &[1, 1, 0, 0, 0, 2, 0, 0, 0, 2, b'k'],
+        &NOW.to_le_bytes(),
+        &NEVER.to_le_bytes(),
+        &[4, 0, 0, 0, 0, 0, 0x80, 0x3F, 1, 0, 0, 0, 0],
+        &[2, 1, 0, 0, 0, 9, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9],
+    ];
+    let effects = effects.concat();
+    assert_eq!(&group[..4], b"DLgr");
+    assert_eq!((u64_at(group, 16), u32_at(group, 40), u32_at(group, 48)), (1, 1, effects.len() as u32 + 12));
+    assert_eq!((u64_at(group, 64), u32_at(group, 72)), (1, effects.len() as u32));
+    assert_eq!(group[76..][..effects.len()], effects);
+}
