@@ -1,12 +1,18 @@
 //! The locks the engine uses, from one place, so that a model checker can replace them.
 //!
-//! Lock order, outermost first; a thread that holds one may take only those below it:
+//! Lock order of the engine's fields, outermost first; a thread that holds one may take only those below it:
 //!
-//! 1. `publish`: the right to publish a manifest (flush, merge, create, drop, import, blob).
-//! 2. `commit`: the right to append to the log and apply to mutable segments.
-//! 3. `queue`: the waiting batches.
-//! 4. `current`: the visible view, held for the length of a clone or a swap.
-//! 5. locks inside one segment: its open block, its recent deletions.
+//! 1. `merging`: a merge, from choosing the segments to showing the new one.
+//! 2. `structure`: the right to change which files a collection has (flush, end of a merge or import, create, drop,
+//!    blobs).
+//! 3. `log`, the commit lock: the right to append to the log, to apply to segments and to install a view.
+//! 4. `manifest`: the manifest as last published, held while the next one is published.
+//! 5. the cells, of which a thread holds one at a time: `current`, held for the length of a clone or a swap, `random`,
+//!    the reason of `poison`, the last failure of maintenance, the guard of the directory.
+//! 6. the locks inside one segment: its rows in memory, its recent deletions.
+//!
+//! The commit queue and its tickets stand apart: a ticket is locked under the queue, and neither while any of the
+//! others is held.
 
 pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
