@@ -38,7 +38,7 @@ pub enum ErrorKind {
     Dimension,
     /// Vectors of one model meet a collection of another.
     ModelMismatch,
-    /// A filter cannot be read or does not fit the schema.
+    /// A filter cannot be read or does not fit the schema. Not used by this version, which has no filters.
     Filter,
     /// A precondition of a batch did not hold: read again and retry.
     Conflict,
@@ -56,11 +56,11 @@ pub enum ErrorKind {
     OutcomeUnknown,
     /// Bytes on disk are not what was written: verify, restore from a backup.
     Corrupt,
-    /// The store was written by another version: upgrade the program or migrate the store.
+    /// The store was written by another version: use a program of that version.
     Version,
     /// The operating system refused.
     Io,
-    /// The caller cancelled, or its deadline passed.
+    /// The caller cancelled, or its deadline passed. Not used by this version of the library.
     Cancelled,
     /// The handle was closed before this call.
     Closed,

@@ -42,7 +42,8 @@ pub enum Select {
     Record,
 }
 
-/// Whether an answer could have been longer.
+/// Whether an answer could have been longer. In this version, which has neither filters nor budgets, every answer is
+/// `Complete`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]

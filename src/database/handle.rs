@@ -28,8 +28,9 @@ use crate::storage::fs::{DiskFs, FileSystem, MemoryFs};
 
 /// An open store: one directory of collections, or one in memory.
 ///
-/// A handle is cheap to clone and may be used from any thread; all handles show one store. Reads take no lock that
-/// writers hold, and see each batch whole or not at all. One process opens a store for writing, or many for reading.
+/// A handle is cheap to clone and may be used from any thread; all handles show one store. Reads see each batch whole
+/// or not at all, and never wait for a write to reach the disk: what they share with writers is locked for moments in
+/// memory. One process opens a store for writing, or many for reading.
 ///
 /// Close the store with [`Database::close`], which reports what could not be written; dropping the last handle closes
 /// it too, and can only log a failure. Nothing that was acknowledged depends on closing.

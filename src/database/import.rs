@@ -26,8 +26,9 @@ use crate::sync::Ordering;
 ///
 /// Faster than batches for many records, because nothing is written twice. Until [`Import::finish`] returns, nobody
 /// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing. A key that the
-/// collection holds already is replaced; of two records with one key the later stands. While it finishes, writers
-/// wait for as long as it takes to look the new keys up.
+/// collection holds already is replaced, also when it was written after the import began; of two records with one key
+/// the later stands. While it finishes, writers wait for as long as it takes to flush the collection and to look the
+/// new keys up.
 ///
 /// ```
 /// # fn main() -> driftline::Result<()> {
@@ -99,7 +100,8 @@ impl Import {
         Ok(())
     }
 
-    /// Makes the records appear, durably. `existed` of the answer counts the records they replaced.
+    /// Makes the records appear, durably. `existed` of the answer counts the records they replaced; its `lsn`, which
+    /// all of them carry, was given when the import began, so batches committed since have higher ones.
     pub fn finish(mut self) -> Result<Commit> {
         let engine = Arc::clone(self.store.engine());
         engine.check_writable()?;

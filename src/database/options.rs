@@ -16,9 +16,11 @@ pub enum Durability {
     /// Power loss too: the log was synced before the call returned. Concurrent batches share one sync.
     #[default]
     Commit,
-    /// A crash of the machine loses at most this long.
+    /// A crash of the machine loses at most this long. The maintenance threads sync; under [`Maintenance::Manual`],
+    /// [`Database::tick`](crate::Database::tick) does when it is called.
     Interval(Duration),
-    /// A crash of the machine loses what was written since the last flush.
+    /// A crash of the machine loses what was written since the log was last synced: by a flush, by
+    /// [`Database::sync`](crate::Database::sync), or for another batch that asked for it.
     None,
 }
 

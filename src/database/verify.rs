@@ -21,7 +21,8 @@ use crate::storage::names;
 pub enum VerifyLevel {
     /// The manifest, and of each file its header, footer, table of contents and length. Costs little.
     Quick,
-    /// Every byte of every file, every row, and every live record by its key. Costs reading the store once.
+    /// Every byte of segments, deletions and blobs, every row, and every live record by its key. Costs reading the
+    /// store once. The log is read at opening only.
     #[default]
     Full,
 }
