@@ -1,4 +1,87 @@
 //! An embedded vector database: collections of embeddings with payloads, durable and searchable in your own process.
+//!
+//! An application opens a directory, puts records into collections and asks for the nearest. There is no server and no
+//! async runtime; a store is used from any number of threads of one process.
+//!
+//! **It is not** SQL, a server or a cluster. One process opens a store for writing, or many for reading, not both at
+//! once. This version searches exactly, by comparing with every vector: approximate indexes and filters over payloads
+//! are not in it yet. Nothing on disk is encrypted.
+//!
+//! ```
+//! use driftline::{Database, Metric, Record, Schema, json};
+//!
+//! fn main() -> driftline::Result<()> {
+//! #     let dir = tempfile::tempdir().expect("a directory");
+//! #     std::env::set_current_dir(dir.path()).expect("it is there");
+//!     // A store is a directory. It is made the first time.
+//!     let db = Database::open("shop.drift")?;
+//!     let items = db.create_collection("items", Schema::vector(3, Metric::Cosine))?;
+//!
+//!     // Durable when it returns.
+//!     items.put(Record::new("sku-1").vector([0.1, 0.9, 0.0]).payload(json!({"lang": "en", "price": 12})))?;
+//!     items.put(Record::new("sku-2").vector([0.9, 0.1, 0.0]).payload(json!({"lang": "de", "price": 8})))?;
+//!
+//!     // The nearest first; lower distances are closer, whatever the metric.
+//!     for hit in &items.query().nearest([0.0, 1.0, 0.0]).k(10).run()? {
+//!         println!("{} is {:.4} away", hit.key, hit.distance);
+//!     }
+//!     db.close()?;
+//!
+//!     // Open it again: everything is there.
+//!     let db = Database::open("shop.drift")?;
+//!     let record = db.collection("items")?.get("sku-1")?.expect("it was put");
+//!     assert_eq!(record.vector, Some([0.1, 0.9, 0.0].into()));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Eight names
+//!
+//! [`Database`] is an open store, made by [`Options`]. A [`Schema`] says what a collection holds, a [`Metric`] how its
+//! vectors are compared. A [`Collection`] holds each [`Record`] under its key and answers a [`Query`]. An [`Error`]
+//! says what went wrong, where, and how to mend it; its [`ErrorKind`] is cut by what the caller can do.
+//!
+//! Beside these: [`Batch`] for changes that happen together, [`Snapshot`] for reading the store as it was, [`Scan`] for
+//! records in key order, [`Import`] for many records at once, [`Database::put_blob`] for what is too large for a
+//! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, and [`fs`] for stores that live
+//! elsewhere than in a directory.
+//!
+//! # What holds
+//!
+//! - A write is durable when it returns, unless its [`Durability`] says less. At every level a killed process loses
+//!   nothing, a batch is whole or not there, and a crash leaves everything up to some moment.
+//! - A read sees every batch that had returned before it began, and no batch in part.
+//! - A vector is returned as it was put, bit for bit. Distances are lower for what is closer, under every metric; equal
+//!   distances come in key order.
+//! - Bytes from disk are checked before they are used: damage is an error of kind [`ErrorKind::Corrupt`], never a wrong
+//!   answer. Checksums find accidents, not intent.
+//! - After a failed sync the store refuses writes until it is opened again; reading goes on.
+//!
+//! # Limits
+//!
+//! | | |
+//! |---|---|
+//! | key | a `u64`, or text or bytes up to [`MAX_KEY_BYTES`] (512) |
+//! | vector of numbers | 1 to [`MAX_DIMENSION`] (16,384) finite `f32` |
+//! | vector of bits | 8 to [`MAX_BITS`] (131,072), a multiple of 8 |
+//! | payload | [`MAX_PAYLOAD_BYTES`] (16 MiB) as stored, [`MAX_DEPTH`] (64) levels deep |
+//! | batch | 64 MiB less 64 KiB in the log |
+//! | k of a query | 1 to [`MAX_K`] (100,000) |
+//! | collections | 10,000 a store; names of 1 to 64 letters, digits, `_`, `.` or `-` |
+//!
+//! A query costs one distance for each live row. Linux on x86-64 is tested; other Unix systems are not; big-endian
+//! machines are refused when compiling.
+//!
+//! # Features
+//!
+//! `cli`, on by default, builds the program `driftline`. Library users set `default-features = false`; the library is
+//! the same either way.
+//!
+//! # Threads and events
+//!
+//! Under [`Maintenance::Automatic`] a store has two threads that flush, merge and sync, and a pool for searching; all
+//! end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
+//! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 
 mod bytes;
 mod clock;
@@ -20,32 +103,38 @@ mod storage;
 mod sync;
 mod vector;
 
+pub use collection::record::Record;
+pub use database::collection::Collection;
+pub use database::handle::Database;
+pub use database::options::Options;
+pub use database::query::Query;
+pub use error::Error;
+pub use schema::Schema;
+pub use vector::metric::Metric;
+
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::hits::{Completeness, Hit, Hits, QueryStats, Select};
-pub use collection::record::{Patch, Record};
+pub use collection::record::Patch;
 pub use database::background::Work;
 pub use database::batch::Batch;
 pub use database::blob::BlobReader;
-pub use database::collection::Collection;
-pub use database::handle::{CollectionInfo, Database};
+pub use database::handle::CollectionInfo;
 pub use database::import::Import;
-pub use database::options::{Create, Durability, Maintenance, Options};
-pub use database::query::Query;
+pub use database::options::{Create, Durability, Maintenance};
 pub use database::recovery::RecoveryReport;
 pub use database::request::{Commit, Precondition};
 pub use database::scan::{Page, Scan};
 pub use database::snapshot::{Snapshot, SnapshotCollection};
 pub use database::stats::{CollectionStats, Stats};
 pub use database::verify::{Problem, VerifyLevel, VerifyReport};
-pub use error::{Error, ErrorKind, Result};
+pub use error::{ErrorKind, Result};
 pub use ids::Lsn;
 pub use index::{IndexSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
-pub use schema::{MAX_BITS, Schema};
+pub use schema::MAX_BITS;
 pub use serde_json::json;
-pub use vector::metric::Metric;
 pub use vector::{MAX_DIMENSION, Vector, VectorRef, magnitude, normalize};
 
 /// The file systems a store can live in: a directory, memory, and a simulation that loses power when told to.
@@ -55,3 +144,8 @@ pub mod fs {
         ReadMode, SimulatedFs,
     };
 }
+
+/// The README's code is compiled as this crate's own examples are.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -29,6 +29,44 @@ fn every_link_between_documents_leads_somewhere() {
 }
 
 #[test]
+fn the_readme_shows_the_example_of_the_front_door() {
+    let front_door = read(&root().join("src/lib.rs"));
+    let docs: Vec<&str> = front_door.lines().map_while(|line| line.strip_prefix("//!")).collect();
+    let docs: Vec<&str> = docs.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let shown: Vec<&str> = first_code_block(&docs, "```").into_iter().filter(|line| !line.starts_with("# ")).collect();
+    let readme = read(&root().join("README.md"));
+    let readme: Vec<&str> = readme.lines().collect();
+    assert!(shown.len() > 10, "{shown:?}");
+    assert_eq!(first_code_block(&readme, "```rust,no_run"), shown);
+}
+
+#[test]
+fn the_readme_states_the_limits_of_the_code() {
+    use driftline::{MAX_BITS, MAX_DEPTH, MAX_DIMENSION, MAX_K, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES};
+    let readme = read(&root().join("README.md"));
+    let limits = [
+        format!("up to {MAX_KEY_BYTES} bytes"),
+        format!("1 to {} finite", in_thousands(MAX_DIMENSION)),
+        format!("8 to {}, a multiple of 8", in_thousands(MAX_BITS)),
+        format!("{} MiB as stored, {MAX_DEPTH} levels deep", MAX_PAYLOAD_BYTES >> 20),
+        format!("1 to {} |", in_thousands(MAX_K)),
+    ];
+    for limit in limits {
+        assert!(readme.contains(&limit), "README.md does not say: {limit}");
+    }
+}
+
+#[test]
+fn every_decision_is_listed() {
+    let folder = root().join("docs/decisions");
+    let list = read(&folder.join("README.md"));
+    for page in markdown_files(&folder) {
+        let name = page.file_name().expect("a page has a name").to_string_lossy();
+        assert!(name == "README.md" || list.contains(&format!("]({name})")), "docs/decisions/README.md lacks {name}");
+    }
+}
+
+#[test]
 fn a_path_is_recognised_by_its_first_folder() {
     let page = "`src/key.rs` and `tests/promises/`, not `key.rs`, `src/<any>.rs`, `seg-<n>` or `a src/key.rs`";
     assert_eq!(named_paths(page), ["src/key.rs", "tests/promises/"]);
@@ -58,6 +96,19 @@ fn relative_links(page: &str) -> Vec<String> {
         .map(|target| target.split('#').next().unwrap_or_default().to_owned())
         .filter(|target| !target.is_empty())
         .collect()
+}
+
+/// The lines of the first code block that begins with `fence`.
+fn first_code_block<'a>(lines: &[&'a str], fence: &str) -> Vec<&'a str> {
+    let block = lines.iter().skip_while(|line| **line != fence).skip(1);
+    block.take_while(|line| **line != "```").copied().collect()
+}
+
+/// `131072` as `131,072`.
+fn in_thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|it| std::str::from_utf8(it).ok()).collect();
+    groups.join(",")
 }
 
 fn markdown_files(folder: &Path) -> Vec<PathBuf> {
