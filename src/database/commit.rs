@@ -10,7 +10,9 @@ use crate::collection::record::Patch;
 use crate::collection::view::{CollectionView, Stale};
 use crate::database::engine::{DatabaseView, Engine, LogState};
 use crate::database::options::{Durability, Maintenance};
-use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step, conflict, nothing_to_patch};
+use crate::database::request::{
+    Commit, EncodedRow, MAX_BATCH_BYTES, Precondition, Request, Step, check_size, conflict, nothing_to_patch,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, Lsn};
 use crate::payload;
@@ -92,13 +94,14 @@ impl Engine {
         outcomes
     }
 
-    /// Resolves the first of `requests`, as many as can be judged by what is committed now: a request that depends
-    /// on a key an earlier one writes waits for the next round.
+    /// Resolves the first of `requests`, as many as can be judged by what is committed now and fit one group of the
+    /// log: a request that depends on a key an earlier one writes waits for the next round.
     fn resolve_round(&self, log: &LogState, requests: &[Request]) -> Vec<Result<Resolved>> {
         let current = self.current();
         let moment = self.moment(&current);
         let track = requests.len() > 1 && requests.iter().any(Request::is_conditional);
         let mut touched = HashSet::new();
+        let mut bytes = 0;
         let mut round = Vec::new();
         for request in requests {
             if track {
@@ -109,7 +112,13 @@ impl Engine {
                 touched.extend(keys);
             }
             let refused = if log.closed { self.check_open() } else { self.poison.check() };
-            round.push(refused.and_then(|()| resolve(request, &current.view, moment)));
+            let resolved = refused.and_then(|()| resolve(request, &current.view, moment));
+            // How large a patch is, is known only now.
+            bytes += resolved.as_ref().map_or(0, |resolved| resolved.bytes.len());
+            if bytes > MAX_BATCH_BYTES && !round.is_empty() {
+                break;
+            }
+            round.push(resolved);
         }
         round
     }
@@ -221,6 +230,7 @@ fn resolve(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Res
             }
         }
     }
+    check_size(bytes.len())?;
     let stale = stale_rows(view, &bytes)?;
     let collections = effects(&bytes).flatten().map(|effect| effect.collection()).collect();
     Ok(Resolved { bytes, stale, collections, durability: request.durability })
@@ -292,4 +302,38 @@ fn apply(view: &DatabaseView, batch: &Resolved, lsn: Lsn, now: Timestamp) -> u64
         }
     }
     existed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::database::options::Options;
+    use crate::key::Key;
+    use crate::payload::Value;
+    use crate::schema::Schema;
+
+    /// Patches that double records of 15 MiB, whose size the queue does not know.
+    #[test]
+    fn patches_that_are_too_much_for_one_group_take_several() {
+        let options = Options::new().maintenance(Maintenance::Manual).memory_budget_bytes(1 << 30);
+        let db = options.in_memory().unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        let text = Value::from("x".repeat(15 << 20));
+        let keys: Vec<Key> = (0..5u64).map(Key::from).collect();
+        for key in &keys {
+            notes.put(Record::new(key).payload(text.clone())).unwrap();
+        }
+
+        let id = notes.view().unwrap().id;
+        let patch = |key: &Key| Step::Patch { collection: id, key: key.encode(), patch: Patch::new().expires(None) };
+        let request = |steps| Request { steps, ..Request::default() };
+        let all = request(keys.iter().map(patch).collect());
+        let mut requests: Vec<Request> = keys.iter().map(|key| request(vec![patch(key)])).collect();
+        requests.push(all);
+        let outcomes = db.engine().commit_requests(requests);
+        let lsns: Vec<u64> = outcomes[..5].iter().map(|outcome| outcome.as_ref().unwrap().lsn.0).collect();
+        assert_eq!(lsns, [6, 7, 8, 9, 10]);
+        assert_eq!(outcomes[5].as_ref().unwrap_err().kind(), ErrorKind::Invalid);
+    }
 }

@@ -8,14 +8,10 @@ use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::database::options::Durability;
-use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step};
-use crate::error::{Error, Result};
+use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step, check_size};
+use crate::error::Result;
 use crate::key::Key;
-use crate::storage::wal::MAX_GROUP_BYTES;
 use crate::vector::Vector;
-
-/// Room for the framing of a group around its batches.
-const MAX_BATCH_BYTES: usize = MAX_GROUP_BYTES - (64 << 10);
 
 /// Changes that were checked and encoded, but not committed yet.
 #[derive(Debug)]
@@ -77,10 +73,6 @@ impl Draft {
         let start = self.request.bytes.len();
         effect.encode_into(&mut self.request.bytes);
         self.request.steps.push(Step::Effect(start..self.request.bytes.len()));
-        if self.request.bytes.len() > MAX_BATCH_BYTES {
-            return Err(Error::invalid(format!("a batch may take {MAX_BATCH_BYTES} bytes"))
-                .mend("commit in several batches, or use Collection::import"));
-        }
-        Ok(())
+        check_size(self.request.bytes.len())
     }
 }

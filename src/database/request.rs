@@ -14,7 +14,20 @@ use crate::ids::{CollectionId, Lsn};
 use crate::key::Key;
 use crate::payload;
 use crate::segment::mutable::NewRow;
+use crate::storage::wal::MAX_GROUP_BYTES;
 use crate::vector::Vector;
+
+/// What one batch may take in the log; a group has some room for framing beside it.
+pub(crate) const MAX_BATCH_BYTES: usize = MAX_GROUP_BYTES - (64 << 10);
+
+/// Refuses a batch that no group can hold.
+pub(crate) fn check_size(bytes: usize) -> Result<()> {
+    if bytes <= MAX_BATCH_BYTES {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("a batch may take {MAX_BATCH_BYTES} bytes"))
+        .mend("commit in several batches, or use Collection::import"))
+}
 
 /// What must hold of a key, when its batch commits, for the batch to commit. An expired record counts as absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
