@@ -33,7 +33,9 @@ impl Engine {
         let view = self.current().view;
         let collection = view.by_id(id)?;
         let ids: Vec<FileId> = collection.sealed.iter().map(|segment| segment.file().id()).collect();
-        let clean = collection.sealed.iter().all(|segment| segment.deletions().base().count() == 0);
+        let now = self.now();
+        let clean = collection.sealed.iter().map(|segment| Ok(!segment.has_gone_rows(now)?));
+        let clean = clean.collect::<Result<Vec<bool>>>()?.into_iter().all(|clean| clean);
         if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids) }
     }
 

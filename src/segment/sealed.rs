@@ -331,6 +331,12 @@ impl Sealed {
         Ok(LiveInSealed { deleted, expiries: self.file.expiries()?, now: moment.now.0 })
     }
 
+    /// Whether merging it would leave rows out: deleted ones that a file says so of, or expired ones.
+    pub(crate) fn has_gone_rows(&self, now: Timestamp) -> Result<bool> {
+        let expired = |expiries: &[i64]| expiries.iter().any(|expires| *expires <= now.0);
+        Ok(self.deletions.base().count() > 0 || self.file.expiries()?.is_some_and(expired))
+    }
+
     /// How many rows are live at `moment`.
     pub(crate) fn count(&self, moment: Moment) -> Result<u64> {
         let live = self.live_at(moment)?;
