@@ -6,16 +6,21 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
+mod batches;
+mod blobs;
 mod crash;
 mod damage;
 mod documents;
+mod expiry;
 mod format;
 mod fuzz_corpus;
 mod house;
 mod kill;
 mod locks;
 mod refusals;
+mod scans;
 #[cfg(feature = "cli")]
 mod shell;
+mod snapshots;
 mod support;
 mod threads;
