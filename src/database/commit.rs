@@ -15,7 +15,7 @@ use crate::database::request::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, Lsn};
-use crate::payload;
+use crate::payload::{self, BlobId};
 use crate::segment::Moment;
 use crate::storage::wal::{AppendError, Group, Room};
 use crate::sync::Ordering;
@@ -258,13 +258,15 @@ fn stale_rows(view: &DatabaseView, bytes: &[u8]) -> Result<Vec<Option<Stale>>> {
 
 pub(crate) fn check_blobs(view: &DatabaseView, stored: &[u8]) -> Result<()> {
     let named = payload::blobs(stored).map_err(|_| Error::internal("a payload that cannot be read"))?;
-    for blob in named {
-        if !view.blobs.contains_key(&blob.0) {
-            return Err(Error::new(ErrorKind::NotFound, format!("the payload names blob {blob}, which is not stored"))
-                .mend("store it first with Database::put_blob"));
-        }
+    named.into_iter().try_for_each(|blob| check_blob(view, blob))
+}
+
+pub(crate) fn check_blob(view: &DatabaseView, blob: BlobId) -> Result<()> {
+    if view.blobs.contains_key(&blob.0) {
+        return Ok(());
     }
-    Ok(())
+    Err(Error::new(ErrorKind::NotFound, format!("the payload names blob {blob}, which is not stored"))
+        .mend("store it first with Database::put_blob"))
 }
 
 /// The effect of a patch: the record as it stands, or as an earlier step of the batch left it, changed and put whole.

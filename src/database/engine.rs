@@ -75,9 +75,12 @@ impl ViewCell {
         self.0.read().clone()
     }
 
-    /// Replaces the view. The caller holds the commit lock.
-    pub(crate) fn install(&self, view: DatabaseView) {
-        let old = std::mem::replace(&mut self.0.write().view, Arc::new(view));
+    /// Replaces the view and lets readers see up to `lsn`, in one step. The caller holds the commit lock.
+    pub(crate) fn install(&self, view: DatabaseView, lsn: Lsn) {
+        let mut current = self.0.write();
+        current.visible = current.visible.max(lsn);
+        let old = std::mem::replace(&mut current.view, Arc::new(view));
+        drop(current);
         // With its last view a condemned file is removed, which no reader should wait for.
         drop(old);
     }
@@ -244,12 +247,17 @@ impl Engine {
 
     /// Shows readers another set of segments, and measures what holds writers back. The caller holds the commit lock.
     pub(crate) fn show(&self, view: DatabaseView) {
+        self.show_at(view, Lsn(0));
+    }
+
+    /// The same, and lets them see up to `lsn`.
+    pub(crate) fn show_at(&self, view: DatabaseView, lsn: Lsn) {
         let in_memory = |collection: &Arc<CollectionView>| collection.in_memory().map(|it| it.bytes()).sum::<u64>();
         let unsealed = view.collections.values().map(in_memory).sum();
         let most_segments = view.collections.values().map(|collection| collection.sealed.len()).max();
         self.pressure.unsealed_bytes.store(unsealed, Ordering::Relaxed);
         self.pressure.most_segments.store(most_segments.unwrap_or(0) as u64, Ordering::Relaxed);
-        self.current.install(view);
+        self.current.install(view, lsn);
         self.pressure.relieved.notify_all();
     }
 

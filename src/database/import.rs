@@ -7,12 +7,13 @@ use crate::clock::Timestamp;
 use crate::collection::record::Record;
 use crate::collection::seal::{with_base, write_deletions_file};
 use crate::collection::view::CollectionView;
-use crate::database::commit::check_blobs;
-use crate::database::engine::Engine;
+use crate::database::commit::{check_blob, check_blobs};
+use crate::database::engine::{DatabaseView, Engine};
 use crate::database::request::{Commit, EncodedRow};
 use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId};
+use crate::payload::BlobId;
 use crate::rows::RowSet;
 use crate::segment::RowSource;
 use crate::segment::deletions::Deletions;
@@ -20,12 +21,15 @@ use crate::segment::mutable::{Frozen, Mutable};
 use crate::segment::seal::{Part, write_segment};
 use crate::segment::sealed::{DeletionsFile, Sealed, SealedFile};
 use crate::storage::manifest::SegmentEntry;
+use crate::storage::names;
+use crate::storage::stored_file::StoredFile;
 use crate::sync::Ordering;
 
 /// An import in progress: records go straight into files and appear together, durably, when it is finished.
 ///
 /// Faster than batches for many records, because nothing is written twice. Until [`Import::finish`] returns, nobody
-/// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing. A key that the
+/// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing. Its records carry a
+/// position of its own, given when it began; they appear at a later one, which [`Import::finish`] returns. A key that the
 /// collection holds already is replaced, also when it was written after the import began; of two records with one key
 /// the later stands. While it finishes, writers wait for as long as it takes to flush the collection and to look the
 /// new keys up.
@@ -54,6 +58,8 @@ pub struct Import {
     now: Timestamp,
     building: Mutable,
     files: Vec<Imported>,
+    /// Why records are missing, once some could not be written: such an import cannot be finished.
+    failure: Option<Error>,
     finished: bool,
 }
 
@@ -82,14 +88,22 @@ impl Import {
             building,
             view,
             files: Vec::new(),
+            failure: None,
             finished: false,
         })
     }
 
-    /// Adds a record. A record that is refused leaves the import as it was.
+    /// The position that its records carry.
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    /// Adds a record. A record that is refused leaves the import as it was. When records cannot be written, on a full
+    /// disk for example, the import has failed for good: this call and all later ones return why.
     pub fn put(&mut self, record: Record) -> Result<()> {
         let engine = Arc::clone(self.store.engine());
         engine.check_writable()?;
+        self.check_whole()?;
         let row = EncodedRow::new(&self.view, &record, self.now)?;
         let row = row.as_row(&record);
         check_blobs(&engine.current().view, row.payload)?;
@@ -100,28 +114,45 @@ impl Import {
         Ok(())
     }
 
-    /// Makes the records appear, durably. `existed` of the answer counts the records they replaced; its `lsn`, which
-    /// all of them carry, was given when the import began, so batches committed since have higher ones.
+    /// Makes the records appear, durably. Of the answer, `lsn` is the position from which on they show, above that of
+    /// every batch committed before, and `existed` counts the records they replaced.
+    ///
+    /// The records themselves carry [`Import::lsn`], which no batch has, and that is what
+    /// [`Precondition::AtLsn`](crate::Precondition::AtLsn) wants of them. Fails with `NotFound` when a blob they name was removed meanwhile.
     pub fn finish(mut self) -> Result<Commit> {
         let engine = Arc::clone(self.store.engine());
         engine.check_writable()?;
+        self.check_whole()?;
         if self.building.rows() > 0 {
             self.write_file(&engine)?;
         }
         engine.note_time(self.now);
-        let existed = engine.publish_import(&self.view, &self.files)?;
+        let commit = engine.publish_import(&self.view, &self.files)?;
         self.finished = true;
-        Ok(Commit { lsn: self.lsn, existed })
+        Ok(commit)
     }
 
+    /// Refuses an import some of whose records were lost.
+    fn check_whole(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// Writes what was put since the last file. When that fails, those records are gone, and the import with them.
     fn write_file(&mut self, engine: &Engine) -> Result<()> {
+        let written = self.seal_building(engine);
+        self.failure = written.as_ref().err().cloned();
+        written
+    }
+
+    fn seal_building(&mut self, engine: &Engine) -> Result<()> {
         let building = std::mem::replace(&mut self.building, Mutable::new(&self.view.schema));
         let rows: Frozen = building.freeze();
         let live = rows.live_rows(self.lsn);
         let parts = [Part { source: &rows, rows: &live }];
         let (opener, schema) = (&engine.opener, &self.view.schema);
         let written = write_segment(&opener.fs, opener.store, engine.next_file(), schema, &parts)?;
-        let file = Arc::new(SealedFile::open(opener, schema, written.file, written.rows)?);
+        let opened = SealedFile::open(opener, schema, written.file, written.rows);
+        let file = Arc::new(opened.inspect_err(|_| discard(engine, written.file.id))?);
         let replaced = RowSet::empty(written.rows);
         self.files.push(Imported { file, replaced });
         self.mark_replaced(&rows, &live)
@@ -151,15 +182,21 @@ impl Drop for Import {
     }
 }
 
+/// Removes a written segment that cannot be used. If that fails as well, the next opening sweeps it.
+fn discard(engine: &Engine, id: FileId) {
+    StoredFile::new(&engine.opener.fs, names::segment(id)).condemn();
+}
+
 /// New deletions of one segment, by its number.
 type Renewals = BTreeMap<FileId, (RowSet, Arc<DeletionsFile>)>;
 
 impl Engine {
-    /// Adds the files of an import to a collection and marks the rows they replace; returns how many those are.
+    /// Adds the files of an import to a collection and marks the rows they replace.
     ///
     /// Everything that was committed before is brought into files first, under the commit lock, so that no replay of
-    /// the log can put an older record over an imported one.
-    fn publish_import(&self, collection: &CollectionView, files: &[Imported]) -> Result<u64> {
+    /// the log can put an older record over an imported one. What shows changes, so it does at a position of its own;
+    /// no log holds that one, so it is remembered as what the collection is flushed up to.
+    fn publish_import(&self, collection: &CollectionView, files: &[Imported]) -> Result<Commit> {
         let id = collection.id;
         let _structure = self.structure.lock();
         self.flush_beside_writers(&[id])?;
@@ -168,6 +205,8 @@ impl Engine {
         self.sync_log(&mut log)?;
         let view = self.current().view;
         let present = view.by_id(id)?;
+        check_named_blobs(&view, files)?;
+        let lsn = log.next_lsn;
         let (replaced, existed) = self.replaced_rows(present, files)?;
         let renewals = self.write_renewals(files, replaced);
         let published = renewals.as_ref().map_err(Error::clone).and_then(|renewals| {
@@ -176,6 +215,7 @@ impl Engine {
             self.publish(|manifest| {
                 if let Some(entry) = manifest.collections.iter_mut().find(|entry| entry.id == id) {
                     entry.segments = listed(&entry.segments, files, renewals);
+                    entry.flushed = lsn;
                 }
             })
         });
@@ -186,11 +226,11 @@ impl Engine {
             return Err(error);
         }
         let mut next = (*view).clone();
-        next.insert(with_import(present, files, &renewals?));
-        self.show(next);
-        self.current.advance(Lsn(log.next_lsn.0 - 1));
-        self.durable.fetch_max(log.next_lsn.0 - 1, Ordering::AcqRel);
-        Ok(existed)
+        next.insert(CollectionView { flushed: lsn, ..with_import(present, files, &renewals?) });
+        log.next_lsn = lsn.next();
+        self.durable.fetch_max(lsn.0, Ordering::AcqRel);
+        self.show_at(next, lsn);
+        Ok(Commit { lsn, existed })
     }
 
     /// The rows of present segments that imported keys replace, and how many of them were live.
@@ -236,6 +276,16 @@ impl Engine {
         }
         Ok(renewals)
     }
+}
+
+/// Refuses files that name a blob which was removed since the record was put.
+fn check_named_blobs(view: &DatabaseView, files: &[Imported]) -> Result<()> {
+    for imported in files {
+        for (_, digest) in imported.file.blobs()? {
+            check_blob(view, BlobId(digest))?;
+        }
+    }
+    Ok(())
 }
 
 /// What the manifest lists after an import, given what it lists now.

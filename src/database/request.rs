@@ -45,7 +45,8 @@ pub enum Precondition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Commit {
-    /// The batch's position: its records carry it, and readers see all of it or nothing.
+    /// The batch's position: its records carry it, and readers see all of it or nothing. Of an import, the position at
+    /// which its records appeared; they carry an earlier one, given when it began.
     pub lsn: Lsn,
     /// How many of its puts, patches and deletes met a live record.
     pub existed: u64,

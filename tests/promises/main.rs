@@ -15,6 +15,7 @@ mod expiry;
 mod format;
 mod fuzz_corpus;
 mod house;
+mod imports;
 mod kill;
 mod locks;
 mod refusals;

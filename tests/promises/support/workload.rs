@@ -540,6 +540,7 @@ impl Run {
             Ok(import) => import,
             Err(error) => return self.tolerate(&error),
         };
+        let lsn = import.lsn();
         let mut changes = Vec::new();
         for _ in 0..1 + self.random.below(12) {
             let (record, row) = self.any_record(&name);
@@ -558,7 +559,8 @@ impl Run {
         }
         let outcome = import.finish();
         if let Ok(commit) = &outcome {
-            set_lsn(&mut changes, commit.lsn);
+            assert!(commit.lsn > lsn, "an import appears after it was begun");
+            set_lsn(&mut changes, lsn);
         }
         self.note(|| format!("  finish import: {}", summary(&changes)));
         self.settle(changes, true, outcome.map(drop));
