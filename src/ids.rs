@@ -24,6 +24,13 @@ impl fmt::Display for Lsn {
     }
 }
 
+/// What positions and numbers in files stay below, so that counting on from one never overflows. At a million a second
+/// it takes 146,000 years to get here.
+pub(crate) const MAX_NUMBER: u64 = 1 << 62;
+
+/// The same for numbers of four bytes, those of collections.
+pub(crate) const MAX_SMALL_NUMBER: u32 = 1 << 31;
+
 /// A file of a store. Numbers are given once and never again, so a name on disk means one content for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FileId(pub(crate) u64);

@@ -3,7 +3,7 @@
 use crate::bytes::{Reader, Write};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::ids::{Lsn, RowId};
+use crate::ids::{Lsn, MAX_NUMBER, RowId};
 use crate::storage::sections::SectionId;
 
 /// Sections of a segment file (frozen).
@@ -85,6 +85,9 @@ impl SegmentMeta {
         if !reader.is_empty() {
             return Err(Error::corrupt("the segment header is too long", place));
         }
+        if meta.first_lsn.max(meta.last_lsn).0 >= MAX_NUMBER {
+            return Err(Error::corrupt("the segment header speaks of a position no store gets to", place));
+        }
         Ok(meta)
     }
 }
@@ -121,5 +124,9 @@ mod tests {
         assert_eq!(SegmentMeta::decode(&bytes, "seg-1").unwrap(), meta);
         assert!(SegmentMeta::decode(&bytes[1..], "seg-1").is_err());
         assert!(SegmentMeta::decode(&[&bytes[..], &[0]].concat(), "seg-1").is_err());
+        for lsn in [Lsn(MAX_NUMBER), Lsn(u64::MAX)] {
+            assert!(SegmentMeta::decode(&SegmentMeta { last_lsn: lsn, ..meta }.encode(), "seg-1").is_err());
+            assert!(SegmentMeta::decode(&SegmentMeta { first_lsn: lsn, ..meta }.encode(), "seg-1").is_err());
+        }
     }
 }

@@ -352,7 +352,9 @@ impl Frozen {
 
     /// The rows that a reader at `lsn` finds, whether expired or not, in order of arrival.
     pub(crate) fn live_rows(&self, lsn: Lsn) -> Vec<RowId> {
-        let live = |block: &Block, local| block.deleted_at(local).is_none_or(|deleted| deleted > lsn);
+        let live = |block: &Block, local: RowId| {
+            block.metas[local.index()].lsn <= lsn && block.deleted_at(local).is_none_or(|deleted| deleted > lsn)
+        };
         self.rows().filter(|(_, block, local)| live(block, *local)).map(|(row, ..)| row).collect()
     }
 
@@ -458,6 +460,8 @@ mod tests {
         put(&segment, "a", 3, b"");
         let frozen = segment.freeze();
         segment.delete(b"b", Lsn(5));
+        assert_eq!(frozen.live_rows(Lsn(1)), [RowId(0)]);
+        assert_eq!(frozen.live_rows(Lsn(2)), [RowId(0), RowId(1)]);
         assert_eq!(frozen.live_rows(Lsn(3)), [RowId(1), RowId(2)]);
         assert_eq!(frozen.deleted_after(Lsn(3)).collect::<Vec<_>>(), [(RowId(1), Lsn(5))]);
     }

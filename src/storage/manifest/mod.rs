@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 
 use crate::error::{Error, Result};
-use crate::ids::{CollectionId, Lsn, StoreId};
+use crate::ids::{CollectionId, Lsn, MAX_NUMBER, MAX_SMALL_NUMBER, StoreId};
 use crate::storage::fs::{FileSystem, PublishError};
 use crate::storage::names::{self, Name};
 use crate::storage::sections::FileRef;
@@ -182,7 +182,23 @@ impl Manifest {
         if !self.logs.is_sorted_by_key(|log| log.first_lsn) {
             return Err("the logs are not in order".into());
         }
+        self.check_numbers()?;
         self.check_collections()
+    }
+
+    /// Whoever counts on from a number of the manifest must not run over the end of its type.
+    fn check_numbers(&self) -> Result<(), String> {
+        let logs = self.logs.iter().map(|log| log.first_lsn.0);
+        let tail = self.log_tail.map(|tail| tail.lsn.0);
+        let flushed = self.collections.iter().map(|collection| collection.flushed.0);
+        let own = [self.number, self.next_file, self.last_lsn.0];
+        match own.into_iter().chain(logs).chain(tail).chain(flushed).find(|number| *number >= MAX_NUMBER) {
+            Some(number) => Err(format!("{number} is a number no store gets to")),
+            None if self.next_collection >= MAX_SMALL_NUMBER => {
+                Err(format!("{} is a number no collection gets to", self.next_collection))
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_collections(&self) -> Result<(), String> {
@@ -392,6 +408,13 @@ mod tests {
             let error = manifest.encode().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Internal, "{error}");
         };
+        wrong(|manifest| manifest.number = MAX_NUMBER);
+        wrong(|manifest| manifest.next_file = MAX_NUMBER);
+        wrong(|manifest| manifest.next_collection = MAX_SMALL_NUMBER);
+        wrong(|manifest| manifest.last_lsn = Lsn(u64::MAX));
+        wrong(|manifest| manifest.logs[0].first_lsn = Lsn(MAX_NUMBER));
+        wrong(|manifest| manifest.log_tail = Some(Tail { lsn: Lsn(MAX_NUMBER), crc: 0 }));
+        wrong(|manifest| manifest.collections[0].flushed = Lsn(u64::MAX));
         wrong(|manifest| manifest.next_file = 12);
         wrong(|manifest| manifest.next_collection = 2);
         wrong(|manifest| manifest.logs[0].file = FileId(10));

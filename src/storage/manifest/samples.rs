@@ -1,7 +1,7 @@
 //! Manifests to test with.
 
 use super::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
-use crate::ids::{CollectionId, FileId, Lsn, StoreId};
+use crate::ids::{CollectionId, FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::{Tail, WalRef};
 use proptest::prelude::*;
@@ -59,19 +59,20 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
                 };
                 let (id, name) = (CollectionId(n as u32), format!("{name}{n}"));
                 let segments = segments.into_iter().map(segment).collect();
-                entries.push(CollectionEntry { id, name, schema, flushed: Lsn(flushed), segments });
+                let flushed = Lsn(flushed % MAX_NUMBER);
+                entries.push(CollectionEntry { id, name, schema, flushed, segments });
             }
             let blobs =
                 blobs.into_iter().map(|(digest, bytes)| BlobEntry { file: file(bytes), digest, bytes }).collect();
             Manifest {
-                number,
+                number: number % MAX_NUMBER,
                 store: StoreId(store),
                 next_file,
                 next_collection: entries.len() as u32,
-                last_lsn: Lsn(last_lsn),
+                last_lsn: Lsn(last_lsn % MAX_NUMBER),
                 newest_time,
                 logs,
-                log_tail: tail.map(|(lsn, crc)| Tail { lsn: Lsn(lsn), crc }),
+                log_tail: tail.map(|(lsn, crc)| Tail { lsn: Lsn(lsn % MAX_NUMBER), crc }),
                 collections: entries,
                 blobs,
             }

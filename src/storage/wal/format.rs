@@ -3,7 +3,7 @@
 use super::{Tail, WalRef};
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Lsn, StoreId};
+use crate::ids::{Lsn, MAX_NUMBER, StoreId};
 use crate::storage::checksum::crc32;
 use crate::storage::header::{PAGE_BYTES, decode_page, encode_page, page_crc};
 
@@ -65,6 +65,9 @@ pub(super) fn decode_header(page: &[u8], log: WalRef, store: StoreId, name: &str
         read(&mut Reader::new(fields)).map_err(|_: Truncated| damaged("the header is too short"))?;
     if found != log {
         return Err(damaged("the log is not the one the manifest lists"));
+    }
+    if log.first_lsn.0 >= MAX_NUMBER || previous.is_some_and(|tail| tail.lsn.0 >= MAX_NUMBER) {
+        return Err(damaged("the header speaks of a position no store gets to"));
     }
     Ok(Header { previous, crc: page_crc(page).unwrap_or_default() })
 }

@@ -9,7 +9,7 @@ use super::format::{
 };
 use super::{MAX_GROUP_BYTES, STEP_BYTES, Tail, WalRef};
 use crate::error::{Error, Result};
-use crate::ids::{Lsn, StoreId};
+use crate::ids::{Lsn, MAX_NUMBER, StoreId};
 use crate::storage::checksum::crc32;
 use crate::storage::fs::{File, FileSystem};
 use crate::storage::header::PAGE_BYTES;
@@ -173,7 +173,7 @@ impl LogReader {
             }
             false => header.first > self.tail.lsn && holds_batches(payload, header),
         };
-        match fits {
+        match fits && header.last.0.max(header.durable.0) < MAX_NUMBER {
             true => Ok(()),
             false => Err(Error::corrupt("a group contradicts itself", self.place(at))),
         }

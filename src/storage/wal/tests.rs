@@ -6,7 +6,7 @@ use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, GROUP_HEADER_BYTES, GROUPS_
 use super::writer::{LARGE_GROUP_BYTES, LARGE_STEP_BYTES, RESERVE_BYTES};
 use super::{AppendError, Group, MAX_GROUP_BYTES, Replay, Room, STEP_BYTES, Tail, WalRef, WalWriter, replay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{FileId, Lsn, StoreId};
+use crate::ids::{FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::random::Random;
 use crate::storage::checksum::crc32;
 use crate::storage::fs::{Fault, FileSystem, Lasting, MemoryFs, ReadMode, SimulatedFs};
@@ -644,6 +644,26 @@ fn a_group_flag_unknown_here_is_of_another_version() {
     let crc = crc32(&[&bytes[..60]]);
     bytes[60..64].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(positions(&with_file(&file_of(&bytes)), &[LOG]).unwrap_err().kind(), ErrorKind::Version);
+}
+
+#[test]
+fn positions_that_cannot_be_counted_on_from_are_refused() {
+    let replayed = |lsn: u64, durable: u64| {
+        let payload = [&lsn.to_le_bytes()[..], &[0; 4]].concat();
+        let header = GroupHeader {
+            first: Lsn(lsn),
+            last: Lsn(lsn),
+            durable: Lsn(durable),
+            batches: 1,
+            payload_bytes: payload.len() as u32,
+            ..plain_header()
+        };
+        positions(&with_file(&file_of(&forged(header, &payload))), &[LOG]).map(|(found, _)| found)
+    };
+    assert_eq!(replayed(12, 10).unwrap(), [12]);
+    for (lsn, durable) in [(u64::MAX, 10), (MAX_NUMBER, 10), (12, MAX_NUMBER)] {
+        assert_eq!(replayed(lsn, durable).unwrap_err().kind(), ErrorKind::Corrupt);
+    }
 }
 
 fn plain_header() -> GroupHeader {
