@@ -105,3 +105,25 @@ fn hit(reader: &Reader, found: Neighbour, select: Select) -> Result<Hit> {
     let key = Key::decode(&found.key).ok_or_else(damaged)?;
     Ok(Hit { key, distance: found.distance, record, metric })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::database::options::Options;
+    use crate::schema::Schema;
+    use crate::vector::metric::Metric;
+
+    #[test]
+    fn more_neighbours_than_there_are_records_is_all_records() {
+        let db = Options::new().in_memory().unwrap();
+        let points = db.create_collection("points", Schema::vector(1, Metric::L2)).unwrap();
+        let put = |keys: std::ops::Range<u64>| points.put_all(keys.map(|key| Record::new(key).vector([key as f32])));
+        put(0..5).unwrap();
+        db.flush().unwrap();
+        put(5..10).unwrap();
+        let hits = points.query().nearest([0.0]).k(MAX_K).run().unwrap();
+        assert_eq!(hits.keys().cloned().collect::<Vec<Key>>(), (0..10u64).map(Key::from).collect::<Vec<_>>());
+        assert!(points.query().nearest([0.0]).k(MAX_K + 1).run().is_err());
+    }
+}
