@@ -74,7 +74,11 @@ pub(crate) enum Step {
 impl Request {
     /// Whether its effects depend on records of the store.
     pub(crate) fn is_conditional(&self) -> bool {
-        !self.preconditions.is_empty() || self.steps.iter().any(|step| matches!(step, Step::Patch { .. }))
+        !self.preconditions.is_empty() || self.has_patches()
+    }
+
+    pub(crate) fn has_patches(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Patch { .. }))
     }
 
     /// Hashes of the keys it reads or writes.
