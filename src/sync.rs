@@ -14,5 +14,5 @@
 //! The commit queue and its tickets stand apart: a ticket is locked under the queue, and neither while any of the
 //! others is held.
 
-pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard};
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

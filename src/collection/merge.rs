@@ -3,7 +3,7 @@
 //! Segments are merged in tiers of similar size, so that a row is rewritten a logarithmic number of times; a segment
 //! of which a fifth is gone, or which has expired whole, is rewritten alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -11,7 +11,6 @@ use crate::collection::seal::write_deletions_file;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId};
-use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::segment::deletions::Deletions;
 use crate::segment::seal::{Part, write_segment};
@@ -27,18 +26,19 @@ const SMALLEST_TIER_ROWS: u32 = 1024;
 const REWRITE_ONE_IN: u32 = 5;
 const MAX_MERGED_ROWS: u64 = 1 << 31;
 
-/// The segments that should be merged next, if any.
-pub(crate) fn choose(view: &CollectionView, now: Timestamp) -> Option<Vec<FileId>> {
+/// The segments that should be merged next, if any; those `apart` are left alone.
+pub(crate) fn choose(view: &CollectionView, now: Timestamp, apart: &BTreeSet<FileId>) -> Option<Vec<FileId>> {
     let spent = |segment: &&Arc<Sealed>| {
         let file = segment.file();
         let decayed = segment.deletions().base().count() > file.rows() / REWRITE_ONE_IN;
         decayed || file.header().last_expires <= now
     };
-    if let Some(segment) = view.sealed.iter().find(spent) {
+    let sound = || view.sealed.iter().filter(|segment| !apart.contains(&segment.file().id()));
+    if let Some(segment) = sound().find(spent) {
         return Some(vec![segment.file().id()]);
     }
     let mut tiers: BTreeMap<u32, Vec<&Arc<Sealed>>> = BTreeMap::new();
-    for segment in &view.sealed {
+    for segment in sound() {
         tiers.entry(tier(segment.file().rows())).or_default().push(segment);
     }
     tiers.into_values().find_map(|segments| {
@@ -71,7 +71,7 @@ struct Source {
     first: usize,
 }
 
-/// Merges the segments `ids` of `view` into one file, after checking every byte of them. Rows that are gone from the
+/// Merges the segments `ids` of `view`, every byte of which has been checked, into one file. Rows that are gone from the
 /// files, or expired, are left out; rows that went since the last flush are kept, because the log that says so may
 /// yet be lost. On an error nothing stays.
 pub(crate) fn merge(
@@ -79,13 +79,11 @@ pub(crate) fn merge(
     view: &CollectionView,
     ids: &[FileId],
     now: Timestamp,
-    pool: &Pool,
     next_file: impl FnOnce() -> FileId,
 ) -> Result<Merging> {
     let mut sources = Vec::new();
     let mut first = 0;
     for segment in view.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
-        segment.file().verify(pool)?;
         let kept = kept_rows(segment, now)?;
         let count = kept.len();
         sources.push(Source { file: Arc::clone(segment.file()), kept, first });

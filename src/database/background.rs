@@ -1,13 +1,13 @@
-//! Maintenance: what is due, one small step at a time, run by two threads or by the caller.
+//! Maintenance: what is due, one small step at a time, run by three threads or by the caller.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
 use crate::collection::view::CollectionView;
-use crate::database::engine::Engine;
+use crate::database::engine::{Engine, PoisonOnPanic};
 use crate::database::waker::Wakes;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CollectionId;
@@ -38,9 +38,24 @@ pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
 impl Threads {
     pub(crate) fn start(engine: &Arc<Engine>, wakes: Wakes) -> Result<Threads> {
-        let flusher = spawn(engine, "driftline-flush", wakes.flusher, Engine::flush_step)?;
-        let merger = spawn(engine, "driftline-merge", wakes.merger, Engine::merge_step)?;
-        Ok(Threads(vec![flusher, merger]))
+        let plan: [(&str, Receiver<()>, Step, Idle); 3] = [
+            ("driftline-sync", wakes.syncer, Engine::sync_step, Engine::until_sync_due),
+            ("driftline-flush", wakes.flusher, Engine::flush_step, |_| IDLE),
+            ("driftline-merge", wakes.merger, Engine::merge_step, |_| IDLE),
+        ];
+        let mut threads = Threads(Vec::new());
+        for (name, wakes, step, idle) in plan {
+            match spawn(engine, name, wakes, step, idle) {
+                Ok(thread) => threads.0.push(thread),
+                Err(error) => {
+                    engine.closed.store(true, Ordering::Release);
+                    engine.waker.wake_all();
+                    threads.join();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(threads)
     }
 
     /// Waits for the threads to end; the engine has been marked closed and woken.
@@ -52,21 +67,18 @@ impl Threads {
     }
 }
 
-fn spawn(
-    engine: &Arc<Engine>,
-    name: &str,
-    wakes: Receiver<()>,
-    step: fn(&Engine) -> Result<Option<Work>>,
-) -> Result<JoinHandle<()>> {
+/// What a thread does over and over: one step, or nothing when none is due.
+type Step = fn(&Engine) -> Result<Option<Work>>;
+/// How long it may sleep when nothing is due.
+type Idle = fn(&Engine) -> Duration;
+
+fn spawn(engine: &Arc<Engine>, name: &str, wakes: Receiver<()>, step: Step, idle: Idle) -> Result<JoinHandle<()>> {
     let engine = Arc::clone(engine);
     let run = move || {
-        let _guard = PoisonOnPanic(&engine);
-        let mut rest = Duration::ZERO;
-        while !matches!(wakes.recv_timeout(rest), Err(RecvTimeoutError::Disconnected)) {
-            if engine.closed.load(Ordering::Acquire) {
-                return;
-            }
-            rest = engine.run_steps(step);
+        let _guard = PoisonOnPanic(&engine, "a maintenance thread panicked");
+        let mut rest = Rest::UntilWoken(Duration::ZERO);
+        while rest.take(&wakes, &engine) {
+            rest = engine.run_steps(step, idle);
         }
     };
     std::thread::Builder::new()
@@ -75,78 +87,100 @@ fn spawn(
         .map_err(|error| Error::io("start a maintenance thread", name, error))
 }
 
-struct PoisonOnPanic<'a>(&'a Engine);
+/// How a thread rests between its steps.
+enum Rest {
+    /// Until it is woken, or this long.
+    UntilWoken(Duration),
+    /// This long, whoever wakes it, after a failure.
+    BackOff,
+}
 
-impl Drop for PoisonOnPanic<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.poison.set(&Error::internal("a maintenance thread panicked"));
-            self.0.pressure.relieved.notify_all();
+impl Rest {
+    /// Rests; false when the thread shall end.
+    fn take(&self, wakes: &Receiver<()>, engine: &Engine) -> bool {
+        let start = Instant::now();
+        let time = match self {
+            Rest::UntilWoken(time) => *time,
+            Rest::BackOff => BACK_OFF,
+        };
+        loop {
+            let left = time.saturating_sub(start.elapsed());
+            let woken = wakes.recv_timeout(left);
+            if engine.closed.load(Ordering::Acquire) || matches!(woken, Err(RecvTimeoutError::Disconnected)) {
+                return false;
+            }
+            if woken.is_err() || matches!(self, Rest::UntilWoken(_)) {
+                return true;
+            }
         }
     }
 }
 
 impl Engine {
-    /// Runs steps until none is due or one fails; returns how long to rest.
-    fn run_steps(&self, step: fn(&Engine) -> Result<Option<Work>>) -> Duration {
+    /// Runs steps until none is due or one fails; returns how to rest.
+    fn run_steps(&self, step: Step, idle: Idle) -> Rest {
         loop {
-            let done = step(self);
-            let failure = done.as_ref().err().cloned();
-            *self.pressure.failure.lock() = failure.clone();
-            self.pressure.relieved.notify_all();
-            match done {
+            match step(self) {
                 Ok(Some(_)) if !self.closed.load(Ordering::Acquire) => {}
-                Ok(_) => return self.until_sync_due().unwrap_or(IDLE),
+                Ok(_) => return Rest::UntilWoken(idle(self)),
+                Err(error) if error.kind() == ErrorKind::Poisoned => return Rest::UntilWoken(IDLE),
                 Err(error) => {
                     tracing::warn!(%error, "maintenance failed and will be tried again");
-                    let again = error.kind() != ErrorKind::Poisoned;
-                    return if again { BACK_OFF } else { IDLE };
+                    return Rest::BackOff;
                 }
             }
         }
     }
 
-    fn until_sync_due(&self) -> Option<Duration> {
-        let due = self.log.lock().sync_due?;
-        Some(due.since(self.options.clock.now()).max(Duration::from_millis(1)))
+    fn until_sync_due(&self) -> Duration {
+        let due = self.log.lock().sync_due;
+        due.map_or(IDLE, |due| due.wait(self.options.clock.now()).max(Duration::from_millis(1)))
     }
 
     /// One step of whatever is due, on the calling thread.
     pub(crate) fn tick(&self) -> Result<Option<Work>> {
-        self.check_writable()?;
-        match self.flush_step()? {
-            Some(work) => Ok(Some(work)),
-            None => self.merge_step(),
+        let _busy = self.begin()?;
+        for step in [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step] {
+            let done = step(self)?;
+            if done.is_some() {
+                return Ok(done);
+            }
         }
+        Ok(None)
     }
 
-    /// Syncs the log or flushes, if either is due.
+    /// Syncs the log if it is due.
+    fn sync_step(&self) -> Result<Option<Work>> {
+        self.poison.check()?;
+        let mut log = self.log.lock();
+        if log.sync_due.is_none_or(|due| !due.wait(self.options.clock.now()).is_zero()) {
+            return Ok(None);
+        }
+        self.sync_log(&mut log)?;
+        Ok(Some(Work::SyncedLog))
+    }
+
+    /// Flushes the collections that are due.
     fn flush_step(&self) -> Result<Option<Work>> {
         self.poison.check()?;
-        if self.sync_if_due()? {
-            return Ok(Some(Work::SyncedLog));
-        }
         let due = self.due_collections();
         if due.is_empty() {
             return Ok(None);
         }
-        self.flush(&due)?;
-        self.waker.wake();
+        let flushed = self.flush(&due);
+        *self.pressure.flush_failure.lock() = flushed.as_ref().err().cloned();
+        self.pressure.relieved.notify_all();
+        flushed?;
+        self.waker.wake_merger();
         Ok(Some(Work::Flushed))
     }
 
+    /// Merges what should be merged next.
     fn merge_step(&self) -> Result<Option<Work>> {
         self.poison.check()?;
-        Ok(self.merge_next()?.then_some(Work::Merged))
-    }
-
-    fn sync_if_due(&self) -> Result<bool> {
-        let mut log = self.log.lock();
-        if log.sync_due.is_none_or(|due| due > self.options.clock.now()) {
-            return Ok(false);
-        }
-        self.sync_log(&mut log)?;
-        Ok(true)
+        let merged = self.merge_next();
+        *self.pressure.merge_failure.lock() = merged.as_ref().err().cloned();
+        Ok(merged?.then_some(Work::Merged))
     }
 
     /// Whether the rows of a collection in memory are to be sealed.
@@ -171,8 +205,7 @@ impl Engine {
         if due.is_empty() && self.is_half_full() {
             due.extend(usable().max_by_key(|collection| collection.mutable.bytes()).map(|collection| collection.id));
         }
-        let logs = self.logs_listed.load(Ordering::Relaxed).saturating_sub(1);
-        if due.is_empty() && logs * self.options.log_file_bytes >= self.options.log_budget_bytes {
+        if due.is_empty() && self.pressure.log_bytes.load(Ordering::Relaxed) >= self.options.log_budget_bytes {
             let first = |id: &CollectionId| view.collections.get(id).and_then(|it| it.mutable.first_lsn());
             let dirty = usable().map(|collection| collection.id).filter(|id| first(id).is_some());
             due.extend(dirty.min_by_key(first));

@@ -51,8 +51,8 @@ impl Read for BlobReader {
 impl Engine {
     /// Stores what `reader` gives, durably, and returns its name. Equal contents are stored once.
     pub(crate) fn put_blob(&self, reader: &mut dyn Read) -> Result<BlobId> {
-        self.check_writable()?;
         let entry = self.write_blob(reader)?;
+        let _busy = self.begin()?;
         let file = Arc::new(BlobFile::listed(&self.opener, entry));
         let stored = self.publish_blob(&file);
         // After an unknown outcome the file may be part of the store.
@@ -63,9 +63,11 @@ impl Engine {
     }
 
     fn write_blob(&self, reader: &mut dyn Read) -> Result<BlobEntry> {
+        let busy = self.begin()?;
         let id = self.next_file();
         let mut writer = Writer::create(&self.opener.fs, &names::blob(id), FileKind::Blob, self.opener.store, id)?;
         writer.section(section::CONTENT)?;
+        drop(busy);
         let mut digest = Sha256::new();
         let mut bytes = 0;
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -76,6 +78,8 @@ impl Engine {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Error::io("read the blob's content", "the reader given to put_blob", error)),
             };
+            // The reader may take its time; closing does not wait for it.
+            let _busy = self.begin()?;
             digest.update(&chunk[..count]);
             writer.write(&chunk[..count])?;
             bytes += count as u64;
@@ -83,6 +87,7 @@ impl Engine {
         let digest: [u8; 32] = digest.finalize().into();
         let mut meta = digest.to_vec();
         meta.put_u64(bytes);
+        let _busy = self.begin()?;
         Ok(BlobEntry { file: writer.finish(&meta)?, digest, bytes })
     }
 
@@ -100,7 +105,7 @@ impl Engine {
         let _log = self.log.lock();
         let mut view = (*self.current().view).clone();
         Arc::make_mut(&mut view.blobs).insert(file.entry.digest, Arc::clone(file));
-        self.show(view);
+        drop(self.show(view));
         Ok(true)
     }
 
@@ -118,9 +123,13 @@ impl Engine {
 
     /// Removes the blobs that no record names any more; tells whether there were any. The caller holds `merging`.
     pub(crate) fn collect_blobs(&self) -> Result<bool> {
-        if self.current().view.blobs.is_empty() {
+        let view = self.current().view;
+        // What a damaged collection names is not known.
+        let damaged = view.collections.values().any(|collection| collection.damage.is_some());
+        if view.blobs.is_empty() || damaged {
             return Ok(false);
         }
+        drop(view);
         let _structure = self.structure.lock();
         let log = self.log.lock();
         let view = self.current().view;
@@ -134,8 +143,9 @@ impl Engine {
         self.publish(|manifest| manifest.blobs.retain(|entry| !is_gone(&entry.digest)))?;
         let mut next = (*view).clone();
         Arc::make_mut(&mut next.blobs).retain(|digest, _| !is_gone(digest));
-        self.show(next);
+        let old = self.show(next);
         drop(log);
+        drop(old);
         gone.iter().for_each(|file| file.stored.condemn());
         Ok(true)
     }

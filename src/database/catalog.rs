@@ -37,7 +37,7 @@ pub(crate) fn check_user_name(name: &str) -> Result<()> {
 impl Engine {
     /// Creates a collection, durably, and returns its number.
     pub(crate) fn create_collection(&self, name: &str, schema: Schema) -> Result<CollectionId> {
-        self.check_writable()?;
+        let _busy = self.begin()?;
         check_user_name(name)?;
         schema.check()?;
         let stored = schema.encode()?;
@@ -68,13 +68,13 @@ impl Engine {
         let _log = self.log.lock();
         let mut view = (*self.current().view).clone();
         view.insert(collection);
-        self.show(view);
+        drop(self.show(view));
         Ok(id)
     }
 
     /// Drops a collection, durably. Its files go when the last snapshot that reads them goes.
     pub(crate) fn drop_collection(&self, name: &str) -> Result<()> {
-        self.check_writable()?;
+        let _busy = self.begin()?;
         let _structure = self.structure.lock();
         let id = self.current().view.by_name(name)?.id;
         self.sync_before_publishing()?;
@@ -95,16 +95,20 @@ impl Engine {
     }
 
     fn remove_collection_from_view(&self, id: CollectionId) {
-        let _log = self.log.lock();
+        let log = self.log.lock();
         let mut view = (*self.current().view).clone();
-        if let Some(collection) = view.collections.remove(&id) {
+        let collection = view.collections.remove(&id);
+        if let Some(collection) = &collection {
             view.names.remove(&collection.name);
             for segment in &collection.sealed {
                 segment.file().stored().condemn();
                 segment.deletions_file().iter().for_each(|file| file.stored.condemn());
             }
         }
-        self.show(view);
+        let old = self.show(view);
+        drop(log);
+        // Its files go here, where nobody waits for a lock.
+        drop((old, collection));
     }
 
     /// What was written before a collection came or went must not be lost while that stays.

@@ -146,7 +146,7 @@ impl Collection {
     /// Merges all files of the collection into one, without what was deleted or has expired. Needs its size free on
     /// the disk.
     pub fn compact(&self) -> Result<()> {
-        self.engine().check_writable()?;
+        let _busy = self.engine().begin()?;
         self.engine().compact(self.id)
     }
 }

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::collection::operation::{Effect, effects};
 use crate::collection::record::Patch;
 use crate::collection::view::{CollectionView, Stale};
-use crate::database::engine::{DatabaseView, Engine, LogState};
+use crate::database::engine::{DatabaseView, Engine, LogState, PoisonOnPanic, SyncDue};
 use crate::database::options::{Durability, Maintenance};
 use crate::database::request::{
     Commit, EncodedRow, MAX_BATCH_BYTES, Precondition, Request, Step, check_size, conflict, nothing_to_patch,
@@ -51,17 +51,18 @@ impl Engine {
         while let Some(what) = self.overload() {
             let waited = start.elapsed();
             if self.options.maintenance == Maintenance::Manual || waited >= self.options.busy_timeout {
-                let failure = self.pressure.failure.lock().clone();
+                let failure = self.pressure.flush_failure.lock().clone();
                 return Err(failure.filter(|error| error.kind() == ErrorKind::DiskFull).unwrap_or_else(|| {
                     Error::new(ErrorKind::Busy, format!("{what}; the write was not begun"))
                         .mend("retry later; under Maintenance::Manual call Database::tick first")
                 }));
             }
             if waited.is_zero() {
-                self.waker.wake();
+                self.waker.wake_flusher();
+                self.waker.wake_merger();
             }
             // Room may have come between looking and waiting, so the wait is short and looks again.
-            let mut failure = self.pressure.failure.lock();
+            let mut failure = self.pressure.flush_failure.lock();
             self.pressure.relieved.wait_for(&mut failure, LOOK_AGAIN);
             drop(failure);
             self.check_writable()?;
@@ -76,7 +77,7 @@ impl Engine {
         if unsealed >= budget {
             return Some(format!("{unsealed} bytes of rows wait to be sealed and the budget is {budget}"));
         }
-        let logs = self.logs_listed.load(Ordering::Relaxed).saturating_sub(1) * self.options.log_file_bytes;
+        let logs = self.pressure.log_bytes.load(Ordering::Relaxed);
         if logs >= self.options.log_budget_bytes.saturating_mul(2) {
             return Some(format!("the log holds {logs} bytes, twice its budget"));
         }
@@ -86,6 +87,8 @@ impl Engine {
 
     fn commit_requests(&self, requests: Vec<Request>) -> Vec<Result<Commit>> {
         let mut log = self.log.lock();
+        // Dropped before the lock, so that nobody works on with a batch that was half applied.
+        let _guard = PoisonOnPanic(self, "a thread panicked while it committed");
         let mut outcomes = Vec::with_capacity(requests.len());
         while outcomes.len() < requests.len() {
             let round = self.resolve_round(&log, &requests[outcomes.len()..]);
@@ -165,8 +168,8 @@ impl Engine {
         self.pressure.unsealed_bytes.fetch_add(in_memory() - before, Ordering::Relaxed);
         log.next_lsn = lsn;
         self.current.advance(Lsn(lsn.0 - 1));
-        if log.sync_due.is_some() || touched.iter().any(|collection| self.is_large(collection)) || self.is_half_full() {
-            self.waker.wake();
+        if touched.iter().any(|collection| self.is_large(collection)) || self.is_half_full() {
+            self.waker.wake_flusher();
         }
         Ok(commits)
     }
@@ -192,8 +195,11 @@ impl Engine {
         }
         for batch in batches {
             if let Durability::Interval(interval) = batch.durability {
-                let due = self.options.clock.now().after(interval);
-                log.sync_due = Some(log.sync_due.map_or(due, |earlier| earlier.min(due)));
+                let due = SyncDue { at: self.options.clock.now().after(interval), within: interval };
+                if log.sync_due.is_none_or(|earlier| due.at < earlier.at) {
+                    log.sync_due = Some(due);
+                    self.waker.wake_syncer();
+                }
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! The state of an open store, and the small cells that its threads share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
@@ -20,7 +21,7 @@ use crate::segment::sealed::Opener;
 use crate::storage::fs::LockGuard;
 use crate::storage::manifest::Manifest;
 use crate::storage::wal::{Tail, WalWriter};
-use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, RwLock};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, RwLock, RwLockReadGuard};
 
 /// All collections at one time. Never changes; a new one replaces it.
 #[derive(Debug, Clone, Default)]
@@ -75,14 +76,13 @@ impl ViewCell {
         self.0.read().clone()
     }
 
-    /// Replaces the view and lets readers see up to `lsn`, in one step. The caller holds the commit lock.
-    pub(crate) fn install(&self, view: DatabaseView, lsn: Lsn) {
+    /// Replaces the view and lets readers see up to `lsn`, in one step. Returns the old view, so that whatever goes
+    /// with it goes outside the lock. The caller holds the commit lock.
+    #[must_use]
+    pub(crate) fn install(&self, view: DatabaseView, lsn: Lsn) -> Arc<DatabaseView> {
         let mut current = self.0.write();
         current.visible = current.visible.max(lsn);
-        let old = std::mem::replace(&mut current.view, Arc::new(view));
-        drop(current);
-        // With its last view a condemned file is removed, which no reader should wait for.
-        drop(old);
+        std::mem::replace(&mut current.view, Arc::new(view))
     }
 
     /// Lets readers see up to `lsn`. The caller holds the commit lock.
@@ -126,8 +126,23 @@ pub(crate) struct LogState {
     pub(crate) recovered_tail: Option<Tail>,
     pub(crate) next_lsn: Lsn,
     /// When written batches have to be synced at the latest; none when all are.
-    pub(crate) sync_due: Option<Timestamp>,
+    pub(crate) sync_due: Option<SyncDue>,
     pub(crate) closed: bool,
+}
+
+/// When the log has to be synced, and how long that was promised to take at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SyncDue {
+    pub(crate) at: Timestamp,
+    pub(crate) within: Duration,
+}
+
+impl SyncDue {
+    /// How long there is left. A clock that was set back makes nobody wait longer than was promised.
+    pub(crate) fn wait(self, now: Timestamp) -> Duration {
+        let left = self.at.since(now);
+        if left > self.within { Duration::ZERO } else { left }
+    }
 }
 
 /// The state of an open store.
@@ -155,8 +170,12 @@ pub(crate) struct Engine {
     pub(crate) pressure: Pressure,
     /// Files get ascending numbers from here; the manifest remembers the next one.
     pub(crate) next_file: AtomicU64,
-    /// Log files that the manifest lists.
-    pub(crate) logs_listed: AtomicU64,
+    /// The full log files of this session and their sizes, as far as they count against the budget.
+    pub(crate) full_logs: Mutex<BTreeMap<FileId, u64>>,
+    /// Segments in which damage was found when they were to be merged. They are left alone.
+    pub(crate) unmergeable: Mutex<BTreeSet<FileId>>,
+    /// Held shared by every call that changes files outside the log, and whole by closing, which so waits for them.
+    pub(crate) activity: RwLock<()>,
     /// The highest position known to be on disk.
     pub(crate) durable: AtomicU64,
     /// The highest position known to be on disk in a log. Imports have positions that no log holds.
@@ -183,8 +202,23 @@ pub(crate) struct Pressure {
     pub(crate) unsealed_bytes: AtomicU64,
     /// Sealed segments of the collection that has most.
     pub(crate) most_segments: AtomicU64,
-    pub(crate) failure: Mutex<Option<Error>>,
+    /// Bytes of full log files that flushing would let go. What only a damaged collection holds back does not count.
+    pub(crate) log_bytes: AtomicU64,
+    pub(crate) flush_failure: Mutex<Option<Error>>,
+    pub(crate) merge_failure: Mutex<Option<Error>>,
     pub(crate) relieved: Condvar,
+}
+
+/// Poisons the store when it is dropped by a panic.
+pub(crate) struct PoisonOnPanic<'a>(pub(crate) &'a Engine, pub(crate) &'static str);
+
+impl Drop for PoisonOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison.set(&Error::internal(self.1));
+            self.0.pressure.relieved.notify_all();
+        }
+    }
 }
 
 impl Engine {
@@ -231,6 +265,13 @@ impl Engine {
         if self.lock.lock().is_none() { self.check_open() } else { Ok(()) }
     }
 
+    /// Begins a call that changes files outside the log; closing waits until the guard is dropped.
+    pub(crate) fn begin(&self) -> Result<RwLockReadGuard<'_, ()>> {
+        let guard = self.activity.read();
+        self.check_writable()?;
+        Ok(guard)
+    }
+
     /// Refuses a store that cannot be written: closed, read-only, poisoned, or inherited through a fork.
     pub(crate) fn check_writable(&self) -> Result<()> {
         self.check_open()?;
@@ -245,20 +286,25 @@ impl Engine {
         self.poison.check()
     }
 
-    /// Shows readers another set of segments, and measures what holds writers back. The caller holds the commit lock.
-    pub(crate) fn show(&self, view: DatabaseView) {
-        self.show_at(view, Lsn(0));
+    /// Shows readers another set of segments, and measures what holds writers back. The caller holds the commit lock,
+    /// and drops the old view, which is returned, after it: files may go with that.
+    pub(crate) fn show(&self, view: DatabaseView) -> Arc<DatabaseView> {
+        self.show_at(view, Lsn(0))
     }
 
     /// The same, and lets them see up to `lsn`.
-    pub(crate) fn show_at(&self, view: DatabaseView, lsn: Lsn) {
+    pub(crate) fn show_at(&self, view: DatabaseView, lsn: Lsn) -> Arc<DatabaseView> {
         let in_memory = |collection: &Arc<CollectionView>| collection.in_memory().map(|it| it.bytes()).sum::<u64>();
         let unsealed = view.collections.values().map(in_memory).sum();
-        let most_segments = view.collections.values().map(|collection| collection.sealed.len()).max();
+        let unmergeable = self.unmergeable.lock();
+        let mergeable = |collection: &Arc<CollectionView>| {
+            collection.sealed.iter().filter(|segment| !unmergeable.contains(&segment.file().id())).count()
+        };
+        let most_segments = view.collections.values().map(mergeable).max();
         self.pressure.unsealed_bytes.store(unsealed, Ordering::Relaxed);
         self.pressure.most_segments.store(most_segments.unwrap_or(0) as u64, Ordering::Relaxed);
-        self.current.install(view, lsn);
         self.pressure.relieved.notify_all();
+        self.current.install(view, lsn)
     }
 
     /// Where the store is, for messages.

@@ -23,6 +23,8 @@ struct Frozen {
     view: Arc<DatabaseView>,
     at: Lsn,
     floor: Lsn,
+    /// The same without the damaged collections, whose part of the log nothing can let go.
+    usable_floor: Lsn,
     next: Lsn,
 }
 
@@ -77,7 +79,8 @@ impl Engine {
         });
         match published {
             Ok(Some(gone)) => {
-                lock.with(|_| self.install_sealed(sealings));
+                let old = lock.with(|_| self.install_sealed(sealings));
+                drop(old);
                 self.remove_logs(&gone);
                 Ok(())
             }
@@ -107,9 +110,13 @@ impl Engine {
                 view.insert(next);
             }
         }
-        self.show(view);
-        let floor = self.log_floor(|id| collections.contains(&id), log.next_lsn);
-        Frozen { view: self.current().view, at: current.visible, floor, next: log.next_lsn }
+        drop(self.show(view));
+        let next = log.next_lsn;
+        let view = self.current().view;
+        let floor = self.log_floor(|id| collections.contains(&id), next);
+        let damaged = |id| view.collections.get(&id).is_some_and(|collection| collection.damage.is_some());
+        let usable_floor = self.log_floor(|id| collections.contains(&id) || damaged(id), next);
+        Frozen { at: current.visible, floor, usable_floor, next, view }
     }
 
     fn seal_all(
@@ -159,11 +166,14 @@ impl Engine {
             manifest.logs = kept;
             gone = old;
         })?;
+        let listed = self.manifest.lock().logs.clone();
+        let (counted, _) = split_logs(&listed, frozen.usable_floor, false, frozen.next);
+        self.count_logs(|logs| logs.retain(|file, _| counted.iter().any(|log| log.file == *file)));
         Ok(gone)
     }
 
     /// Shows what was sealed in place of what was frozen. The caller holds the commit lock.
-    fn install_sealed(&self, sealings: Vec<(CollectionId, Sealing)>) {
+    fn install_sealed(&self, sealings: Vec<(CollectionId, Sealing)>) -> Arc<DatabaseView> {
         let mut view = (*self.current().view).clone();
         for (id, sealing) in sealings {
             if let Some(collection) = view.collections.get(&id) {
@@ -171,6 +181,6 @@ impl Engine {
                 view.insert(next);
             }
         }
-        self.show(view);
+        self.show(view)
     }
 }

@@ -140,7 +140,7 @@ impl Database {
 
     /// Brings all rows into files, so that the next opening has nothing to replay. Writes go on meanwhile.
     pub fn flush(&self) -> Result<()> {
-        self.engine().check_writable()?;
+        let _busy = self.engine().begin()?;
         let view = self.engine().current().view;
         let usable = view.collections.values().filter(|collection| collection.damage.is_none());
         let ids: Vec<_> = usable.map(|collection| collection.id).collect();
@@ -202,7 +202,7 @@ impl Database {
 
     /// Closes like [`Database::close`], but waits at most `timeout` for writes in flight; then fails with `Busy`, and
     /// the store stays open.
-    pub fn close_within(self, timeout: Duration) -> Result<()> {
+    pub fn close_within(&self, timeout: Duration) -> Result<()> {
         self.0.close(Some(timeout))
     }
 }

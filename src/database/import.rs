@@ -229,7 +229,7 @@ impl Engine {
         next.insert(CollectionView { flushed: lsn, ..with_import(present, files, &renewals?) });
         log.next_lsn = lsn.next();
         self.durable.fetch_max(lsn.0, Ordering::AcqRel);
-        self.show_at(next, lsn);
+        drop(self.show_at(next, lsn));
         Ok(Commit { lsn, existed })
     }
 

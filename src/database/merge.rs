@@ -13,14 +13,22 @@ use crate::storage::manifest::SegmentEntry;
 const RESERVE_BYTES: u64 = 64 << 20;
 
 impl Engine {
-    /// Merges what should be merged next, if anything; tells whether it did.
+    /// Merges what should be merged next, if anything; tells whether it did. Where one collection cannot be merged,
+    /// the next is tried; the first failure is returned when none could.
     pub(crate) fn merge_next(&self) -> Result<bool> {
         let _merging = self.merging.lock();
         let (view, now) = (self.current().view, self.now());
-        let usable = view.collections.values().filter(|collection| collection.damage.is_none());
-        let chosen = usable.filter_map(|collection| Some((collection, choose(collection, now)?))).next();
-        match chosen {
-            Some((collection, ids)) => self.merge_segments(collection, &ids).map(|()| true),
+        let mut failure = None;
+        for collection in view.collections.values().filter(|collection| collection.damage.is_none()) {
+            let unmergeable = self.unmergeable.lock().clone();
+            let Some(ids) = choose(collection, now, &unmergeable) else { continue };
+            match self.merge_segments(collection, &ids) {
+                Ok(()) => return Ok(true),
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
+        }
+        match failure {
+            Some(error) => Err(error),
             None => self.collect_blobs(),
         }
     }
@@ -39,12 +47,26 @@ impl Engine {
         if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids) }
     }
 
+    /// Checks every byte of the segments to be merged, and remembers those in which damage is found.
+    fn check_sources(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
+        for segment in collection.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
+            if let Err(error) = segment.file().verify(&self.pool) {
+                if error.kind() == ErrorKind::Corrupt {
+                    self.unmergeable.lock().insert(segment.file().id());
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
     fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId]) -> Result<()> {
         self.check_room(collection, ids)?;
+        self.check_sources(collection, ids)?;
         let now = self.now();
         self.note_time(now);
-        let mut merging = merge(&self.opener, collection, ids, now, &self.pool, || self.next_file())?;
-        let _structure = self.structure.lock();
+        let mut merging = merge(&self.opener, collection, ids, now, || self.next_file())?;
+        let structure = self.structure.lock();
         if self.current().view.by_id(collection.id).is_err() {
             // Dropped meanwhile.
             merging.discard();
@@ -63,8 +85,9 @@ impl Engine {
             let next = merging.install(collection)?;
             view.insert(next);
         }
-        self.show(view);
-        drop(log);
+        let old = self.show(view);
+        drop((log, structure));
+        drop(old);
         Ok(())
     }
 

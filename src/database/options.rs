@@ -27,7 +27,7 @@ pub enum Durability {
 /// Who does the work behind the writes: flushing, merging, syncing at intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Maintenance {
-    /// Two named threads, joined when the store is closed.
+    /// Three named threads, joined when the store is closed.
     #[default]
     Automatic,
     /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.

@@ -1,8 +1,10 @@
 //! Publishing a manifest: the only commit point for everything but the log.
 
+use std::collections::BTreeMap;
+
 use crate::database::engine::{Engine, LogState};
 use crate::error::{ErrorKind, Result};
-use crate::ids::{CollectionId, Lsn};
+use crate::ids::{CollectionId, FileId, Lsn};
 use crate::storage::manifest::{Manifest, PublishFailure};
 use crate::storage::names;
 use crate::storage::wal::{WalRef, WalWriter};
@@ -25,7 +27,6 @@ impl Engine {
             Ok(()) => {
                 // An old manifest that stays is swept at the next opening.
                 let _ = self.opener.fs.remove(&names::manifest(manifest.number));
-                self.logs_listed.store(next.logs.len() as u64, Ordering::Relaxed);
                 *manifest = next;
                 Ok(())
             }
@@ -52,6 +53,7 @@ impl Engine {
         let reference = WalRef { file: self.next_file(), salt: self.random.lock().draw(), first_lsn: log.next_lsn };
         let fs = &self.opener.fs;
         let writer = WalWriter::create(&**fs, reference, self.opener.store, previous)?;
+        let full = self.manifest.lock().logs.last().map(|log| log.file).zip(log.writer.as_ref().map(WalWriter::bytes));
         let published = self.publish(|manifest| manifest.logs.push(reference));
         if let Err(error) = published {
             if error.kind() != ErrorKind::OutcomeUnknown {
@@ -60,7 +62,15 @@ impl Engine {
             return Err(error);
         }
         log.writer = Some(writer);
+        self.count_logs(|logs| logs.extend(full));
         Ok(())
+    }
+
+    /// Changes which full logs count against the budget.
+    pub(crate) fn count_logs(&self, change: impl FnOnce(&mut BTreeMap<FileId, u64>)) {
+        let mut logs = self.full_logs.lock();
+        change(&mut logs);
+        self.pressure.log_bytes.store(logs.values().sum(), Ordering::Relaxed);
     }
 
     /// Syncs what the log holds. A failure poisons the store: what is on disk is no longer known.

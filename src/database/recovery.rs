@@ -29,7 +29,7 @@ use crate::storage::fs::{FileSystem, LockGuard, LockMode};
 use crate::storage::manifest::{CollectionEntry, Manifest, PublishFailure};
 use crate::storage::names::{self, Name};
 use crate::storage::wal::{self, Replay};
-use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering, RwLock};
 
 /// A read-only opening replays at most this much of the log into memory.
 const MAX_READ_ONLY_LOG_BYTES: u64 = 256 << 20;
@@ -83,7 +83,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
     recover(&engine, &mut report)?;
     if access == Access::ReadWrite {
         if !report.clean {
-            engine.flush_all_and_close_log()?;
+            bring_into_files(&engine)?;
             engine.durable.store(engine.current().visible.0, Ordering::Release);
         }
         report.swept_files = sweep(&engine)?;
@@ -92,6 +92,19 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
     report.elapsed = start.elapsed();
     tracing::info!(store = engine.location(), batches = report.batches, "opened");
     Ok(Opened { engine: Arc::new(engine), wakes, report })
+}
+
+/// Brings what was replayed into files. Where the disk has no room for that, the store opens with its rows in memory
+/// and the log kept, so that something can be deleted.
+fn bring_into_files(engine: &Engine) -> Result<()> {
+    match engine.flush_all_and_close_log() {
+        Err(error) if error.kind() == ErrorKind::DiskFull => {
+            tracing::warn!(%error, "what was replayed stays in memory until there is room");
+            let logs = engine.manifest.lock().logs.clone();
+            sync_logs(engine, &logs)
+        }
+        done => done,
+    }
 }
 
 fn take_lock(fs: &dyn FileSystem, access: Access) -> Result<Box<dyn LockGuard>> {
@@ -170,7 +183,9 @@ fn engine(
         waker,
         pressure: Pressure::default(),
         next_file: AtomicU64::new(manifest.next_file),
-        logs_listed: AtomicU64::new(manifest.logs.len() as u64),
+        full_logs: Mutex::default(),
+        unmergeable: Mutex::default(),
+        activity: RwLock::default(),
         durable: AtomicU64::new(manifest.last_lsn.0),
         logged: AtomicU64::new(manifest.last_lsn.0),
         newest_time: AtomicI64::new(manifest.newest_time),
@@ -209,19 +224,33 @@ fn newest_position(manifest: &Manifest, view: &DatabaseView) -> Lsn {
 
 /// Opens the files of a collection. One whose files are damaged is listed as such and keeps no other from opening.
 fn open_collection(opener: &Opener, entry: &CollectionEntry) -> Result<CollectionView> {
-    let schema = Schema::decode(&entry.schema, &format!("the schema of collection {}", entry.name))?;
+    let decoded = Schema::decode(&entry.schema, &format!("the schema of collection {}", entry.name));
+    let (schema, damage) = match decoded {
+        Ok(schema) => (schema, None),
+        Err(error) => (Schema::payload_only(), Some(error)),
+    };
     let mut view = CollectionView::new(entry.id, &entry.name, schema);
     view.flushed = entry.flushed;
+    view.damage = damage;
+    if view.damage.is_some() {
+        return Ok(view);
+    }
     for segment in &entry.segments {
         match Sealed::open(opener, &view.schema, segment) {
             Ok(segment) => view.sealed.push(Arc::new(segment)),
-            Err(error) => {
+            Err(error) if is_damage(&error) => {
                 tracing::error!(collection = entry.name, %error, "the collection is damaged");
                 view.damage = Some(as_damage(error));
             }
+            Err(error) => return Err(error),
         }
     }
     Ok(view)
+}
+
+/// Whether a file is damaged. Too many open files, say, is no damage: opening fails then, and may be tried again.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
 }
 
 /// A listed file that is not there is damage like any other.
@@ -296,6 +325,10 @@ fn persist_retained_logs(engine: &Engine, logs: &[wal::WalRef]) -> Result<()> {
     if engine.current().view.collections.values().all(|collection| collection.damage.is_none()) {
         return Ok(());
     }
+    sync_logs(engine, logs)
+}
+
+fn sync_logs(engine: &Engine, logs: &[wal::WalRef]) -> Result<()> {
     for log in logs {
         let name = names::wal(log.file);
         let file = engine.opener.fs.open(&name).and_then(|file| file.sync_data());
@@ -363,7 +396,7 @@ impl Replaying<'_> {
                 view.insert(next);
             }
         }
-        self.engine.show(view);
+        drop(self.engine.show(view));
     }
 }
 

@@ -89,9 +89,16 @@ impl Engine {
             blobs: view.blobs.len() as u64,
             blob_bytes: view.blobs.values().map(|blob| blob.entry.bytes).sum(),
             free_bytes: free.map_err(|error| Error::io("ask for room", self.location(), error))?,
-            maintenance_failure: self.pressure.failure.lock().as_ref().map(Error::to_string),
+            maintenance_failure: self.maintenance_failure(),
             collections,
         })
+    }
+}
+
+impl Engine {
+    fn maintenance_failure(&self) -> Option<String> {
+        let failure = self.pressure.flush_failure.lock().clone();
+        failure.or_else(|| self.pressure.merge_failure.lock().clone()).map(|error| error.to_string())
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) struct Store {
     threads: Mutex<Option<Threads>>,
     report: RecoveryReport,
     on_close: Mutex<Vec<CloseCallback>>,
+    closing: Mutex<()>,
 }
 
 /// Something to be done when the store closes.
@@ -42,6 +43,7 @@ impl Store {
             threads: Mutex::new(threads),
             report: opened.report,
             on_close: Mutex::default(),
+            closing: Mutex::default(),
         }))
     }
 
@@ -61,12 +63,14 @@ impl Store {
 impl Store {
     /// Closes the store; see [`Database::close`](crate::Database::close).
     pub(crate) fn close(&self, timeout: Option<Duration>) -> Result<()> {
+        // A second call waits for the first.
+        let _closing = self.closing.lock();
         let engine = &self.engine;
         if engine.closed.load(Ordering::Acquire) {
             return Ok(());
         }
         self.stop_writes(timeout)?;
-        engine.waker.wake();
+        engine.waker.wake_all();
         engine.pressure.relieved.notify_all();
         if let Some(threads) = self.threads.lock().take() {
             threads.join();
@@ -83,20 +87,22 @@ impl Store {
         flushed
     }
 
-    /// Takes the commit lock, which waits for the group in flight, and closes it to the next.
+    /// Waits for the calls and the group in flight, and closes the store to the next.
     fn stop_writes(&self, timeout: Option<Duration>) -> Result<()> {
-        let mut log = match timeout {
-            None => self.engine.log.lock(),
-            Some(timeout) => {
-                let until = Instant::now() + timeout;
-                self.engine.log.try_lock_until(until).ok_or_else(|| {
-                    Error::new(ErrorKind::Busy, format!("writes were still in flight after {timeout:?}"))
+        let engine = &self.engine;
+        let (_activity, mut log) = match timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+            None => (engine.activity.write(), engine.log.lock()),
+            Some(until) => {
+                let busy = || {
+                    Error::new(ErrorKind::Busy, format!("calls were still in flight after {timeout:.1?}"))
                         .mend("the store is still open; close it again")
-                })?
+                };
+                let activity = engine.activity.try_write_until(until).ok_or_else(busy)?;
+                (activity, engine.log.try_lock_until(until).ok_or_else(busy)?)
             }
         };
         log.closed = true;
-        self.engine.closed.store(true, Ordering::Release);
+        engine.closed.store(true, Ordering::Release);
         Ok(())
     }
 

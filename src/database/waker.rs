@@ -5,6 +5,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 /// Wakes the maintenance threads, where there are any.
 #[derive(Debug)]
 pub(crate) struct Waker {
+    syncer: Sender<()>,
     flusher: Sender<()>,
     merger: Sender<()>,
 }
@@ -12,23 +13,44 @@ pub(crate) struct Waker {
 /// The other ends of a [`Waker`].
 #[derive(Debug)]
 pub(crate) struct Wakes {
+    pub(crate) syncer: Receiver<()>,
     pub(crate) flusher: Receiver<()>,
     pub(crate) merger: Receiver<()>,
 }
 
 impl Waker {
     pub(crate) fn new() -> (Waker, Wakes) {
-        let (flush, flush_wakes) = bounded(1);
-        let (merge, merge_wakes) = bounded(1);
-        (Waker { flusher: flush, merger: merge }, Wakes { flusher: flush_wakes, merger: merge_wakes })
+        let (syncer, syncer_wakes) = bounded(1);
+        let (flusher, flusher_wakes) = bounded(1);
+        let (merger, merger_wakes) = bounded(1);
+        let wakes = Wakes { syncer: syncer_wakes, flusher: flusher_wakes, merger: merger_wakes };
+        (Waker { syncer, flusher, merger }, wakes)
     }
 
-    pub(crate) fn wake(&self) {
-        for sender in [&self.flusher, &self.merger] {
-            match sender.try_send(()) {
-                // A wake that was not heard yet serves as well; without threads nobody listens.
-                Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
-            }
-        }
+    /// There is something to sync, later.
+    pub(crate) fn wake_syncer(&self) {
+        wake(&self.syncer);
+    }
+
+    /// There may be something to flush.
+    pub(crate) fn wake_flusher(&self) {
+        wake(&self.flusher);
+    }
+
+    /// There may be something to merge.
+    pub(crate) fn wake_merger(&self) {
+        wake(&self.merger);
+    }
+
+    /// The store closes.
+    pub(crate) fn wake_all(&self) {
+        [&self.syncer, &self.flusher, &self.merger].into_iter().for_each(wake);
+    }
+}
+
+fn wake(thread: &Sender<()>) {
+    match thread.try_send(()) {
+        // A wake that was not heard yet serves as well; without threads nobody listens.
+        Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
     }
 }
