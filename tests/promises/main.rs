@@ -8,6 +8,7 @@
 
 mod batches;
 mod blobs;
+mod containment;
 mod crash;
 mod damage;
 mod documents;
