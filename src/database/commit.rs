@@ -50,12 +50,16 @@ impl Engine {
         let start = Instant::now();
         while let Some(what) = self.overload() {
             let waited = start.elapsed();
-            if self.options.maintenance == Maintenance::Manual || waited >= self.options.busy_timeout {
+            let busy = || {
+                Error::new(ErrorKind::Busy, format!("{what}; the write was not begun"))
+                    .mend("retry later; under Maintenance::Manual call Database::tick first")
+            };
+            if self.options.maintenance == Maintenance::Manual {
+                return Err(busy());
+            }
+            if waited >= self.options.busy_timeout {
                 let failure = self.pressure.flush_failure.lock().clone();
-                return Err(failure.filter(|error| error.kind() == ErrorKind::DiskFull).unwrap_or_else(|| {
-                    Error::new(ErrorKind::Busy, format!("{what}; the write was not begun"))
-                        .mend("retry later; under Maintenance::Manual call Database::tick first")
-                }));
+                return Err(failure.filter(|error| error.kind() == ErrorKind::DiskFull).unwrap_or_else(busy));
             }
             if waited.is_zero() {
                 self.waker.wake_flusher();

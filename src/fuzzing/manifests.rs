@@ -5,7 +5,7 @@ use crate::ids::{CollectionId, FileId, Lsn};
 use crate::storage::checksum::crc32;
 use crate::storage::manifest::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
 use crate::storage::sections::FileRef;
-use crate::storage::wal::{Tail, WalRef};
+use crate::storage::wal::WalRef;
 
 /// Where a copy says how long its body is; its checksum and the body follow.
 const LENGTH_AT: usize = 24;
@@ -55,7 +55,6 @@ pub(super) fn seeds() -> Vec<Seed> {
         last_lsn: Lsn(0),
         newest_time: 0,
         logs: Vec::new(),
-        log_tail: None,
         collections: Vec::new(),
         blobs: Vec::new(),
     };
@@ -82,7 +81,6 @@ pub(super) fn seeds() -> Vec<Seed> {
             WalRef { file: FileId(6), salt: 11, first_lsn: Lsn(41) },
             WalRef { file: FileId(7), salt: 12, first_lsn: Lsn(43) },
         ],
-        log_tail: Some(Tail { lsn: Lsn(40), crc: 0xABCD }),
         collections: vec![collection(1, "items", segments), collection(3, "_models", Vec::new())],
         blobs: vec![BlobEntry { file: file(5), digest: [9; 32], bytes: 77 }],
         ..empty.clone()

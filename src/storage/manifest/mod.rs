@@ -14,7 +14,7 @@ use crate::ids::{CollectionId, Lsn, MAX_NUMBER, MAX_SMALL_NUMBER, StoreId};
 use crate::storage::fs::{FileSystem, PublishError};
 use crate::storage::names::{self, Name};
 use crate::storage::sections::FileRef;
-use crate::storage::wal::{Tail, WalRef};
+use crate::storage::wal::WalRef;
 
 /// Far more than any store needs; a larger file is not read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -38,8 +38,6 @@ pub(crate) struct Manifest {
     pub(crate) newest_time: i64,
     /// The logs to replay, oldest first.
     pub(crate) logs: Vec<WalRef>,
-    /// Where the last log before [`Manifest::logs`] ended, for the next log to name when there are none listed.
-    pub(crate) log_tail: Option<Tail>,
     pub(crate) collections: Vec<CollectionEntry>,
     pub(crate) blobs: Vec<BlobEntry>,
 }
@@ -103,7 +101,6 @@ impl Manifest {
             last_lsn: Lsn(0),
             newest_time: i64::MIN,
             logs: Vec::new(),
-            log_tail: None,
             collections: Vec::new(),
             blobs: Vec::new(),
         }

@@ -3,7 +3,7 @@
 use super::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
 use crate::ids::{CollectionId, FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::sections::FileRef;
-use crate::storage::wal::{Tail, WalRef};
+use crate::storage::wal::WalRef;
 use proptest::prelude::*;
 
 /// One of everything.
@@ -18,7 +18,6 @@ pub(super) fn manifest() -> Manifest {
         last_lsn: Lsn(12345),
         newest_time: -2,
         logs: vec![WalRef { file: FileId(9), salt: 0x0102_0304_0506_0708, first_lsn: Lsn(0x41) }],
-        log_tail: Some(Tail { lsn: Lsn(0x40), crc: 0xDEAD_BEEF }),
         collections: vec![CollectionEntry {
             id: CollectionId(2),
             name: "docs".into(),
@@ -38,8 +37,8 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
     let segments = prop::collection::vec((any::<u64>(), any::<u32>(), any::<Option<u32>>()), 0..4);
     let collections = prop::collection::vec(("[a-z]{1,40}", any::<Vec<u8>>(), any::<u64>(), segments), 0..5);
     let blobs = prop::collection::vec((any::<[u8; 32]>(), any::<u64>()), 0..4);
-    (any::<(u64, [u8; 16], u64, i64, Option<(u64, u32)>)>(), 0..4u64, collections, blobs).prop_map(
-        |((number, store, last_lsn, newest_time, tail), logs, collections, blobs)| {
+    (any::<(u64, [u8; 16], u64, i64)>(), 0..4u64, collections, blobs).prop_map(
+        |((number, store, last_lsn, newest_time), logs, collections, blobs)| {
             let mut next_file = 0;
             let mut file = |length| {
                 next_file += 1;
@@ -72,7 +71,6 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
                 last_lsn: Lsn(last_lsn % MAX_NUMBER),
                 newest_time,
                 logs,
-                log_tail: tail.map(|(lsn, crc)| Tail { lsn: Lsn(lsn % MAX_NUMBER), crc }),
                 collections: entries,
                 blobs,
             }
