@@ -109,6 +109,7 @@ impl Import {
         check_blobs(&engine.current().view, row.payload)?;
         self.building.put(self.lsn, row);
         if self.building.bytes() >= engine.options.memory_budget_bytes / 2 {
+            let _busy = engine.begin()?;
             self.write_file(&engine)?;
         }
         Ok(())
@@ -121,7 +122,7 @@ impl Import {
     /// [`Precondition::AtLsn`](crate::Precondition::AtLsn) wants of them. Fails with `NotFound` when a blob they name was removed meanwhile.
     pub fn finish(mut self) -> Result<Commit> {
         let engine = Arc::clone(self.store.engine());
-        engine.check_writable()?;
+        let _busy = engine.begin()?;
         self.check_whole()?;
         if self.building.rows() > 0 {
             self.write_file(&engine)?;
