@@ -79,8 +79,8 @@
 //!
 //! # Threads and events
 //!
-//! Under [`Maintenance::Automatic`] a store has two threads that flush, merge and sync, and a pool for searching; all
-//! end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
+//! Under [`Maintenance::Automatic`] a store has three threads that sync, flush and merge, and a pool for searching;
+//! all end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 
 mod bytes;

@@ -296,11 +296,13 @@ impl Engine {
     pub(crate) fn show_at(&self, view: DatabaseView, lsn: Lsn) -> Arc<DatabaseView> {
         let in_memory = |collection: &Arc<CollectionView>| collection.in_memory().map(|it| it.bytes()).sum::<u64>();
         let unsealed = view.collections.values().map(in_memory).sum();
-        let unmergeable = self.unmergeable.lock();
-        let mergeable = |collection: &Arc<CollectionView>| {
-            collection.sealed.iter().filter(|segment| !unmergeable.contains(&segment.file().id())).count()
+        let most_segments = {
+            let unmergeable = self.unmergeable.lock();
+            let mergeable = |collection: &Arc<CollectionView>| {
+                collection.sealed.iter().filter(|segment| !unmergeable.contains(&segment.file().id())).count()
+            };
+            view.collections.values().map(mergeable).max()
         };
-        let most_segments = view.collections.values().map(mergeable).max();
         self.pressure.unsealed_bytes.store(unsealed, Ordering::Relaxed);
         self.pressure.most_segments.store(most_segments.unwrap_or(0) as u64, Ordering::Relaxed);
         self.pressure.relieved.notify_all();

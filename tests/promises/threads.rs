@@ -50,7 +50,7 @@ fn counts_its_threads_in_a_process_of_its_own() {
     let db = Options::new().threads(4).in_memory().unwrap();
     exercise(&db);
     // A thread takes its name when it first runs, and rayon does not wait for its threads to end.
-    let maintenance = ["driftline-flush", "driftline-merge"];
+    let maintenance = ["driftline-sync", "driftline-flush", "driftline-merge"];
     eventually(|names| maintenance.iter().all(|thread| names.iter().any(|name| name == thread)));
     let another_handle = db.clone();
     db.close().unwrap();

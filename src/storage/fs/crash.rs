@@ -317,30 +317,4 @@ mod tests {
         assert_ne!(image(1, 1), image(1, 2));
         assert!((0..50).any(|seed| image(seed, 1) != image(1, 1)));
     }
-
-    /// Prints what a crash costs: `cargo test --release --lib crash::tests::speed -- --ignored --nocapture`.
-    #[test]
-    #[ignore = "a measurement"]
-    fn speed() {
-        let zeros = vec![0; 1 << 20];
-        let started = std::time::Instant::now();
-        let rounds = 20_000;
-        for seed in 0..rounds {
-            let fs = SimulatedFs::new(seed);
-            let file = fs.create_new("wal").unwrap();
-            file.write_at(&zeros, 0).unwrap();
-            file.sync_all().unwrap();
-            fs.sync_dir().unwrap();
-            std::hint::black_box(fs.reboot(seed));
-        }
-        println!("create, write 1 MiB of zeros, sync, reboot: {:?}", started.elapsed() / rounds as u32);
-        let fs = SimulatedFs::new(1);
-        let file = durable(&fs, "wal", &zeros);
-        let (group, started) = ([7; 300], std::time::Instant::now());
-        for number in 0..rounds {
-            file.write_at(&group, number * 4096 % (1 << 20)).unwrap();
-            file.sync_data().unwrap();
-        }
-        println!("write 300 bytes, sync: {:?}", started.elapsed() / rounds as u32);
-    }
 }
