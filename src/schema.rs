@@ -40,6 +40,7 @@ pub struct Schema {
     index: IndexSpec,
     ttl: Option<Duration>,
     model: Option<String>,
+    ephemeral: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +107,16 @@ impl Schema {
         Schema { model: Some(model.into()), ..self }
     }
 
+    /// The collection keeps out of the log, as caches do: its writes cost no sync, and after a crash it stands as its
+    /// last flush left it. A store that is closed loses none of it.
+    ///
+    /// Readers see a batch that also changes other collections whole or not at all; after a crash the part of it that
+    /// is here may be gone, the rest never is on that account.
+    #[must_use]
+    pub fn ephemeral(self) -> Schema {
+        Schema { ephemeral: true, ..self }
+    }
+
     /// Numbers or bits in a vector; `None` when records have no vector.
     pub fn dimension(&self) -> Option<usize> {
         match self.vectors {
@@ -137,6 +148,11 @@ impl Schema {
     /// The model that the vectors come from.
     pub fn model_name(&self) -> Option<&str> {
         self.model.as_deref()
+    }
+
+    /// Whether the collection keeps out of the log.
+    pub fn is_ephemeral(&self) -> bool {
+        self.ephemeral
     }
 
     /// Refuses vectors of another model than the collection's.
@@ -203,6 +219,10 @@ impl Schema {
         if self.ttl != wanted.ttl {
             return differs(ErrorKind::Exists, "time to live", &Ttl(self.ttl), &Ttl(wanted.ttl));
         }
+        if self.ephemeral != wanted.ephemeral {
+            let kept = |schema: &Schema| if schema.ephemeral { "ephemeral" } else { "logged" };
+            return differs(ErrorKind::Exists, "writes", &kept(self), &kept(wanted));
+        }
         Ok(())
     }
 
@@ -252,6 +272,7 @@ impl Schema {
             index: self.index.to_string(),
             ttl_micros: self.ttl.map(|ttl| ttl.as_micros() as u64),
             model: self.model.clone(),
+            ephemeral: self.ephemeral,
         })
     }
 
@@ -272,7 +293,7 @@ impl Schema {
     }
 
     fn of(vectors: Vectors) -> Schema {
-        Schema { vectors, index: IndexSpec::default(), ttl: None, model: None }
+        Schema { vectors, index: IndexSpec::default(), ttl: None, model: None, ephemeral: false }
     }
 }
 
@@ -322,6 +343,7 @@ struct Stored {
     index: String,
     ttl_micros: Option<u64>,
     model: Option<String>,
+    ephemeral: bool,
 }
 
 impl Stored {
@@ -339,7 +361,8 @@ impl Stored {
             return Err(Error::invalid(format!("there is no format {}", self.version)));
         }
         let index = IndexSpec::parse(&self.index)?;
-        Ok(Schema { vectors, index, ttl: self.ttl_micros.map(Duration::from_micros), model: self.model })
+        let ttl = self.ttl_micros.map(Duration::from_micros);
+        Ok(Schema { vectors, index, ttl, model: self.model, ephemeral: self.ephemeral })
     }
 }
 
@@ -355,6 +378,9 @@ impl fmt::Display for Schema {
         }
         if self.ttl.is_some() {
             write!(f, " ttl {}", Ttl(self.ttl))?;
+        }
+        if self.ephemeral {
+            f.write_str(" ephemeral")?;
         }
         Ok(())
     }
@@ -396,7 +422,7 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// `vectors` (`f32`, `bits` or `none`), `dimension`, `metric`, `index`, `ttl_us` and `model`; what there is not is null.
+/// `vectors` (`f32`, `bits` or `none`), `dimension`, `metric`, `index`, `ttl_us`, `model` and `ephemeral`; what there is not is null.
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let vectors = match self.vectors {
@@ -404,13 +430,14 @@ impl Serialize for Schema {
             Vectors::F32 { .. } => "f32",
             Vectors::Bits { .. } => "bits",
         };
-        let mut fields = serializer.serialize_struct("Schema", 6)?;
+        let mut fields = serializer.serialize_struct("Schema", 7)?;
         fields.serialize_field("vectors", vectors)?;
         fields.serialize_field("dimension", &self.dimension())?;
         fields.serialize_field("metric", &self.metric())?;
         fields.serialize_field("index", &self.metric().map(|_| &self.index))?;
         fields.serialize_field("ttl_us", &self.ttl.map(|ttl| ttl.as_micros() as u64))?;
         fields.serialize_field("model", &self.model)?;
+        fields.serialize_field("ephemeral", &self.ephemeral)?;
         fields.end()
     }
 }
@@ -435,8 +462,9 @@ mod tests {
         ];
         let ttl = prop::option::of((1..=i64::MAX as u64).prop_map(Duration::from_micros));
         let model = prop::option::of("[a-zé'@ 0-9]{1,128}");
-        (vectors, ttl, model).prop_map(|(schema, ttl, model)| {
+        (vectors, ttl, model, any::<bool>()).prop_map(|(schema, ttl, model, ephemeral)| {
             let schema = ttl.into_iter().fold(schema, Schema::ttl);
+            let schema = if ephemeral { schema.ephemeral() } else { schema };
             model.into_iter().fold(schema, Schema::model)
         })
     }
@@ -449,12 +477,13 @@ mod tests {
             (Schema::payload_only().ttl(Duration::from_secs(5400)), "payload only ttl 90m"),
             (Schema::payload_only().ttl(Duration::from_micros(1_500)), "payload only ttl 1500us"),
             (Schema::vector(3, Metric::L2).model("it's"), "f32[3] l2 index flat model 'it''s'"),
+            (Schema::payload_only().ephemeral(), "payload only ephemeral"),
         ];
         for (schema, text) in cases {
             assert_eq!(schema.to_string(), text);
         }
-        let json = r#"{"vectors":"bits","dimension":8,"metric":"hamming","index":"flat","ttl_us":null,"model":null}"#;
-        assert_eq!(serde_json::to_string(&Schema::bits(8)).unwrap(), json);
+        let json = r#"{"vectors":"bits","dimension":8,"metric":"hamming","index":"flat","ttl_us":null,"model":null,"ephemeral":true}"#;
+        assert_eq!(serde_json::to_string(&Schema::bits(8).ephemeral()).unwrap(), json);
     }
 
     #[test]
@@ -547,11 +576,12 @@ mod tests {
             4, 0, 0, 0, 0, 0, 0, 0, b'f', b'l', b'a', b't',
             1, 0x00, 0xE0, 0x34, 0x95, 0x64, 0x00, 0x00, 0x00,
             1, 1, 0, 0, 0, 0, 0, 0, 0, b'x',
+            1,
         ];
-        let schema = Schema::vector(384, Metric::Cosine).model("x").ttl(5 * DAY);
+        let schema = Schema::vector(384, Metric::Cosine).model("x").ttl(5 * DAY).ephemeral();
         assert_eq!(schema.encode().unwrap(), golden);
         assert_eq!(Schema::decode(golden, "it").unwrap(), schema);
-        let none = [&[1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0][..], b"flat", &[0, 0]].concat();
+        let none = [&[1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0][..], b"flat", &[0, 0, 0]].concat();
         assert_eq!(Schema::payload_only().encode().unwrap(), none);
     }
 

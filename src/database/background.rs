@@ -207,7 +207,8 @@ impl Engine {
         }
         if due.is_empty() && self.pressure.log_bytes.load(Ordering::Relaxed) >= self.options.log_budget_bytes {
             let first = |id: &CollectionId| view.collections.get(id).and_then(|it| it.mutable.first_lsn());
-            let dirty = usable().map(|collection| collection.id).filter(|id| first(id).is_some());
+            let logged = usable().filter(|collection| !collection.schema.is_ephemeral());
+            let dirty = logged.map(|collection| collection.id).filter(|id| first(id).is_some());
             due.extend(dirty.min_by_key(first));
         }
         due

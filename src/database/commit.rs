@@ -20,23 +20,36 @@ use crate::segment::Moment;
 use crate::storage::wal::{AppendError, Group, Room};
 use crate::sync::Ordering;
 
-/// A request whose conditions held: what to log, and what each effect replaces in files.
+/// A request whose conditions held: its effects, which of them to log, and what each replaces in files.
 #[derive(Debug)]
 struct Resolved {
     bytes: Vec<u8>,
+    /// The effects to log, where those are not all of them: ephemeral collections keep out of the log.
+    logged: Option<Vec<u8>>,
     stale: Vec<Option<Stale>>,
     collections: BTreeSet<CollectionId>,
     durability: Durability,
+}
+
+impl Resolved {
+    fn logged(&self) -> &[u8] {
+        self.logged.as_deref().unwrap_or(&self.bytes)
+    }
+
+    /// False where all it changes is in ephemeral collections.
+    fn is_logged(&self) -> bool {
+        self.logged.as_ref().is_none_or(|logged| !logged.is_empty())
+    }
 }
 
 impl Engine {
     /// Commits a request, alone or in a group with those of other threads.
     pub(crate) fn commit(&self, request: Request) -> Result<Commit> {
         self.check_writable()?;
+        let bytes = request.bytes.len();
         if !request.only_deletes() {
             self.wait_for_room()?;
         }
-        let bytes = request.bytes.len();
         let lost = || {
             let error = Error::internal("a thread panicked while it committed");
             self.poison.set(&error);
@@ -149,15 +162,19 @@ impl Engine {
 
     /// Logs the batches in one group, syncs if one of them asks for it, applies them and shows them to readers.
     fn write_and_apply(&self, log: &mut LogState, batches: &[&Resolved]) -> Result<Vec<Commit>> {
-        self.prepare_log(log)?;
         let mut group = Group::new();
         let mut lsn = log.next_lsn;
         for batch in batches {
-            group.push(lsn, &batch.bytes);
+            if batch.is_logged() {
+                group.push(lsn, batch.logged());
+            }
             lsn = lsn.next();
         }
-        self.append(log, &group, batches)?;
-        self.sync_as_promised(log, batches)?;
+        if !group.is_empty() {
+            self.prepare_log(log)?;
+            self.append(log, &group, batches)?;
+            self.sync_as_promised(log, batches)?;
+        }
 
         let view = self.current().view;
         let now = self.now();
@@ -180,7 +197,7 @@ impl Engine {
 
     fn append(&self, log: &mut LogState, group: &Group, batches: &[&Resolved]) -> Result<()> {
         let deletes =
-            |batch: &&Resolved| effects(&batch.bytes).flatten().all(|effect| matches!(effect, Effect::Delete(..)));
+            |batch: &&Resolved| effects(batch.logged()).flatten().all(|effect| matches!(effect, Effect::Delete(..)));
         let room = if batches.iter().all(deletes) { Room::Reserve } else { Room::Ordinary };
         let writer = log.writer.as_mut().ok_or_else(|| Error::internal("no log to write to"))?;
         match writer.append(group, room) {
@@ -194,10 +211,11 @@ impl Engine {
     }
 
     fn sync_as_promised(&self, log: &mut LogState, batches: &[&Resolved]) -> Result<()> {
-        if batches.iter().any(|batch| batch.durability == Durability::Commit) {
+        let logged = || batches.iter().filter(|batch| batch.is_logged());
+        if logged().any(|batch| batch.durability == Durability::Commit) {
             return self.sync_log(log);
         }
-        for batch in batches {
+        for batch in logged() {
             if let Durability::Interval(interval) = batch.durability {
                 let due = SyncDue { at: self.options.clock.now().after(interval), within: interval };
                 if log.sync_due.is_none_or(|earlier| due.at < earlier.at) {
@@ -231,8 +249,22 @@ fn resolve(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Res
     }
     let bytes = resolve_steps(request, view, moment)?;
     let stale = stale_rows(view, &bytes)?;
-    let collections = effects(&bytes).flatten().map(|effect| effect.collection()).collect();
-    Ok(Resolved { bytes, stale, collections, durability: request.durability })
+    let collections: BTreeSet<CollectionId> = effects(&bytes).flatten().map(|effect| effect.collection()).collect();
+    let logged = logged_part(view, &bytes, &collections);
+    Ok(Resolved { bytes, logged, stale, collections, durability: request.durability })
+}
+
+/// The effects of a batch without those on ephemeral collections; `None` when it has no such.
+fn logged_part(view: &DatabaseView, bytes: &[u8], collections: &BTreeSet<CollectionId>) -> Option<Vec<u8>> {
+    let is_ephemeral = |id: &CollectionId| view.collections.get(id).is_some_and(|it| it.schema.is_ephemeral());
+    let ephemeral: BTreeSet<_> = collections.iter().filter(|id| is_ephemeral(id)).collect();
+    if ephemeral.is_empty() {
+        return None;
+    }
+    let mut logged = Vec::new();
+    let kept = effects(bytes).flatten().filter(|effect| !ephemeral.contains(&effect.collection()));
+    kept.for_each(|effect| effect.encode_into(&mut logged));
+    Some(logged)
 }
 
 /// The effects of a request's steps, in logged form.

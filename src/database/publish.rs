@@ -89,7 +89,8 @@ impl Engine {
     /// The first position of the log that some collection still needs. The caller holds the commit lock.
     pub(crate) fn log_floor(&self, flushed: impl Fn(CollectionId) -> bool, next: Lsn) -> Lsn {
         let view = self.current().view;
-        let needed = view.collections.values().filter(|collection| !flushed(collection.id));
+        let logged = view.collections.values().filter(|collection| !collection.schema.is_ephemeral());
+        let needed = logged.filter(|collection| !flushed(collection.id));
         let first = needed.flat_map(|collection| {
             collection.in_memory().filter_map(|segment| segment.first_lsn()).collect::<Vec<_>>()
         });

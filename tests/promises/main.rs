@@ -12,6 +12,7 @@ mod containment;
 mod crash;
 mod damage;
 mod documents;
+mod ephemeral;
 mod expiry;
 mod format;
 mod fuzz_corpus;

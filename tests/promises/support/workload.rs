@@ -385,7 +385,9 @@ impl Run {
             (Err(error), Some(kind)) if error.kind() == kind => {}
             (outcome, _) => {
                 let outcome = outcome.inspect(|commit| assert_eq!(commit.existed, existed, "records met"));
-                self.settle(changes, durability == Durability::Commit, outcome.map(drop));
+                let is_logged = |change: &Change| !self.live.tables[change.table()].schema.is_ephemeral();
+                let promises = durability == Durability::Commit && changes.iter().any(is_logged);
+                self.settle(changes, promises, outcome.map(drop));
             }
         }
     }
@@ -456,6 +458,7 @@ impl Run {
             4 => Schema::bits(16),
             _ => Schema::payload_only(),
         };
+        let schema = if self.random.one_in(4) { schema.ephemeral() } else { schema };
         self.note(|| format!("create {name} {schema}"));
         let outcome = self.db().create_collection(name, schema.clone()).map(drop);
         match outcome {
@@ -496,18 +499,20 @@ impl Run {
     fn flush(&mut self) {
         self.note(|| "flush".into());
         let outcome = self.db().flush();
-        self.promise_if(outcome);
+        self.flushed_if(outcome);
     }
 
     fn sync(&mut self) {
         self.note(|| "sync".into());
-        let outcome = self.db().sync();
-        self.promise_if(outcome);
+        match self.db().sync() {
+            Ok(()) => self.history.promise(),
+            Err(error) => self.tolerate(&error),
+        }
     }
 
-    fn promise_if(&mut self, outcome: Result<()>) {
+    fn flushed_if(&mut self, outcome: Result<()>) {
         match outcome {
-            Ok(()) => self.history.promise(),
+            Ok(()) => self.history.promise_flushed(),
             Err(error) => self.tolerate(&error),
         }
     }
@@ -624,7 +629,7 @@ impl Run {
         } else if let Some(db) = self.db.take() {
             self.snapshots.clear();
             let outcome = db.close();
-            self.promise_if(outcome);
+            self.flushed_if(outcome);
         }
         self.reopen_live();
     }
@@ -698,7 +703,7 @@ impl Run {
             db.close().expect("a store closes");
         }
         self.history = History::new(before);
-        self.history.promise();
+        self.history.promise_flushed();
         self.recover();
         let report = self.db().recovery_report();
         assert!(report.clean && report.discarded_bytes == 0, "after a close: {report:?}");

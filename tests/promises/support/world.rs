@@ -1,6 +1,6 @@
 //! The model: what a store should hold, and which of its histories a crash may leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use driftline::{Key, Lsn, Record, Schema, Timestamp, Value, Vector};
 
@@ -62,6 +62,20 @@ pub(crate) enum Change {
     Drop(String),
 }
 
+impl Change {
+    /// The collection it changes.
+    pub(crate) fn table(&self) -> &str {
+        match self {
+            Change::Put(name, ..) | Change::Delete(name, _) | Change::Create(name, _) | Change::Drop(name) => name,
+        }
+    }
+
+    /// Whether it makes or drops the collection `name`.
+    fn remakes(&self, name: &str) -> bool {
+        matches!(self, Change::Create(made, _) | Change::Drop(made) if made == name)
+    }
+}
+
 impl World {
     pub(crate) fn apply(&mut self, change: &Change) {
         match change {
@@ -87,6 +101,15 @@ impl World {
         changes.iter().for_each(|change| self.apply(change));
     }
 
+    /// The ephemeral collections that hold the same here and in `found`.
+    fn ephemeral_as_in(&self, found: &World, now: Timestamp) -> Vec<String> {
+        let tables = self.tables.iter().filter(|(_, table)| table.schema.is_ephemeral());
+        let same = tables.filter(|(name, table)| {
+            found.tables.get(*name).is_some_and(|found| table.difference(found, now).is_none())
+        });
+        same.map(|(name, _)| name.clone()).collect()
+    }
+
     /// The record of that key, if it is there and has not expired.
     pub(crate) fn row(&self, table: &str, key: &Key, now: Timestamp) -> Option<&Row> {
         self.tables.get(table)?.rows.get(key).filter(|row| row.is_live(now))
@@ -94,6 +117,11 @@ impl World {
 
     /// How `found` differs from this world at `now`, if it does. `found` holds live rows only.
     pub(crate) fn difference(&self, found: &World, now: Timestamp) -> Option<String> {
+        self.difference_among(found, now, |_| true)
+    }
+
+    /// The same, looking only into the rows of the collections that `among` lets through.
+    fn difference_among(&self, found: &World, now: Timestamp, among: impl Fn(&Schema) -> bool) -> Option<String> {
         let (mine, theirs): (Vec<_>, Vec<_>) = (self.tables.keys().collect(), found.tables.keys().collect());
         if mine != theirs {
             return Some(format!("collections {mine:?} are expected, {theirs:?} are there"));
@@ -102,6 +130,9 @@ impl World {
             let found = &found.tables[name];
             if table.schema != found.schema {
                 return Some(format!("{name} is {}, not {}", found.schema, table.schema));
+            }
+            if !among(&table.schema) {
+                return None;
             }
             table.difference(found, now).map(|difference| format!("{name}: {difference}"))
         })
@@ -135,17 +166,19 @@ fn brief(row: &Row) -> String {
 }
 
 /// What happened since a state that is known to be on disk: steps, in order, of which a crash leaves the first few,
-/// and at least those that were promised.
+/// and at least those that were promised. Of an ephemeral collection it may leave fewer, but none less than were
+/// flushed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct History {
     base: World,
     steps: Vec<Vec<Change>>,
     promised: usize,
+    flushed: usize,
 }
 
 impl History {
     pub(crate) fn new(base: World) -> History {
-        History { base, steps: Vec::new(), promised: 0 }
+        History { base, steps: Vec::new(), promised: 0, flushed: 0 }
     }
 
     /// Something happened, or may have: then nothing can follow it.
@@ -158,18 +191,37 @@ impl History {
         self.promised = self.steps.len();
     }
 
+    /// All that happened so far is in files, so that it must survive in ephemeral collections too.
+    pub(crate) fn promise_flushed(&mut self) {
+        self.promise();
+        self.flushed = self.steps.len();
+    }
+
     /// Checks that `found` is what some steps leave, with all that were promised; tells how many steps.
     pub(crate) fn explain(&self, found: &World, now: Timestamp) -> Result<usize, String> {
         let mut world = self.base.clone();
         let mut differences = Vec::new();
+        // The ephemeral collections that were, after some flushed step, as they were found.
+        let mut fallen_back = BTreeSet::<String>::new();
         for count in 0..=self.steps.len() {
             if count > 0 {
-                world.apply_all(&self.steps[count - 1]);
+                let step = &self.steps[count - 1];
+                fallen_back.retain(|name| !step.iter().any(|change| change.remakes(name)));
+                world.apply_all(step);
+            }
+            if count >= self.flushed {
+                fallen_back.extend(world.ephemeral_as_in(found, now));
             }
             if count < self.promised {
                 continue;
             }
-            match world.difference(found, now) {
+            let logged = world.difference_among(found, now, |schema| !schema.is_ephemeral());
+            let ephemeral = || {
+                let mut tables = found.tables.iter().filter(|(_, table)| table.schema.is_ephemeral());
+                let unexplained = tables.find(|(name, _)| !fallen_back.contains(*name))?;
+                Some(format!("ephemeral {} was never so since it was flushed", unexplained.0))
+            };
+            match logged.or_else(ephemeral) {
                 None => return Ok(count),
                 Some(difference) => differences.push(format!("after {count} steps: {difference}")),
             }
