@@ -80,6 +80,7 @@ impl Engine {
             };
             // The reader may take its time; closing does not wait for it.
             let _busy = self.begin()?;
+            self.admit(count as u64)?;
             digest.update(&chunk[..count]);
             writer.write(&chunk[..count])?;
             bytes += count as u64;

@@ -49,6 +49,7 @@ impl Engine {
         let bytes = request.bytes.len();
         if !request.only_deletes() {
             self.wait_for_room()?;
+            self.admit(bytes as u64)?;
         }
         let lost = || {
             let error = Error::internal("a thread panicked while it committed");

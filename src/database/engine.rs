@@ -204,6 +204,8 @@ pub(crate) struct Pressure {
     pub(crate) most_segments: AtomicU64,
     /// Bytes of full log files that flushing would let go. What only a damaged collection holds back does not count.
     pub(crate) log_bytes: AtomicU64,
+    /// Bytes of rows that may come in before the free space of the disk is looked up again.
+    pub(crate) admitted_bytes: AtomicU64,
     pub(crate) flush_failure: Mutex<Option<Error>>,
     pub(crate) merge_failure: Mutex<Option<Error>>,
     pub(crate) relieved: Condvar,

@@ -106,6 +106,7 @@ impl Import {
         self.check_whole()?;
         let row = EncodedRow::new(&self.view, &record, self.now)?;
         let row = row.as_row(&record);
+        engine.admit(row.bytes())?;
         check_blobs(&engine.current().view, row.payload)?;
         self.building.put(self.lsn, row);
         if self.building.bytes() >= engine.options.memory_budget_bytes / 2 {

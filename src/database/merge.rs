@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId};
 use crate::storage::manifest::SegmentEntry;
 
-/// Room left on the disk beside a merge's output.
-const RESERVE_BYTES: u64 = 64 << 20;
+/// Room left on the disk beside a merge's output, for the log and a manifest. Much less than what rows leave free, so
+/// that merging goes on when they are refused.
+const RESERVE_BYTES: u64 = 4 << 20;
 
 impl Engine {
     /// Merges what should be merged next, if anything; tells whether it did. Where one collection cannot be merged,

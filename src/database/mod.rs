@@ -1,7 +1,7 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker` and `blob_file`. On it act `publish`,
-//! `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
+//! `room`, `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `scan`,
 //! `import`, which share `reader` and `draft`.
 
@@ -25,6 +25,7 @@ mod queue;
 mod reader;
 pub(crate) mod recovery;
 pub(crate) mod request;
+mod room;
 pub(crate) mod scan;
 pub(crate) mod snapshot;
 pub(crate) mod stats;

@@ -55,6 +55,7 @@ pub struct Options {
     pub(crate) memory_budget_bytes: u64,
     pub(crate) log_budget_bytes: u64,
     pub(crate) log_file_bytes: u64,
+    pub(crate) free_disk_reserve_bytes: Option<u64>,
     pub(crate) maintenance: Maintenance,
     pub(crate) read_mode: ReadMode,
     pub(crate) create: Create,
@@ -71,6 +72,7 @@ impl Default for Options {
             memory_budget_bytes: 256 << 20,
             log_budget_bytes: 256 << 20,
             log_file_bytes: 64 << 20,
+            free_disk_reserve_bytes: None,
             maintenance: Maintenance::Automatic,
             read_mode: ReadMode::Mmap,
             create: Create::IfMissing,
@@ -83,6 +85,8 @@ impl Default for Options {
 
 /// The least memory budget that makes sense: one row of the largest kind must fit.
 const MIN_MEMORY_BUDGET_BYTES: u64 = 1 << 20;
+/// Kept free on the disk at the least, unless the caller says otherwise.
+const MIN_FREE_DISK_BYTES: u64 = 64 << 20;
 const MAX_THREADS: usize = 1024;
 
 impl Options {
@@ -122,6 +126,15 @@ impl Options {
     /// A log file ends at about this size and the next begins; default 64 MiB.
     pub fn log_file_bytes(mut self, bytes: u64) -> Options {
         self.log_file_bytes = bytes;
+        self
+    }
+
+    /// Rows, imports and blobs are refused with [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull) when they would
+    /// leave less than this free on the disk, in bytes; deleting, dropping, flushing and merging go on. Default: the
+    /// larger of 64 MiB and what a collection holds in memory before it is sealed. With 0 writing goes on until the
+    /// disk itself refuses, which loses nothing either, but may leave no room to merge.
+    pub fn free_disk_reserve_bytes(mut self, bytes: u64) -> Options {
+        self.free_disk_reserve_bytes = Some(bytes);
         self
     }
 
@@ -194,6 +207,11 @@ impl Options {
             (Maintenance::Automatic, 0) => std::thread::available_parallelism().map_or(1, usize::from),
             (Maintenance::Automatic, threads) => threads,
         }
+    }
+
+    /// What is kept free on the disk.
+    pub(crate) fn free_disk_reserve(&self) -> u64 {
+        self.free_disk_reserve_bytes.unwrap_or_else(|| self.seal_bytes().max(MIN_FREE_DISK_BYTES))
     }
 
     /// A collection is sealed when its rows in memory take this much.

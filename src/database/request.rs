@@ -93,8 +93,9 @@ impl Request {
         required.chain(patched).chain(effects)
     }
 
+    /// Whether it adds no row, so that it may be let through where room is short.
     pub(crate) fn only_deletes(&self) -> bool {
-        !self.is_conditional() && effects(&self.bytes).flatten().all(|effect| matches!(effect, Effect::Delete(..)))
+        !self.has_patches() && effects(&self.bytes).flatten().all(|effect| matches!(effect, Effect::Delete(..)))
     }
 }
 

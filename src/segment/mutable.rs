@@ -39,6 +39,13 @@ pub(crate) struct NewRow<'a> {
     pub(crate) payload: &'a [u8],
 }
 
+impl NewRow<'_> {
+    /// About what it takes in a file.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.len() + self.vector.len() + self.payload.len()) as u64
+    }
+}
+
 /// Rows of one collection that are not in a file yet.
 #[derive(Debug)]
 pub(crate) struct Mutable {

@@ -6,7 +6,8 @@ use driftline::fs::{Fault, FileSystem, SimulatedFs};
 use driftline::{Database, ErrorKind, Maintenance, Options, Precondition, Record, Schema, Value, VerifyLevel};
 
 fn open(fs: &SimulatedFs) -> Database {
-    let options = Options::new().maintenance(Maintenance::Manual).memory_budget_bytes(1 << 20);
+    let options =
+        Options::new().maintenance(Maintenance::Manual).memory_budget_bytes(1 << 20).free_disk_reserve_bytes(0);
     options.open_on(Arc::new(fs.clone())).unwrap()
 }
 

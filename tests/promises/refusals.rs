@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use driftline::fs::{Fault, SimulatedFs};
+use driftline::fs::{Fault, FileSystem, SimulatedFs};
 use driftline::{
     Create, Database, Durability, Error, ErrorKind, MAX_KEY_BYTES, MAX_PAYLOAD_BYTES, Maintenance, Metric, Options,
-    Patch, Random, Record, Result, Schema, Value, Vector,
+    Patch, Precondition, Random, Record, Result, Schema, Value, Vector,
 };
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::support::child::directory;
 use super::support::reading::{check_verifies, read};
@@ -350,7 +350,12 @@ fn a_directory_that_refuses_to_be_written_says_so_at_any_call() {
 }
 
 fn open(fs: &SimulatedFs) -> Result<Database> {
-    Options::new().maintenance(Maintenance::Manual).seed(1).open_on(Arc::new(fs.clone()))
+    options().open_on(Arc::new(fs.clone()))
+}
+
+/// Writing goes on until the disk itself refuses.
+fn options() -> Options {
+    Options::new().maintenance(Maintenance::Manual).seed(1).free_disk_reserve_bytes(0)
 }
 
 /// The disk fills at every size from none to enough, through opening, writing, flushing, merging and closing. What was
@@ -453,4 +458,45 @@ fn a_failed_sync_stops_writing_and_not_reading() {
         let db = open(&after.reboot_losing_all()).unwrap();
         assert_eq!(db.collection("notes").unwrap().get("perhaps").unwrap(), shown, "what a reopening shows is durable");
     }
+}
+
+/// Rows are refused while there is room left, so that what frees room still works.
+#[test]
+fn a_nearly_full_disk_refuses_rows_and_lets_deleting_merging_and_dropping_go_on() {
+    const FREE: u64 = 8 << 20;
+    let fs = SimulatedFs::new(1);
+    let db = options().free_disk_reserve_bytes(FREE).open_on(Arc::new(fs.clone())).unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    let other = db.create_collection("other", Schema::payload_only()).unwrap();
+    let text = |bytes: usize| Value::Bytes(vec![7; bytes]);
+    for key in 0..32u64 {
+        notes.put(Record::new(key).payload(text(60 << 10))).unwrap();
+    }
+    other.put(Record::new(1u64)).unwrap();
+    db.flush().unwrap();
+
+    fs.inject(Fault::DiskFull { after_bytes: FREE + (2 << 20) });
+    // The free space is looked up once a MiB.
+    let refused = (0..40u64).find_map(|key| notes.put(Record::new(key).payload(text(100 << 10))).err()).unwrap();
+    assert_refused::<()>(Err(refused), ErrorKind::DiskFull, &["8388608 are kept", "free some space"]);
+    assert!(fs.free_bytes().unwrap().unwrap() > FREE - (1 << 20), "the reserve was used up by rows");
+    let large = text(2 << 20);
+    let patch = || notes.patch(0u64, Patch::new().merge(json!({"n": 1}))).err();
+    let patch = Err((0..300).find_map(|_| patch()).unwrap());
+    let mut import = notes.import().unwrap();
+    let imported = import.put(Record::new(99u64).payload(large));
+    for refused in [patch, imported, db.put_blob(&vec![1; 2 << 20][..]).map(drop)] {
+        assert_refused(refused, ErrorKind::DiskFull, &["free some space"]);
+    }
+    drop(import);
+
+    let lsn = notes.get(0u64).unwrap().unwrap().lsn;
+    db.batch().require(&notes, 0u64, Precondition::AtLsn(lsn)).delete(&notes, 0u64).commit().unwrap();
+    assert_eq!(notes.delete_all(1..32u64).unwrap(), 31);
+    db.flush().unwrap();
+    notes.compact().unwrap();
+    db.drop_collection("other").unwrap();
+    notes.put(Record::new(1u64)).unwrap();
+    db.close().unwrap();
+    assert_eq!(open(&fs).unwrap().collection("notes").unwrap().get(1u64).unwrap().unwrap().payload, Value::Null);
 }

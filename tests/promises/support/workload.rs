@@ -99,6 +99,7 @@ impl Run {
             .memory_budget_bytes(1 << 20)
             .log_file_bytes(log_file)
             .log_budget_bytes(log_file * (1 + random.below(6)))
+            .free_disk_reserve_bytes(0)
             .read_mode(modes[random.below(2) as usize])
             .clock(self.clock.clone())
             .seed(self.shape.seed)
