@@ -83,6 +83,8 @@
 //! all end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 
+#[doc(hidden)]
+pub mod bench;
 mod bytes;
 mod clock;
 mod collection;

@@ -1,14 +1,21 @@
 //! The loops that compute distances, chosen once per task and not per distance.
 //!
 //! Work that measures many distances is a [`Task`], generic over the kernels it is given; [`with`] runs it with the best
-//! that this processor has. `DRIFTLINE_KERNELS=scalar` or `=simsimd` in the environment forces the choice, for tests and
-//! for narrowing down a suspicion. The plain kernels are the truth the others are held to.
+//! that this processor has. `DRIFTLINE_KERNELS=scalar`, `=simsimd` or `=avx2` in the environment forces the choice, for
+//! tests and for narrowing down a suspicion. The plain kernels are the truth the others are held to.
+//!
+//! Sums of floats differ between kernels in their last digits, because each adds in an order of its own; sums of codes
+//! are sums of whole numbers, and the same everywhere.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 mod scalar;
 mod simsimd;
 
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "x86_64")]
+use self::avx2::Avx2;
 use self::scalar::Scalar;
 use self::simsimd::SimSimd;
 
@@ -22,7 +29,29 @@ pub(crate) trait Kernels: Copy + Send + Sync {
     fn l1(self, a: &[f32], b: &[f32]) -> f32;
     /// The number of bits that differ.
     fn hamming(self, a: &[u8], b: &[u8]) -> u32;
+
+    /// The inner products of a query with the rows of `codes`, as many as `dots`, one behind the other and each as long
+    /// as the query: a multiple of [`CODES`]. No sum may leave `i32`, which is for whoever makes the query to see to.
+    fn code_dots(self, query: &[i16], codes: &[i8], dots: &mut [i32]);
+    /// The sum of absolute differences of a query and `scale` times a row of codes of the same length, a multiple of
+    /// [`CODES`].
+    fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32;
+    /// The inner products of [`TILE_QUERIES`] queries with [`TILE_ROWS`] rows, both in pairs of positions: first the
+    /// first two positions of each vector, then the next two of each.
+    fn tile(self, queries: &[i16], rows: &[i16], dots: &mut TileDots);
 }
+
+/// Rows of codes are padded with zeros to a multiple of this: what one instruction takes.
+pub(crate) const CODES: usize = 16;
+
+/// Queries that a tile compares at once.
+pub(crate) const TILE_QUERIES: usize = 6;
+
+/// Rows that a tile compares at once.
+pub(crate) const TILE_ROWS: usize = 16;
+
+/// What comes out of a tile: for each query its inner product with each row.
+pub(crate) type TileDots = [[i32; TILE_ROWS]; TILE_QUERIES];
 
 /// Work that needs kernels. Its `run` and what that calls per distance should be `#[inline(always)]`, so that the
 /// whole loop is compiled for the processor the kernels are for.
@@ -38,45 +67,79 @@ pub(crate) fn with<T: Task>(task: T) -> T::Output {
     choice.run(task)
 }
 
+/// The names of the kernels, which the environment may give.
+pub(crate) const NAMES: [&str; 3] = ["scalar", "simsimd", "avx2"];
+
 const VARIABLE: &str = "DRIFTLINE_KERNELS";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A set of kernels that this processor can run.
+#[derive(Debug, Clone, Copy)]
 enum Choice {
-    Scalar,
-    SimSimd,
+    Scalar(Scalar),
+    SimSimd(SimSimd),
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
 }
 
 impl Choice {
-    const DEFAULT: Choice = Choice::SimSimd;
+    /// The kernels of this name, where the processor has what they need.
+    fn named(name: &str) -> Option<Choice> {
+        match name {
+            "scalar" => Some(Choice::Scalar(Scalar)),
+            "simsimd" => Some(Choice::SimSimd(SimSimd)),
+            #[cfg(target_arch = "x86_64")]
+            "avx2" => Avx2::detect().map(Choice::Avx2),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Choice::Scalar(_) => "scalar",
+            Choice::SimSimd(_) => "simsimd",
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(_) => "avx2",
+        }
+    }
+
+    /// Our own where the processor has the instructions; the SIMD crate's, which know more processors, elsewhere.
+    fn best() -> Choice {
+        Choice::named("avx2").unwrap_or(Choice::SimSimd(SimSimd))
+    }
 
     fn from_environment(wish: Option<&str>) -> Choice {
-        match wish {
-            None | Some("") => Choice::DEFAULT,
-            Some("scalar") => Choice::Scalar,
-            Some("simsimd") => Choice::SimSimd,
-            Some(unknown) => {
-                tracing::warn!(
-                    value = unknown,
-                    using = ?Choice::DEFAULT,
-                    "{VARIABLE} names no kernels; use scalar or simsimd"
-                );
-                Choice::DEFAULT
-            }
-        }
+        let Some(name) = wish.filter(|name| !name.is_empty()) else { return Choice::best() };
+        Choice::named(name).unwrap_or_else(|| {
+            let using = Choice::best().name();
+            let why = match NAMES.contains(&name) {
+                true => "this processor lacks the instructions for these kernels".to_owned(),
+                false => format!("there are no such kernels; use {}", NAMES.join(", ")),
+            };
+            tracing::warn!(value = name, using, "{VARIABLE}: {why}");
+            Choice::best()
+        })
     }
 
     fn run<T: Task>(self, task: T) -> T::Output {
         match self {
-            Choice::Scalar => task.run(Scalar),
-            Choice::SimSimd => task.run(SimSimd),
+            Choice::Scalar(kernels) => task.run(kernels),
+            Choice::SimSimd(kernels) => task.run(kernels),
+            #[cfg(target_arch = "x86_64")]
+            Choice::Avx2(kernels) => kernels.enter(|kernels| task.run(kernels)),
         }
     }
 }
 
-/// The result of `task` with each of the kernels, and their names, the plain ones first.
+/// Runs `task` with the kernels of this name; `None` where there are none or the processor cannot run them.
+pub(crate) fn with_named<T: Task>(name: &str, task: T) -> Option<T::Output> {
+    Choice::named(name).map(|choice| choice.run(task))
+}
+
+/// The result of `task` with each of the kernels that this processor can run, and their names, the plain ones first.
 #[cfg(test)]
-pub(crate) fn with_each<T: Task>(task: impl Fn() -> T) -> Vec<(String, T::Output)> {
-    [Choice::Scalar, Choice::SimSimd].map(|choice| (format!("{choice:?}"), choice.run(task()))).into()
+pub(crate) fn with_each<T: Task>(task: impl Fn() -> T) -> Vec<(&'static str, T::Output)> {
+    let kernels = NAMES.into_iter().filter_map(Choice::named);
+    kernels.map(|choice| (choice.name(), choice.run(task()))).collect()
 }
 
 #[cfg(test)]
@@ -164,10 +227,83 @@ mod tests {
 
     #[test]
     fn the_environment_chooses() {
-        assert_eq!(Choice::from_environment(Some("scalar")), Choice::Scalar);
-        assert_eq!(Choice::from_environment(Some("simsimd")), Choice::SimSimd);
+        for name in NAMES {
+            if Choice::named(name).is_some() {
+                assert_eq!(Choice::from_environment(Some(name)).name(), name);
+            }
+        }
         for wish in [None, Some(""), Some("avx9")] {
-            assert_eq!(Choice::from_environment(wish), Choice::DEFAULT);
+            assert_eq!(Choice::from_environment(wish).name(), Choice::best().name());
+        }
+    }
+
+    /// All that is computed of codes: of each row by itself, and of tiles.
+    struct Codes<'a> {
+        query: &'a [i16],
+        floats: &'a [f32],
+        rows: &'a [i8],
+        tile_queries: &'a [i16],
+        tile_rows: &'a [i16],
+    }
+
+    impl Task for Codes<'_> {
+        type Output = (Vec<i32>, Vec<f32>, TileDots);
+        fn run<K: Kernels>(self, k: K) -> Self::Output {
+            let rows = self.rows.chunks_exact(self.query.len());
+            let mut dots = vec![0; rows.len()];
+            k.code_dots(self.query, self.rows, &mut dots);
+            let mut tile = TileDots::default();
+            k.tile(self.tile_queries, self.tile_rows, &mut tile);
+            (dots, rows.map(|row| k.code_l1(self.floats, row, 0.25)).collect(), tile)
+        }
+    }
+
+    #[test]
+    fn sums_of_codes_are_whole_numbers_and_the_same_everywhere() {
+        let mut random = Random::seeded(3, 0);
+        for length in [16, 32, 48, 128, 784, 16_384] {
+            for count in [1, 2, 3, 4, 5, 11] {
+                // As large as they may be without a sum leaving i32.
+                let most = ((i32::MAX as usize / 128 / length).min(32_767)) as u64;
+                let mut draw = |most: u64| random.below(2 * most + 1) as i64 - most as i64;
+                let query: Vec<i16> = (0..length).map(|_| draw(most) as i16).collect();
+                let rows: Vec<i8> = (0..length * count).map(|_| draw(127) as i8).collect();
+                let floats: Vec<f32> = query.iter().map(|value| f32::from(*value) * 0.01).collect();
+                let tile_queries: Vec<i16> = (0..length * TILE_QUERIES).map(|_| draw(most) as i16).collect();
+                let tile_rows: Vec<i16> = (0..length * TILE_ROWS).map(|_| draw(128) as i16).collect();
+                let codes = || Codes {
+                    query: &query,
+                    floats: &floats,
+                    rows: &rows,
+                    tile_queries: &tile_queries,
+                    tile_rows: &tile_rows,
+                };
+                let row = |row: usize| &rows[row * length..][..length];
+                let dot = |row: &[i8]| row.iter().zip(&query).map(|(c, q)| i32::from(*c) * i32::from(*q)).sum::<i32>();
+                let l1 = |row: &[i8]| {
+                    let terms = row.iter().zip(&floats).map(|(c, q)| (f64::from(*q) - 0.25 * f64::from(*c)).abs());
+                    terms.sum::<f64>()
+                };
+                let each = with_each(codes);
+                for (name, (dots, sums, tile)) in &each {
+                    for place in 0..count {
+                        assert_eq!(dots[place], dot(row(place)), "{name} {length} {place} of {count}");
+                        let (sum, truth) = (f64::from(sums[place]), l1(row(place)));
+                        assert!((sum - truth).abs() <= 1e-5 * truth, "{name} {length}: {sum} for {truth}");
+                    }
+                    for (query, row) in (0..TILE_QUERIES).flat_map(|q| (0..TILE_ROWS).map(move |r| (q, r))) {
+                        let pair = |values: &[i16], width: usize, of: usize, at: usize| {
+                            i32::from(values[at / 2 * 2 * width + 2 * of + at % 2])
+                        };
+                        let expected: i32 = (0..length)
+                            .map(|at| {
+                                pair(&tile_queries, TILE_QUERIES, query, at) * pair(&tile_rows, TILE_ROWS, row, at)
+                            })
+                            .sum();
+                        assert_eq!(tile[query][row], expected, "{name} {length} {query} {row}");
+                    }
+                }
+            }
         }
     }
 }

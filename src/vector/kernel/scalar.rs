@@ -3,7 +3,7 @@
 //! Each sum runs in independent lanes, which the compiler turns into vector instructions, since it may not reorder one
 //! running sum of floats itself. The lanes also keep the rounding error small: it grows with the length of a lane.
 
-use super::Kernels;
+use super::{Kernels, TILE_QUERIES, TILE_ROWS, TileDots};
 
 /// Independent sums: enough to fill two registers of eight and to hide the latency of an addition.
 const LANES: usize = 16;
@@ -38,6 +38,40 @@ impl Kernels for Scalar {
         let rest: u32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a ^ b).count_ones()).sum();
         words + rest
     }
+
+    #[inline(always)]
+    fn code_dots(self, query: &[i16], codes: &[i8], dots: &mut [i32]) {
+        debug_assert_eq!(codes.len(), query.len() * dots.len());
+        for (dot, row) in dots.iter_mut().zip(codes.chunks_exact(query.len().max(1))) {
+            *dot = query.iter().zip(row).map(|(query, code)| i32::from(*query) * i32::from(*code)).sum();
+        }
+    }
+
+    #[inline(always)]
+    fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32 {
+        debug_assert_eq!(query.len(), codes.len());
+        let mut sums = [0f32; LANES];
+        for (query, codes) in query.as_chunks::<LANES>().0.iter().zip(codes.as_chunks::<LANES>().0) {
+            for lane in 0..LANES {
+                sums[lane] += (query[lane] - scale * f32::from(codes[lane])).abs();
+            }
+        }
+        total(sums)
+    }
+
+    #[inline(always)]
+    fn tile(self, queries: &[i16], rows: &[i16], dots: &mut TileDots) {
+        *dots = TileDots::default();
+        let pairs = queries.as_chunks::<{ 2 * TILE_QUERIES }>().0.iter().zip(rows.as_chunks::<{ 2 * TILE_ROWS }>().0);
+        for (queries, rows) in pairs {
+            for (dots, query) in dots.iter_mut().zip(queries.as_chunks::<2>().0) {
+                let query = query.map(i32::from);
+                for (dot, row) in dots.iter_mut().zip(rows.as_chunks::<2>().0) {
+                    *dot += query[0] * i32::from(row[0]) + query[1] * i32::from(row[1]);
+                }
+            }
+        }
+    }
 }
 
 /// The sum of `term` over two slices of one length.
@@ -55,6 +89,12 @@ fn sum(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     for ((sum, a), b) in sums.iter_mut().zip(a_rest).zip(b_rest) {
         *sum += term(*a, *b);
     }
+    total(sums)
+}
+
+/// The sum of all lanes, added in pairs.
+#[inline(always)]
+fn total(mut sums: [f32; LANES]) -> f32 {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {

@@ -1,11 +1,11 @@
 //! The kernels of the SimSIMD library, which looks at the processor itself and has code for many.
 //!
-//! It has no sum of absolute differences, so that one is the plain loop.
+//! It has no sum of absolute differences and nothing for codes, so those are the plain loops.
 
 use ::simsimd::{BinarySimilarity, SpatialSimilarity};
 
-use super::Kernels;
 use super::scalar::Scalar;
+use super::{Kernels, TileDots};
 
 /// SimSIMD's kernels.
 #[derive(Debug, Clone, Copy)]
@@ -31,5 +31,20 @@ impl Kernels for SimSimd {
     #[inline(always)]
     fn hamming(self, a: &[u8], b: &[u8]) -> u32 {
         u8::hamming(a, b).map_or_else(|| Scalar.hamming(a, b), |distance| distance as u32)
+    }
+
+    #[inline(always)]
+    fn code_dots(self, query: &[i16], codes: &[i8], dots: &mut [i32]) {
+        Scalar.code_dots(query, codes, dots);
+    }
+
+    #[inline(always)]
+    fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32 {
+        Scalar.code_l1(query, codes, scale)
+    }
+
+    #[inline(always)]
+    fn tile(self, queries: &[i16], rows: &[i16], dots: &mut TileDots) {
+        Scalar.tile(queries, rows, dots);
     }
 }
