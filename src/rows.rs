@@ -60,6 +60,62 @@ impl RowSet {
         self.count += u32::from(new);
         new
     }
+
+    /// Every row of a segment of `rows` rows.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn full(rows: u32) -> RowSet {
+        RowSet::empty(rows).complement()
+    }
+
+    /// 64 rows, the first of them `64 * number`, as bits: row 0 the lowest. Rows past the end are in no set.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn word(&self, number: usize) -> u64 {
+        self.words.get(number).copied().unwrap_or(0)
+    }
+
+    /// The rows of the segment that are not in the set.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn complement(&self) -> RowSet {
+        let mut words: Vec<u64> = self.words.iter().map(|word| !word).collect();
+        let spare = words.len() * 64 - self.rows as usize;
+        if let Some(last) = words.last_mut() {
+            *last &= u64::MAX >> spare;
+        }
+        RowSet { words, rows: self.rows, count: self.rows - self.count }
+    }
+
+    /// Keeps the rows that are in `other` too. Both are of one segment.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn intersect(&mut self, other: &RowSet) {
+        self.combine(other, |a, b| a & b);
+    }
+
+    /// Adds the rows of `other`. Both are of one segment.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn unite(&mut self, other: &RowSet) {
+        self.combine(other, |a, b| a | b);
+    }
+
+    /// The rows, ascending.
+    #[allow(dead_code, reason = "filters come next")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = RowId> + '_ {
+        self.words.iter().enumerate().flat_map(|(number, word)| {
+            let mut left = *word;
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(RowId(number as u32 * 64 + bit))
+            })
+        })
+    }
+
+    fn combine(&mut self, other: &RowSet, join: impl Fn(u64, u64) -> u64) {
+        assert_eq!(self.rows, other.rows, "two sets of one segment");
+        for (word, other) in self.words.iter_mut().zip(&other.words) {
+            *word = join(*word, *other);
+        }
+        self.count = self.words.iter().map(|word| word.count_ones()).sum();
+    }
 }
 
 fn words_for(rows: u32) -> usize {
@@ -85,7 +141,32 @@ mod tests {
             for row in 0..rows {
                 prop_assert_eq!(set.contains(RowId(row)), model.contains(&row));
             }
+            prop_assert!(set.iter().map(|row| row.0).eq(model));
             prop_assert_eq!(RowSet::from_bytes(rows, &set.to_bytes()), Some(set));
+        }
+
+        #[test]
+        fn sets_combine_row_by_row(rows in 1u32..300, a in any::<[u64; 5]>(), b in any::<[u64; 5]>()) {
+            let set = |words: [u64; 5]| {
+                let mut set = RowSet::empty(rows);
+                let picked = (0..rows).filter(|row| words[*row as usize / 64] >> (row % 64) & 1 == 1);
+                picked.for_each(|row| drop(set.insert(RowId(row))));
+                set
+            };
+            let (a, b) = (set(a), set(b));
+            let (mut both, mut either) = (a.clone(), a.clone());
+            both.intersect(&b);
+            either.unite(&b);
+            for row in (0..rows).map(RowId) {
+                prop_assert_eq!(both.contains(row), a.contains(row) && b.contains(row));
+                prop_assert_eq!(either.contains(row), a.contains(row) || b.contains(row));
+                prop_assert_eq!(a.complement().contains(row), !a.contains(row));
+                prop_assert_eq!(a.word(row.index() / 64) >> (row.0 % 64) & 1 == 1, a.contains(row));
+            }
+            for set in [both, either, a.complement(), RowSet::full(rows)] {
+                prop_assert_eq!(set.count() as usize, set.iter().count());
+                prop_assert_eq!(RowSet::from_bytes(rows, &set.to_bytes()), Some(set));
+            }
         }
     }
 
