@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The result of every fallible call.
@@ -21,6 +22,7 @@ struct Inner {
     message: String,
     place: Option<String>,
     mend: Option<String>,
+    span: Option<Range<usize>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -38,7 +40,7 @@ pub enum ErrorKind {
     Dimension,
     /// Vectors of one model meet a collection of another.
     ModelMismatch,
-    /// A filter cannot be read or does not fit the schema. Not used by this version, which has no filters.
+    /// A filter cannot be read or does not fit the schema: mend it, at [`Error::span`].
     Filter,
     /// A precondition of a batch did not hold: read again and retry.
     Conflict,
@@ -121,7 +123,7 @@ impl ErrorKind {
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error(Arc::new(Inner { kind, message: message.into(), place: None, mend: None, source: None }))
+        Error(Arc::new(Inner { kind, message: message.into(), place: None, mend: None, span: None, source: None }))
     }
 
     /// An argument is outside its rule.
@@ -159,6 +161,7 @@ impl Error {
             message,
             place: Some(place.into()),
             mend: Some(mend.into()),
+            span: None,
             source: Some(Box::new(source)),
         }))
     }
@@ -173,6 +176,12 @@ impl Error {
     #[must_use]
     pub fn mend(self, mend: impl Into<String>) -> Error {
         self.edit(|inner| inner.mend = Some(mend.into()))
+    }
+
+    /// The same error, naming the bytes of the text that was read where it lies.
+    #[must_use]
+    pub(crate) fn with_span(self, span: Range<usize>) -> Error {
+        self.edit(|inner| inner.span = Some(span))
     }
 
     /// The same error under another kind, for example when a failure turns out to poison the store.
@@ -201,6 +210,11 @@ impl Error {
         self.0.mend.as_deref()
     }
 
+    /// Of an error in a text that was read, such as a filter: the bytes of that text where it lies, empty at its end.
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
+    }
+
     /// Applies `change`, copying first when the error is shared: the copy then keeps its message, not its source.
     fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Error {
         if Arc::get_mut(&mut self.0).is_none() {
@@ -210,6 +224,7 @@ impl Error {
                 message: inner.message.clone(),
                 place: inner.place.clone(),
                 mend: inner.mend.clone(),
+                span: inner.span.clone(),
                 source: None,
             });
         }

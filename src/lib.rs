@@ -90,6 +90,7 @@ mod clock;
 mod collection;
 mod database;
 mod error;
+mod filter;
 #[doc(hidden)]
 pub mod fuzzing;
 mod ids;
@@ -130,6 +131,8 @@ pub use database::snapshot::{Snapshot, SnapshotCollection};
 pub use database::stats::{CollectionStats, Stats};
 pub use database::verify::{Problem, VerifyLevel, VerifyReport};
 pub use error::{ErrorKind, Result};
+pub use filter::{Field, Filter, IntoFilter, Params, field, key, time};
+pub use filter::{MAX_FILTER_BYTES, MAX_FILTER_DEPTH, MAX_FILTER_NODES, MAX_FILTER_VALUES};
 pub use ids::Lsn;
 pub use index::{IndexSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};

@@ -1,0 +1,91 @@
+//! Filters: which records are meant, said of their keys, times and payloads.
+//!
+//! A filter is one tree, made by the typed builder (`build`), read from text (`lex`, `cursor`, `parse`) or from JSON
+//! (`json`), and printed in one canonical form (`display`). Logic has two values: a predicate over a field that is
+//! missing, or of another kind than what it is compared with, is false, and `NOT` then makes it true.
+//!
+//! A tree is bounded where it is made (`tree`), so nothing that walks one can exhaust the stack.
+
+#![allow(dead_code, unused_imports, reason = "queries and statements are to use it")]
+
+mod build;
+mod cursor;
+mod display;
+mod json;
+mod lex;
+mod like;
+mod number;
+mod parse;
+mod suggest;
+mod time;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::payload::Value;
+
+pub use build::{Field, field, key, time};
+pub(crate) use parse::parse_prefix;
+pub(crate) use suggest::nearest as suggest;
+pub(crate) use time::duration;
+pub use tree::Filter;
+
+/// The most bytes of a filter's text.
+pub const MAX_FILTER_BYTES: usize = 64 << 10;
+
+/// How many parentheses and `NOT`s may stand inside one another in a filter.
+pub const MAX_FILTER_DEPTH: usize = 64;
+
+/// The most predicates and connectives in one filter.
+pub const MAX_FILTER_NODES: usize = 4096;
+
+/// The most values in one list of a filter.
+pub const MAX_FILTER_VALUES: usize = 65_536;
+
+/// Values for the parameters of a filter's text, by name without `$`. An array stands for a list.
+pub type Params = BTreeMap<String, Value>;
+
+/// What can be used as a filter: a [`Filter`], or text that is read as one.
+pub trait IntoFilter {
+    /// The filter, or why there is none: an error of kind [`ErrorKind::Filter`].
+    fn into_filter(self) -> Result<Filter>;
+}
+
+impl IntoFilter for Filter {
+    fn into_filter(self) -> Result<Filter> {
+        self.check_made().map(|()| self)
+    }
+}
+
+impl IntoFilter for &Filter {
+    fn into_filter(self) -> Result<Filter> {
+        self.clone().into_filter()
+    }
+}
+
+impl IntoFilter for &str {
+    fn into_filter(self) -> Result<Filter> {
+        Filter::parse(self)
+    }
+}
+
+impl IntoFilter for String {
+    fn into_filter(self) -> Result<Filter> {
+        Filter::parse(&self)
+    }
+}
+
+impl IntoFilter for &String {
+    fn into_filter(self) -> Result<Filter> {
+        Filter::parse(self)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// An error in a filter.
+fn refuse(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Filter, message)
+}
