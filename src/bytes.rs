@@ -133,6 +133,14 @@ impl Write for Vec<u8> {
     }
 }
 
+/// Reads hexadecimal digits of either case, two to a byte; `None` when they are something else.
+pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let byte = |[high, low]: &[u8; 2]| Some((digit(*high)? * 16 + digit(*low)?) as u8);
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +176,12 @@ mod tests {
         let mut reader = Reader::new(&[1, 2]);
         assert_eq!(reader.u32(), Err(Truncated { offset: 0 }));
         assert_eq!(reader.u16(), Ok(0x0201));
+    }
+
+    #[test]
+    fn hexadecimal_digits_come_in_pairs() {
+        assert_eq!(from_hex("00Ff"), Some(vec![0, 255]));
+        assert_eq!(from_hex(""), Some(Vec::new()));
+        assert_eq!([from_hex("abc"), from_hex("xy"), from_hex("\u{e9}0"), from_hex("+f")], [None, None, None, None]);
     }
 }

@@ -2,10 +2,14 @@
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::str::FromStr;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::bytes::from_hex;
 use crate::error::{Error, Result};
+use crate::payload::Value;
 
 /// The most bytes a text or byte key may have.
 pub const MAX_KEY_BYTES: usize = 512;
@@ -198,14 +202,54 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Numbers as numbers, the rest as text; bytes as in `Display`.
+impl FromStr for Key {
+    type Err = Error;
+
+    /// Reads a key as people type it: a decimal number without leading zeros is a number, `0x` and pairs of hexadecimal
+    /// digits are bytes, anything else is text.
+    fn from_str(text: &str) -> Result<Key> {
+        if let Some(number) = text.parse().ok().filter(|number: &u64| number.to_string() == text) {
+            return Ok(number.into());
+        }
+        let Some(digits) = text.strip_prefix("0x") else { return Ok(text.into()) };
+        from_hex(digits).map(Key::from).ok_or_else(|| {
+            Error::invalid(format!("the key {text:?} is not a whole number of hexadecimal bytes"))
+                .mend("write two digits for each byte")
+        })
+    }
+}
+
+/// A whole number that is not negative, a text, or bytes; other values name nothing.
+impl TryFrom<Value> for Key {
+    type Error = Error;
+
+    fn try_from(value: Value) -> Result<Key> {
+        match value {
+            Value::Text(text) => Ok(text.into()),
+            Value::Bytes(bytes) => Ok(bytes.into()),
+            Value::UInt(number) => Ok(number.into()),
+            Value::Int(number) if number >= 0 => Ok((number as u64).into()),
+            other => Err(Error::invalid(format!("{other} cannot be a key"))
+                .mend("a key is a whole number, a text, or {\"$bytes\": \"<base64>\"}")),
+        }
+    }
+}
+
+/// A number, a text, or, for bytes, `{"$bytes": "<base64>"}` as in payloads, so that the three are told apart.
 impl Serialize for Key {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match &self.0 {
             Kind::Number(number) => serializer.serialize_u64(*number),
             Kind::Text(text) => serializer.serialize_str(text),
-            Kind::Bytes(_) => serializer.collect_str(self),
+            Kind::Bytes(bytes) => Value::from(&**bytes).serialize(serializer),
         }
+    }
+}
+
+/// Reads what `Serialize` writes.
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
+        Key::try_from(Value::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 
@@ -232,6 +276,26 @@ mod tests {
         fn stored_forms_sort_like_keys(a in any_key(), b in any_key()) {
             prop_assert_eq!(a.encode().cmp(&b.encode()), a.cmp(&b));
         }
+    }
+
+    proptest! {
+        #[test]
+        fn json_carries_every_key(key in any_key()) {
+            let json = serde_json::to_string(&key).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Key>(&json).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn keys_are_told_apart_by_how_they_are_written() {
+        let read = |text: &str| text.parse::<Key>().unwrap();
+        assert_eq!(read("42"), Key::from(42u64));
+        assert_eq!(read("007"), Key::from("007"));
+        assert_eq!(read("+7"), Key::from("+7"));
+        assert_eq!(read("18446744073709551616"), Key::from("18446744073709551616"));
+        assert_eq!(read("0x00fF"), Key::from(vec![0u8, 255]));
+        assert!(["0xabc", "0xzz", "0x\u{e9}0"].iter().all(|text| text.parse::<Key>().is_err()));
+        assert!(["1.5", "-1", "null", "[1]", "{}"].iter().all(|json| serde_json::from_str::<Key>(json).is_err()));
     }
 
     #[test]

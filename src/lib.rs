@@ -75,7 +75,7 @@
 //! # Features
 //!
 //! `cli`, on by default, builds the program `driftline`. Library users set `default-features = false`; the library is
-//! the same either way.
+//! the same either way. `exchange`, a part of `cli`, adds the module of that name: files of others, imported and exported.
 //!
 //! # Threads and events
 //!
@@ -90,6 +90,8 @@ mod clock;
 mod collection;
 mod database;
 mod error;
+#[cfg(feature = "exchange")]
+pub mod exchange;
 mod filter;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -7,8 +7,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::Error as _;
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::{BLOB_FIELD, BYTES_FIELD, MAX_DEPTH, Value, too_deep};
@@ -41,6 +42,15 @@ impl Value {
 impl From<Json> for Value {
     fn from(json: Json) -> Value {
         Conversion { cut: false }.value(json, 0)
+    }
+}
+
+/// As from JSON text; fails when the tree nests deeper than [`MAX_DEPTH`].
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        let mut conversion = Conversion { cut: false };
+        let value = conversion.value(Json::deserialize(deserializer)?, 0);
+        if conversion.cut { Err(D::Error::custom(too_deep())) } else { Ok(value) }
     }
 }
 

@@ -7,8 +7,13 @@ pub(crate) mod matrix;
 pub(crate) mod metric;
 pub(crate) mod top_k;
 
-use serde::{Serialize, Serializer};
+use std::fmt;
+use std::str::FromStr;
 
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::bytes::from_hex;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The most numbers an `f32` vector may have.
@@ -121,6 +126,52 @@ impl Serialize for Vector {
                 serializer.serialize_str(&digits)
             }
         }
+    }
+}
+
+/// Reads what `Serialize` writes. Each number is read as the nearest `f32`, so what was written comes back bit for bit.
+impl<'de> Deserialize<'de> for Vector {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Vector, D::Error> {
+        deserializer.deserialize_any(ListOrDigits)
+    }
+}
+
+struct ListOrDigits;
+
+impl<'de> Visitor<'de> for ListOrDigits {
+    type Value = Vector;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of numbers, or a text of hexadecimal digits")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vector, A::Error> {
+        let mut numbers = Vec::new();
+        while let Some(number) = list.next_element()? {
+            numbers.push(number);
+        }
+        Ok(Vector::F32(numbers))
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vector, E> {
+        from_hex(text).map(Vector::Bits).ok_or_else(|| E::custom(format!("{text:?} is not hexadecimal")))
+    }
+}
+
+impl FromStr for Vector {
+    type Err = Error;
+
+    /// Reads a vector as people type it: `[0.1, -2]`, or hexadecimal digits for bits, which may follow `0x` or stand in
+    /// quotes.
+    fn from_str(text: &str) -> Result<Vector> {
+        let text = text.trim();
+        if let Some(bytes) = from_hex(text.strip_prefix("0x").unwrap_or(text)).filter(|bytes| !bytes.is_empty()) {
+            return Ok(Vector::Bits(bytes));
+        }
+        serde_json::from_str(text).map_err(|error| {
+            Error::invalid(format!("the vector cannot be read: {error}"))
+                .mend("write [0.1, -2, ...], or hexadecimal digits for bits")
+        })
     }
 }
 
@@ -260,6 +311,27 @@ mod tests {
         assert_eq!(magnitude(&[1e-30; 4]), 2e-30);
         assert_eq!(magnitude(&[1e38; 4]), 2e38);
         assert_eq!(magnitude(&[1.0; 19]), 19f32.sqrt());
+    }
+
+    #[test]
+    fn json_carries_every_number_bit_for_bit() {
+        let mut random = crate::random::Random::seeded(1, 0);
+        let numbers: Vec<f32> = (0..20_000).map(|_| f32::from_bits(random.draw() as u32)).collect();
+        let numbers: Vec<f32> = numbers.into_iter().filter(|number| number.is_finite()).chain([-0.0, 1e-45]).collect();
+        let json = serde_json::to_string(&Vector::F32(numbers.clone())).unwrap();
+        let Vector::F32(read) = json.parse().unwrap() else { panic!("numbers became bits") };
+        assert!(read.iter().zip(&numbers).all(|(a, b)| a.to_bits() == b.to_bits()) && read.len() == numbers.len());
+    }
+
+    #[test]
+    fn vectors_are_lists_or_digits() {
+        let read = |text: &str| text.parse::<Vector>();
+        assert_eq!(read("[1, -0.5]").unwrap(), Vector::F32(vec![1.0, -0.5]));
+        assert_eq!(read(" 0xff00\n").unwrap(), Vector::Bits(vec![255, 0]));
+        assert_eq!(read("\"a0\"").unwrap(), Vector::Bits(vec![160]));
+        for wrong in ["", "[1,", "[null]", "{}", "fff", "[[1]]", "[1e39]"] {
+            assert!(read(wrong).map_or(true, |vector| vector.view().check_finite().is_err()), "{wrong}");
+        }
     }
 
     #[test]

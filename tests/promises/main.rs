@@ -17,6 +17,7 @@ mod expiry;
 mod format;
 mod fuzz_corpus;
 mod house;
+mod importers;
 mod imports;
 mod kill;
 mod locks;

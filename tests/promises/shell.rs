@@ -153,7 +153,7 @@ fn a_command_line_without_sense_is_a_usage_error() {
         &["find", "S", "points"],
         &["find", "S", "points", "--like", "a", "--vector", "[1,2]"],
         &["drop", "S", "points"],
-        &["import", "S", "points", "x.csv"],
+        &["import", "S", "points", "x.parquet"],
         &["nonsense"],
         &[],
     ] {

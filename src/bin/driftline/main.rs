@@ -10,14 +10,11 @@ mod failure;
 mod files;
 mod find;
 mod import;
-mod jsonl;
-mod npy;
 mod records;
 mod render;
 mod stats;
 mod store;
 mod values;
-mod vectors;
 mod verify;
 
 use std::process::ExitCode;

@@ -3,12 +3,12 @@
 use std::io;
 use std::ops::Bound;
 
+use driftline::exchange::{Format, ImportOptions, Input, Source};
 use driftline::{Batch, Collection, Database, Precondition, Record, json};
 
 use crate::args::{self, Global};
 use crate::collections::no_record;
 use crate::failure::{Failure, Outcome};
-use crate::jsonl::{Layout, Lines};
 use crate::render::{self, Output, Owned, RecordJson};
 use crate::{store, values};
 
@@ -50,7 +50,7 @@ fn one(args: &args::Put, db: &Database, collection: &Collection) -> Outcome<Batc
 fn from_stdin(args: &args::Put, db: &Database, collection: &Collection) -> Outcome<(Batch, u64)> {
     let mut batch = db.batch();
     let mut count = 0;
-    for (_, record) in Lines::new(io::stdin().lock(), "-", Layout::Record) {
+    for record in Input::open(Source::stream("stdin", io::stdin()), &ImportOptions::new().format(Format::Jsonl))? {
         batch = add(batch, collection, record?, args.if_absent);
         count += 1;
     }

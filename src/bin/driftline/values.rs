@@ -3,11 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use driftline::{Durability, Error, ErrorKind, Key, Metric, Result, Schema, Value, Vector};
+use driftline::{Durability, Error, Key, Metric, Schema, Value, Vector, exchange};
 
 use crate::failure::{Failure, Outcome};
-use crate::vectors::{VectorText, hex};
-use crate::{files, npy};
+use crate::files;
 
 /// Reads a key: a decimal number without leading zeros is a number, `0x` and hexadecimal digits are bytes, the rest is
 /// text; `as_text` makes everything text.
@@ -15,17 +14,7 @@ pub(crate) fn key(text: &str, as_text: bool) -> Outcome<Key> {
     if as_text {
         return Ok(text.into());
     }
-    if let Some(number) = number(text) {
-        return Ok(number.into());
-    }
-    match text.strip_prefix("0x") {
-        None => Ok(text.into()),
-        Some(digits) => hex(digits).map(Key::from).ok_or_else(|| {
-            Failure::usage(format!(
-                "the key {text:?} is not a whole number of hexadecimal bytes; for text add --text-key"
-            ))
-        }),
-    }
+    text.parse().map_err(|error: Error| Failure::usage(format!("{error}; for text add --text-key")))
 }
 
 /// Reads a prefix of keys: a number is no prefix, so digits are text here.
@@ -45,7 +34,7 @@ pub(crate) fn vector(text: &str, schema: &Schema) -> Outcome<Vector> {
         return if text == "-" { vector_text(&files::text("-")?) } else { vector_text(text) };
     };
     match row_of_file(name) {
-        Some((file, row)) => Ok(npy_row(file, row, schema)?),
+        Some((file, row)) => Ok(exchange::vector_at(Path::new(file), row, schema.metric() == Some(Metric::Hamming))?),
         None if is_npy(name) => {
             Err(Failure::usage(format!("{name} holds many vectors; say which, counted from 0: @{name}[3]")))
         }
@@ -54,17 +43,7 @@ pub(crate) fn vector(text: &str, schema: &Schema) -> Outcome<Vector> {
 }
 
 fn vector_text(text: &str) -> Outcome<Vector> {
-    let text = text.trim();
-    // On the command line the digits need no quotes; in a file or a pipe they may have them.
-    if let Some(bytes) = hex(text.strip_prefix("0x").unwrap_or(text)).filter(|bytes| !bytes.is_empty()) {
-        return Ok(Vector::Bits(bytes));
-    }
-    let parsed: std::result::Result<VectorText, _> = serde_json::from_str(text);
-    parsed.map(|vector| vector.0).map_err(|error| {
-        Failure::usage(format!(
-            "the vector cannot be read: {error}; write [0.1, -2, ...], or hexadecimal digits for bits"
-        ))
-    })
+    text.parse().map_err(|error: Error| Failure::usage(error.to_string()))
 }
 
 /// Splits `file.npy[3]`.
@@ -75,14 +54,6 @@ fn row_of_file(name: &str) -> Option<(&str, u64)> {
 
 fn is_npy(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("npy"))
-}
-
-fn npy_row(file: &str, row: u64, schema: &Schema) -> Result<Vector> {
-    let mut rows = npy::Rows::open(Path::new(file), row, schema.metric() == Some(Metric::Hamming))?;
-    let count = rows.total();
-    rows.next().unwrap_or_else(|| {
-        Err(Error::new(ErrorKind::NotFound, format!("there is no row {row}, only {count} counted from 0")).at(file))
-    })
 }
 
 /// Reads a payload: JSON, or `@file.json`.

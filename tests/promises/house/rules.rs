@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["segment"],
     &["collection"],
     &["database"],
+    &["exchange", "statement"],
     &["mlops", "bench"],
     &["fuzzing"],
     &["lib"],
