@@ -102,19 +102,37 @@ impl Key {
     }
 
     /// Reads a stored form; `None` when it is none.
-    #[expect(clippy::big_endian_bytes, reason = "byte order is key order only in big-endian")]
     pub(crate) fn decode(bytes: &[u8]) -> Option<Key> {
+        Some(Key(match KeyView::decode(bytes)? {
+            KeyView::Number(number) => Kind::Number(number),
+            KeyView::Text(text) => Kind::Text(text.into()),
+            KeyView::Bytes(bytes) => Kind::Bytes(bytes.into()),
+        }))
+    }
+}
+
+/// A key in its stored form, read where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyView<'a> {
+    Number(u64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> KeyView<'a> {
+    /// Reads a stored form; `None` when it is none.
+    #[expect(clippy::big_endian_bytes, reason = "byte order is key order only in big-endian")]
+    pub(crate) fn decode(bytes: &'a [u8]) -> Option<KeyView<'a>> {
         let (tag, content) = bytes.split_first()?;
         if content.len() > MAX_KEY_BYTES {
             return None;
         }
-        let kind = match *tag {
-            TAG_NUMBER => Kind::Number(u64::from_be_bytes(content.try_into().ok()?)),
-            TAG_TEXT => Kind::Text(std::str::from_utf8(content).ok()?.into()),
-            TAG_BYTES => Kind::Bytes(content.into()),
-            _ => return None,
-        };
-        Some(Key(kind))
+        match *tag {
+            TAG_NUMBER => Some(KeyView::Number(u64::from_be_bytes(content.try_into().ok()?))),
+            TAG_TEXT => Some(KeyView::Text(std::str::from_utf8(content).ok()?)),
+            TAG_BYTES => Some(KeyView::Bytes(content)),
+            _ => None,
+        }
     }
 }
 

@@ -138,7 +138,7 @@ pub use filter::{MAX_FILTER_BYTES, MAX_FILTER_DEPTH, MAX_FILTER_NODES, MAX_FILTE
 pub use ids::Lsn;
 pub use index::{IndexSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};
-pub use payload::{BlobId, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
+pub use payload::{BlobId, FieldType, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
 pub use schema::MAX_BITS;
 pub use serde_json::json;

@@ -69,7 +69,7 @@ impl Field {
         self.test(|subject| Ok(Check::In(literals(subject, values)?)))
     }
 
-    /// There, not null, and equal to none of `values`.
+    /// Of the kind of one of `values` and equal to none of them; of any kind but null where there are none.
     pub fn not_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Filter {
         self.test(|subject| Ok(Check::NotIn(literals(subject, values)?)))
     }

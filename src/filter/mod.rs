@@ -2,34 +2,42 @@
 //!
 //! A filter is one tree, made by the typed builder (`build`), read from text (`lex`, `cursor`, `parse`) or from JSON
 //! (`json`), and printed in one canonical form (`display`). Logic has two values: a predicate over a field that is
-//! missing, or of another kind than what it is compared with, is false, and `NOT` then makes it true.
+//! missing, or of another kind than what it is compared with, is false, and `NOT` then makes it true. Before it is used
+//! a filter is held against the schema (`types`) and bound to a moment (`bound`); then it looks at rows (`matches`).
 //!
 //! A tree is bounded where it is made (`tree`), so nothing that walks one can exhaust the stack.
 
 #![allow(dead_code, unused_imports, reason = "queries and statements are to use it")]
 
+mod bound;
 mod build;
 mod cursor;
 mod display;
 mod json;
 mod lex;
 mod like;
+mod matches;
 mod number;
 mod parse;
 mod suggest;
 mod time;
 mod tree;
+mod types;
 
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::Value;
 
+pub(crate) use bound::{Bound, Condition, Predicate, Values};
 pub use build::{Field, field, key, time};
+pub(crate) use matches::Row;
+pub(crate) use number::Number;
 pub(crate) use parse::parse_prefix;
 pub(crate) use suggest::nearest as suggest;
 pub(crate) use time::duration;
 pub use tree::Filter;
+pub(crate) use tree::{Comparison, Literal, Quantifier, Subject};
 
 /// The most bytes of a filter's text.
 pub const MAX_FILTER_BYTES: usize = 64 << 10;

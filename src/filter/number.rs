@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::payload::Scalar;
+
 /// A number of a payload, a key or a filter.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Number {
@@ -30,6 +32,18 @@ impl Number {
             Number::Int(number) => number.into(),
             Number::UInt(number) => number.into(),
             Number::Float(_) => 0,
+        }
+    }
+}
+
+impl Number {
+    /// The number that is stored, if it is one.
+    pub(crate) fn of(found: &Scalar<'_>) -> Option<Number> {
+        match found {
+            Scalar::Int(number) => Some(Number::Int(*number)),
+            Scalar::UInt(number) => Some(Number::UInt(*number)),
+            Scalar::Float(number) => Some(Number::Float(*number)),
+            _ => None,
         }
     }
 }

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::key::Key;
 
 /// Names of fields, usual ones and unusual ones.
 fn path() -> impl Strategy<Value = Field> {
@@ -64,6 +65,26 @@ fn test() -> impl Strategy<Value = Filter> {
             _ => path.is_missing(),
         }
     })
+}
+
+/// Payloads with the fields that [`filters`] ask for.
+pub(crate) fn payloads() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![4 => scalar(), 1 => Just(Value::Null)];
+    let inner = leaf.prop_recursive(3, 16, 4, |inner| {
+        let fields = prop::collection::btree_map("[abc]|not", inner.clone(), 0..4);
+        prop_oneof![prop::collection::vec(inner, 0..4).prop_map(Value::from), fields.prop_map(Value::from)]
+    });
+    prop::collection::btree_map("[abc]|not", inner, 0..4).prop_map(Value::from)
+}
+
+/// Keys of every kind.
+pub(crate) fn keys() -> impl Strategy<Value = Key> {
+    prop_oneof![
+        (0u64..4).prop_map(Key::from),
+        any::<u64>().prop_map(Key::from),
+        "[ab%_'é]{0,3}".prop_map(Key::from),
+        prop::collection::vec(any::<u8>(), 0..3).prop_map(|bytes| Key::from(bytes.as_slice())),
+    ]
 }
 
 /// Filters that could be made.

@@ -230,6 +230,21 @@ pub(crate) struct View<'a> {
     base: usize,
 }
 
+/// A stored value that holds no other, or which kind of one that does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    UInt(u64),
+    Float(f64),
+    Text(&'a str),
+    Bytes(&'a [u8]),
+    Blob,
+    Array,
+    Object,
+}
+
 impl<'a> View<'a> {
     /// The payload whose stored form is `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> View<'a> {
@@ -239,6 +254,66 @@ impl<'a> View<'a> {
     /// The field `name`, when this is an object that has it. Takes a binary search over the names.
     pub(crate) fn field(&self, name: &str) -> Result<Option<View<'a>>, Malformed> {
         self.find(name).map_err(|malformed| self.rebase(malformed))
+    }
+
+    /// The value, if it is a scalar, and what it is otherwise. Reads nothing behind it.
+    pub(crate) fn scalar(&self) -> Result<Scalar<'a>, Malformed> {
+        let mut reader = Reader::new(self.bytes);
+        let read = (|| {
+            Ok(match reader.u8()? {
+                tag::NULL => Scalar::Null,
+                tag::FALSE => Scalar::Bool(false),
+                tag::TRUE => Scalar::Bool(true),
+                tag::INT => Scalar::Int(reader.i64()?),
+                tag::UINT => Scalar::UInt(reader.u64()?),
+                tag::FLOAT => Scalar::Float(reader.f64()?),
+                tag::TEXT => Scalar::Text(read_text(&mut reader)?),
+                tag::BYTES => Scalar::Bytes(reader.block()?),
+                tag::ARRAY => Scalar::Array,
+                tag::OBJECT => Scalar::Object,
+                tag::BLOB => Scalar::Blob,
+                _ => return Err(Malformed { offset: 0, what: "a tag that does not exist" }),
+            })
+        })();
+        read.map_err(|malformed| self.rebase(malformed))
+    }
+
+    /// The elements, when this is an array; none otherwise.
+    pub(crate) fn elements(&self) -> Result<impl Iterator<Item = Result<View<'a>, Malformed>>, Malformed> {
+        self.items(tag::ARRAY, MIN_ELEMENT_BYTES)
+    }
+
+    /// The names and values of the fields, when this is an object; none otherwise.
+    #[allow(dead_code, reason = "field indexes come next")]
+    pub(crate) fn fields(&self) -> Result<impl Iterator<Item = Result<(&'a str, View<'a>), Malformed>>, Malformed> {
+        let field = |item: Result<View<'a>, Malformed>| {
+            let item = item?;
+            let mut reader = Reader::new(item.bytes);
+            let name = read_text(&mut reader).map_err(|malformed| item.rebase(malformed))?;
+            let start = reader.offset();
+            Ok((name, View { bytes: &item.bytes[start..], base: item.base + start }))
+        };
+        Ok(self.items(tag::OBJECT, MIN_FIELD_BYTES)?.map(field))
+    }
+
+    /// What stands at each offset of a container with the tag `kind`; nothing when this has another tag.
+    fn items(
+        &self,
+        kind: u8,
+        item_bytes: usize,
+    ) -> Result<impl Iterator<Item = Result<View<'a>, Malformed>> + use<'a>, Malformed> {
+        let View { bytes, base } = *self;
+        let mut reader = Reader::new(bytes);
+        let table = match reader.u8() {
+            Ok(found) if found == kind => Table::read(&mut reader, 0, item_bytes),
+            Ok(_) => Ok(Table { start: 0, offsets: &[] }),
+            Err(truncated) => Err(truncated.into()),
+        };
+        let (table, first) = (table.map_err(|malformed| self.rebase(malformed))?, reader.offset());
+        Ok((0..table.offsets.len()).map(move |index| {
+            let place = table.place(index, first, bytes.len()).map_err(|malformed| malformed.shifted(base))?;
+            Ok(View { bytes: &bytes[place.clone()], base: base + place.start })
+        }))
     }
 
     /// The whole value.

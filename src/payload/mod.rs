@@ -1,8 +1,9 @@
 //! Payloads: what a record carries beside its vector, a tree of values like JSON with bytes and blobs added.
 //!
-//! `encode` holds the stored layout and reads it back, `json` the text form.
+//! `encode` holds the stored layout and reads it back, `json` the text form, `field` the types that a schema declares.
 
 mod encode;
+mod field;
 mod json;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,9 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-pub(crate) use encode::{View, blobs, decode, encode};
+pub(crate) use encode::{Malformed, Scalar, View, blobs, decode, encode};
+pub use field::FieldType;
+pub(crate) use field::FieldTypes;
 
 /// How many arrays and objects may stand inside one another in a payload.
 pub const MAX_DEPTH: usize = 64;
