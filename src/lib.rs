@@ -104,6 +104,8 @@ mod random;
 mod rows;
 mod schema;
 mod segment;
+pub mod statement;
+
 mod storage;
 mod sync;
 mod vector;

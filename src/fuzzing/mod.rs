@@ -10,6 +10,7 @@ mod manifests;
 mod metadata;
 mod payloads;
 mod rows;
+mod statements;
 
 pub use containers::segment;
 pub use logs::wal;
@@ -17,6 +18,7 @@ pub use manifests::manifest;
 pub use metadata::codec;
 pub use payloads::payload;
 pub use rows::rows;
+pub use statements::statement;
 
 use crate::ids::StoreId;
 
@@ -49,6 +51,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
     Target { name: "rows", check: rows, places: 1_000, seeds: rows::seeds },
     Target { name: "segment", check: segment, places: 1_000, seeds: containers::seeds },
+    Target { name: "statement", check: statement, places: 1_000, seeds: statements::seeds },
     Target { name: "wal", check: wal, places: 150, seeds: logs::seeds },
 ];
 

@@ -1,0 +1,104 @@
+//! Statements about whole collections and the whole store: `create`, `drop`, `compact`, `stats`, `verify` and others.
+
+use super::reader::Reader;
+use super::tree::{Name, Statement};
+use super::values;
+use crate::error::Result;
+use crate::index::IndexSpec;
+use crate::schema::Schema;
+
+pub(super) fn create(reader: &mut Reader<'_>) -> Result<Statement> {
+    let collection = values::name(reader)?;
+    let mut schema = if reader.symbol('(') { listed(reader)? } else { vectors(reader)? };
+    while let Some(clause) = reader.clause()? {
+        schema = match clause {
+            "ttl" => schema.ttl(values::duration(reader)?),
+            "ephemeral" => schema.ephemeral(),
+            "model" => schema.model(reader.text("the name of a model")?),
+            _ => schema.index(index(reader)?),
+        };
+    }
+    Ok(Statement::Create { collection, schema })
+}
+
+/// What stands in parentheses: the vectors first, then fields and a time to live, with commas between.
+fn listed(reader: &mut Reader<'_>) -> Result<Schema> {
+    let mut schema = vectors(reader)?;
+    while reader.symbol(',') {
+        if reader.keyword("ttl") {
+            schema = schema.ttl(values::duration(reader)?);
+            continue;
+        }
+        return Err(reader.expected("ttl"));
+    }
+    reader.expect_symbol(')')?;
+    Ok(schema)
+}
+
+/// `f32[384] cosine`, `bits[64]` or `payload only`.
+fn vectors(reader: &mut Reader<'_>) -> Result<Schema> {
+    if reader.keyword("payload") {
+        reader.expect_keyword("only")?;
+        return Ok(Schema::payload_only());
+    }
+    if reader.keyword("bits") {
+        let bits = size(reader)?;
+        reader.keyword("hamming");
+        return Ok(Schema::bits(bits));
+    }
+    if !reader.keyword("f32") {
+        return Err(reader.expected("f32[DIMENSION] METRIC, bits[N] or `payload only`"));
+    }
+    let dimension = size(reader)?;
+    let begin = reader.at();
+    let metric = reader.word("a metric: l2, cosine, dot or l1")?;
+    let metric = metric.parse().map_err(|error: crate::error::Error| error.with_span(reader.span_from(begin)))?;
+    Ok(Schema::vector(dimension, metric))
+}
+
+/// A number in brackets.
+fn size(reader: &mut Reader<'_>) -> Result<usize> {
+    reader.expect_symbol('[')?;
+    let size = reader.number("a dimension")?;
+    reader.expect_symbol(']')?;
+    Ok(size)
+}
+
+/// An index, such as `flat`.
+fn index(reader: &mut Reader<'_>) -> Result<IndexSpec> {
+    let begin = reader.at();
+    let text = reader.parenthesized("an index")?;
+    IndexSpec::parse(text).map_err(|error| error.with_span(reader.span_from(begin)))
+}
+
+pub(super) fn drop(reader: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Drop { collection: values::name(reader)? })
+}
+
+pub(super) fn collections(_: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Collections)
+}
+
+pub(super) fn compact(reader: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Compact { collection: optional_name(reader)? })
+}
+
+pub(super) fn stats(reader: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Stats { collection: optional_name(reader)? })
+}
+
+pub(super) fn flush(_: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Flush)
+}
+
+pub(super) fn verify(reader: &mut Reader<'_>) -> Result<Statement> {
+    let quick = reader.keyword("quick");
+    if !quick {
+        reader.keyword("full");
+    }
+    Ok(Statement::Verify { quick })
+}
+
+fn optional_name(reader: &mut Reader<'_>) -> Result<Option<Name>> {
+    if reader.is_at_end() { Ok(None) } else { values::name(reader).map(Some) }
+}

@@ -1,0 +1,85 @@
+//! Statements that look for records: `find`, `explain`, `scan`, `count`.
+
+use super::reader::Reader;
+use super::tree::{Columns, Find, Scan, Statement};
+use super::values;
+use crate::error::Result;
+
+pub(super) fn find(reader: &mut Reader<'_>) -> Result<Statement> {
+    query(reader).map(Statement::Find)
+}
+
+pub(super) fn explain(reader: &mut Reader<'_>) -> Result<Statement> {
+    reader.expect_keyword("find")?;
+    query(reader).map(Statement::Explain)
+}
+
+fn query(reader: &mut Reader<'_>) -> Result<Find> {
+    let collection = values::name(reader)?;
+    if reader.peek_word().eq_ignore_ascii_case("where") {
+        let error = reader.expected("`near VECTOR`");
+        return Err(error.mend("`scan` finds by a filter alone"));
+    }
+    reader.expect_keyword("near")?;
+    let near = values::vector(reader)?;
+    let columns = Columns::default();
+    let mut find =
+        Find { collection, near, filter: None, limit: None, within: None, columns, after: None, model: None };
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "where" => find.filter = Some(reader.filter()?),
+            "limit" => find.limit = Some(reader.number("how many")?),
+            "within" => find.within = Some(distance(reader)?),
+            "select" => find.columns = values::columns(reader)?,
+            "after" => find.after = Some(reader.text("the cursor of an earlier answer")?),
+            "model" => find.model = Some(reader.text("the name of a model")?),
+            // Every answer of this version is exact.
+            _ => {}
+        }
+    }
+    Ok(find)
+}
+
+fn distance(reader: &mut Reader<'_>) -> Result<f32> {
+    let begin = reader.at();
+    let distance: f32 = reader.number("a distance")?;
+    if distance.is_nan() {
+        return Err(reader.refuse(reader.span_from(begin), "a distance must be a number"));
+    }
+    Ok(distance)
+}
+
+pub(super) fn scan(reader: &mut Reader<'_>) -> Result<Statement> {
+    let collection = values::name(reader)?;
+    let columns = Columns::default();
+    let (prefix, from, to, after) = (None, None, None, None);
+    let mut scan = Scan { collection, filter: None, prefix, from, to, after, reverse: false, limit: None, columns };
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "where" => scan.filter = Some(reader.filter()?),
+            "prefix" => scan.prefix = Some(prefix_key(reader)?),
+            "from" => scan.from = Some(values::key(reader)?),
+            "to" => scan.to = Some(values::key(reader)?),
+            "after" => scan.after = Some(values::key(reader)?),
+            "limit" => scan.limit = Some(reader.number("how many")?),
+            "select" => scan.columns = values::columns(reader)?,
+            _ => scan.reverse = true,
+        }
+    }
+    Ok(Statement::Scan(scan))
+}
+
+/// A prefix of keys: a number is no prefix, so digits are text here.
+fn prefix_key(reader: &mut Reader<'_>) -> Result<crate::key::Key> {
+    let key = values::key(reader)?;
+    Ok(key.as_number().map_or(key, |number| number.to_string().into()))
+}
+
+pub(super) fn count(reader: &mut Reader<'_>) -> Result<Statement> {
+    let collection = values::name(reader)?;
+    let filter = match reader.clause()? {
+        Some(_) => Some(reader.filter()?),
+        None => None,
+    };
+    Ok(Statement::Count { collection, filter })
+}

@@ -1,0 +1,185 @@
+use std::time::Duration;
+
+use super::*;
+use crate::error::ErrorKind;
+use crate::key::Key;
+use crate::schema::Schema;
+use crate::vector::Vector;
+use crate::vector::metric::Metric;
+
+fn read(text: &str) -> Statement {
+    let mut read = parse(text, &Params::new()).unwrap_or_else(|error| panic!("{text}: {error}"));
+    assert_eq!(read.len(), 1, "{text}");
+    read.remove(0).0
+}
+
+/// The message of the error, and the text it points at.
+fn refused(text: &str) -> (String, &str) {
+    let error = parse(text, &Params::new()).unwrap_err();
+    let span = error.span().unwrap_or_else(|| panic!("{text}: {error} points nowhere"));
+    (error.to_string(), &text[span])
+}
+
+#[test]
+fn every_example_of_the_table_is_read() {
+    for verb in VERBS {
+        assert!(!verb.examples.is_empty() && verb.head.starts_with(verb.name), "{}", verb.name);
+        for example in verb.examples {
+            read(example);
+        }
+    }
+    let names: Vec<_> = VERBS.iter().map(|verb| verb.name).collect();
+    assert!(names.is_sorted());
+}
+
+#[test]
+fn a_search_is_read_with_its_clauses_in_any_order() {
+    let Statement::Find(find) = read("FIND docs NEAR @'sku-1' limit 5 where year >= 2020 within 0.3 select a, b.c")
+    else {
+        panic!("it is a search")
+    };
+    assert_eq!(find.near.source, VectorSource::Stored("sku-1".into()));
+    assert_eq!((find.limit, find.within), (Some(5), Some(0.3)));
+    assert_eq!(find.columns, Columns::Fields(vec!["a".into(), "b.c".into()]));
+    assert_eq!(find.filter.unwrap().to_string(), "year >= 2020");
+}
+
+#[test]
+fn vectors_are_written_in_every_way() {
+    let source = |text: &str| match read(&format!("find docs near {text} limit 1")) {
+        Statement::Find(find) => find.near.source,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(source("[0.1, -2, 3e2]"), VectorSource::Given(Vector::F32(vec![0.1, -2.0, 300.0])));
+    assert_eq!(source("@7"), VectorSource::Stored(7u64.into()));
+    assert_eq!(source("@ sku-1"), VectorSource::Stored("sku-1".into()));
+    assert_eq!(source("file('q.npy')[3]"), VectorSource::File("q.npy".into(), Some(3)));
+    assert_eq!(source("file('it''s.json')"), VectorSource::File("it's.json".into(), None));
+    assert_eq!(source("0xff00"), VectorSource::Given(Vector::Bits(vec![255, 0])));
+    assert_eq!(source("'ff00'"), VectorSource::Given(Vector::Bits(vec![255, 0])));
+}
+
+#[test]
+fn keys_are_numbers_texts_or_bytes_as_they_are_written() {
+    let key = |text: &str| match read(&format!("get docs {text}")) {
+        Statement::Get { key, .. } => key,
+        other => panic!("{other:?}"),
+    };
+    let cases: [(&str, Key); 8] = [
+        ("7", 7u64.into()),
+        ("'7'", "7".into()),
+        ("007", "007".into()),
+        ("sku-1", "sku-1".into()),
+        ("a/b:c@d.e", "a/b:c@d.e".into()),
+        ("0x00ff", vec![0u8, 255].into()),
+        ("'it''s'", "it's".into()),
+        ("\"a\\nb\"", "a\nb".into()),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(key(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn a_schema_is_read_as_it_is_printed() {
+    let schemas = [
+        Schema::vector(384, Metric::Cosine).model("it's@1").ttl(Duration::from_secs(90 * 86_400)),
+        Schema::bits(64).ephemeral(),
+        Schema::payload_only().ttl(Duration::from_secs(5400)),
+    ];
+    for schema in schemas {
+        let Statement::Create { schema: read, .. } = read(&format!("create docs {schema}")) else { panic!("{schema}") };
+        assert_eq!(read, schema);
+    }
+}
+
+#[test]
+fn records_are_put_with_what_they_have() {
+    let Statement::Put(put) = read(r#"put docs 7 [1, 2] {"a": "x;'y'"} ttl '1h 30m' if absent"#) else { panic!() };
+    assert!(put.vector.is_some() && put.if_absent);
+    assert_eq!(put.ttl, Some(Duration::from_secs(5400)));
+    let expected = crate::payload::Value::object([("a", "x;'y'".into())]);
+    assert_eq!(put.payload, Some(PayloadSource::Given(expected)));
+    assert!(matches!(read("put docs -"), Statement::PutLines { if_absent: false, .. }));
+    let Statement::Put(put) = read("put docs 'n' payload [1]") else { panic!() };
+    assert!(put.vector.is_none() && put.payload.is_some());
+}
+
+#[test]
+fn changes_name_one_record_or_a_filter() {
+    let Statement::Patch { which, change, .. } = read("patch docs 7 set lang = 'en', size.net = 3, x = null") else {
+        panic!()
+    };
+    assert_eq!(which, Which::Keys(vec![7u64.into()]));
+    assert_eq!(change.merge.unwrap().to_string(), r#"{"lang":"en","size":{"net":3},"x":null}"#);
+    let Statement::Patch { which, .. } = read("patch docs set a = 1 where b = 2") else { panic!() };
+    assert!(matches!(which, Which::Where(_)));
+    let Statement::Delete { which, .. } = read("delete docs 1, 'b' c") else { panic!() };
+    assert_eq!(which, Which::Keys(vec![1u64.into(), "b".into(), "c".into()]));
+    assert!(matches!(read("delete docs"), Statement::Delete { which: Which::All, .. }));
+}
+
+#[test]
+fn parameters_stand_for_keys_vectors_and_payloads() {
+    let vector = crate::payload::Value::from(vec![crate::payload::Value::from(1), 2.5.into()]);
+    let params = Params::from([("k".into(), 7.into()), ("v".into(), vector), ("o".into(), parse_value("{}").unwrap())]);
+    let one = |text: &str| parse(text, &params).unwrap().remove(0).0;
+    let Statement::Put(put) = one("put docs $k $v $o") else { panic!() };
+    assert_eq!((put.key, put.vector.unwrap().source), (7u64.into(), VectorSource::Given(Vector::F32(vec![1.0, 2.5]))));
+    let Statement::Put(put) = one("put docs $k $o") else { panic!() };
+    assert!(put.vector.is_none() && put.payload.is_some());
+    assert!(matches!(one("count docs where a = $k"), Statement::Count { filter: Some(_), .. }));
+    let error = parse("get docs $none", &params).unwrap_err();
+    assert_eq!((error.span(), error.kind()), (Some(9..14), ErrorKind::Invalid));
+}
+
+#[test]
+fn errors_point_at_what_is_wrong() {
+    let cases = [
+        ("fnd docs near @7", "there is no statement `fnd`; did you mean `find`?", "fnd"),
+        ("recall docs", "not available in this version", "recall"),
+        ("find docs neer @7", "expected near, found `neer`", "neer"),
+        ("find docs near", "expected a vector", ""),
+        ("find docs where a = 1", "`scan` finds by a filter alone", "where"),
+        ("find docs near @7 limt 3", "did you mean `limit`?", "limt"),
+        ("find docs near @7 limit 3 limit 4", "said twice", "limit"),
+        ("find docs near @7 limit x", "expected how many, found `x`", "x"),
+        ("find docs near @7 where year ~ 3", "LIKE", "~"),
+        ("find docs near [1, 2 limit 3", "this is not a list of numbers", ""),
+        ("get docs 0xabc", "hexadecimal", "0xabc"),
+        ("get docs 'abc", "has no end", "'abc"),
+        ("get docs 7 8", "expected the end of the statement", "8"),
+        ("create docs f32[3]", "expected a metric", ""),
+        ("create docs f32[3] euclid", "euclid", "euclid"),
+        ("create docs bits[8] l2", "one of ttl", "l2"),
+        ("create docs f32[3] l2 ttl soon", "soon", "soon"),
+        ("patch docs 7", "expected `set", ""),
+        ("count docs; .mode json", "a command is no statement", ".mode json"),
+    ];
+    for (text, message, at) in cases {
+        let (told, span) = refused(text);
+        assert!(told.contains(message), "{text}: {told}");
+        assert_eq!(span, at, "{text}: {told}");
+    }
+}
+
+#[test]
+fn spans_count_from_the_beginning_of_the_script() {
+    let (_, at) = refused("count docs; -- a comment; with é\n  find docs near @7\n where lang = limit 3");
+    assert_eq!(at, "limit");
+    let text = "count docs;\n -- é\n count d2";
+    let read = parse(text, &Params::new()).unwrap();
+    let Statement::Count { collection, .. } = &read[1].0 else { panic!() };
+    assert_eq!((&text[collection.span.clone()], &text[read[1].1.clone()]), ("d2", "count d2"));
+}
+
+#[test]
+fn deep_nesting_is_refused_and_not_followed() {
+    let filter = "(".repeat(10_000) + "a = 1" + &")".repeat(10_000);
+    let error = parse(&format!("count docs where {filter}"), &Params::new()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Filter, "{error}");
+    let payload = "[".repeat(10_000) + &"]".repeat(10_000);
+    for text in [format!("put docs 1 payload {payload}"), format!("find docs near {payload}")] {
+        assert_eq!(parse(&text, &Params::new()).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+}

@@ -1,0 +1,278 @@
+//! The table of verbs: what the parser takes, what help says, what a shell completes.
+
+use super::reader::{Clause, Reader};
+use super::tree::Statement;
+use super::{collections, files, reads, records};
+use crate::error::Result;
+
+/// A verb: the first word of a statement.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Verb {
+    /// Its word.
+    pub name: &'static str,
+    /// How a statement of it is written, without its clauses.
+    pub head: &'static str,
+    /// What may follow, in any order.
+    pub clauses: &'static [Clause],
+    /// What it does, in a line.
+    pub summary: &'static str,
+    /// What else is to be known; may be empty.
+    pub details: &'static str,
+    /// Statements to learn from.
+    pub examples: &'static [&'static str],
+    pub(super) read: fn(&mut Reader<'_>) -> Result<Statement>,
+}
+
+impl Verb {
+    /// How a statement of it is written, in one line.
+    pub fn usage(&self) -> String {
+        let clauses = self.clauses.iter().map(|clause| match clause.argument {
+            "" => format!(" [{}]", clause.keyword),
+            argument => format!(" [{} {argument}]", clause.keyword),
+        });
+        std::iter::once(self.head.to_owned()).chain(clauses).collect()
+    }
+
+    /// The verb of this name, in either case.
+    pub fn named(name: &str) -> Option<&'static Verb> {
+        VERBS.iter().find(|verb| verb.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Verbs of other versions, so that using one is answered with more than "unknown".
+pub(super) const PLANNED: &[&str] =
+    &["backup", "cache", "drift", "index", "log", "model", "models", "recall", "reembed", "reindex", "restore", "tune"];
+
+const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
+    Clause { keyword, argument, summary }
+}
+
+const WHERE: Clause = clause("where", "FILTER", "only records that match: year >= 2020 and lang in ['en', 'de']");
+const SELECT: Clause =
+    clause("select", "FIELDS", "what is shown: fields such as lang, size.net; @key alone; * for all");
+const LIMIT: Clause = clause("limit", "N", "at most so many");
+
+const KEYS: &str = "A KEY is a number, a text, or bytes as 0x00ff. Quotes make anything a text: '7'.";
+const VECTORS: &str = "A VECTOR is [0.1, -2, ...], that of a record as @7 or @'sku-1', a row of a file as \
+    file('q.npy')[3] counted from 0, hexadecimal digits for bits as 0xff00, or a parameter as $q.";
+const FIND: &str = "A record that is named as the vector is left out of the answer. Lower distances are closer, whatever \
+    the metric.";
+
+const QUERY: &[Clause] = &[
+    WHERE,
+    clause("limit", "N", "how many; 10 unless told"),
+    clause("within", "DISTANCE", "only what is no further away"),
+    SELECT,
+    clause("after", "CURSOR", "go on where an earlier answer ended"),
+    clause("model", "NAME", "the model that made the vector; refused unless it is the collection's"),
+    clause("exact", "", "compare with every vector; every answer of this version is exact"),
+];
+
+/// Every verb, in the order of their names.
+pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "collections",
+        head: "collections",
+        clauses: &[],
+        summary: "List the collections of the store",
+        details: "",
+        examples: &["collections"],
+        read: collections::collections,
+    },
+    Verb {
+        name: "compact",
+        head: "compact [COLLECTION]",
+        clauses: &[],
+        summary: "Merge the files of a collection, or of all, and free what was deleted",
+        details: "Needs the size of the collection free on the disk while it works.",
+        examples: &["compact docs"],
+        read: collections::compact,
+    },
+    Verb {
+        name: "count",
+        head: "count COLLECTION",
+        clauses: &[WHERE],
+        summary: "Count records",
+        details: "",
+        examples: &["count docs", "count docs where year >= 2020"],
+        read: reads::count,
+    },
+    Verb {
+        name: "create",
+        head: "create COLLECTION VECTORS",
+        clauses: &[
+            clause("ttl", "TIME", "how long a record lives, such as 90d"),
+            clause("model", "NAME", "the model that the vectors come from, such as 'minilm-l6@1'"),
+            clause("index", "SPEC", "how near vectors are found; flat unless told"),
+            clause("ephemeral", "", "keep records out of the log: a crash takes what came after the last flush"),
+        ],
+        summary: "Create a collection, and the store if there is none",
+        details: "VECTORS is f32[384] and a metric (l2, cosine, dot or l1), bits[64], or payload only.",
+        examples: &[
+            "create docs f32[384] cosine model 'minilm-l6@1' ttl 90d",
+            "create hashes bits[64]",
+            "create notes payload only",
+        ],
+        read: collections::create,
+    },
+    Verb {
+        name: "delete",
+        head: "delete COLLECTION [KEY, ... | where FILTER]",
+        clauses: &[],
+        summary: "Delete records: those of these keys, those that match, or all",
+        details: KEYS,
+        examples: &["delete docs 7, 'sku-1'", "delete docs where @time < now() - '90d'"],
+        read: records::delete,
+    },
+    Verb {
+        name: "drop",
+        head: "drop COLLECTION",
+        clauses: &[],
+        summary: "Drop a collection with all its records",
+        details: "",
+        examples: &["drop docs"],
+        read: collections::drop,
+    },
+    Verb {
+        name: "explain",
+        head: "explain find COLLECTION near VECTOR",
+        clauses: QUERY,
+        summary: "Run a search and tell how it was answered and what that cost",
+        details: "",
+        examples: &["explain find docs near @7 where year >= 2020 limit 10"],
+        read: reads::explain,
+    },
+    Verb {
+        name: "export",
+        head: "export COLLECTION to FILE",
+        clauses: &[
+            WHERE,
+            clause("format", "NAME", "jsonl, csv, npy, fvecs, bvecs or fbin, where the file's name does not tell"),
+            clause("replace", "", "write over a file of that name"),
+        ],
+        summary: "Write a collection to a file",
+        details: "jsonl and csv keep everything. Beside the other formats a .jsonl file is written with keys and payloads.",
+        examples: &["export docs to 'docs.jsonl'", "export docs to 'english.csv' where lang = 'en'"],
+        read: files::export,
+    },
+    Verb {
+        name: "find",
+        head: "find COLLECTION near VECTOR",
+        clauses: QUERY,
+        summary: "Find the records nearest to a vector",
+        details: FIND,
+        examples: &[
+            "find docs near @7 where year >= 2020 and lang in ['en'] limit 10 select lang, year",
+            "find docs near file('q.npy')[3] within 0.3",
+        ],
+        read: reads::find,
+    },
+    Verb {
+        name: "flush",
+        head: "flush",
+        clauses: &[],
+        summary: "Bring all rows from memory into files",
+        details: "",
+        examples: &["flush"],
+        read: collections::flush,
+    },
+    Verb {
+        name: "get",
+        head: "get COLLECTION KEY",
+        clauses: &[],
+        summary: "Print a record",
+        details: KEYS,
+        examples: &["get docs 7", "get docs 'sku-1'"],
+        read: records::get,
+    },
+    Verb {
+        name: "import",
+        head: "import FILE into COLLECTION",
+        clauses: &[
+            clause("create", "[METRIC]", "make the collection, and the store; the file tells the dimension"),
+            clause("format", "NAME", "npy, fvecs, bvecs, ivecs, fbin, idx, jsonl or csv, where the name does not tell"),
+            clause("keys", "from N | FIELD | file FILE", "where the keys are; else the file's own, or its rows from 0"),
+            clause("vector", "FIELD", "the field of the vector, or columns as v0..v767"),
+            clause("labels", "FILE [as FIELD]", "a label for each row, in the field label unless told"),
+            clause("payload", "FILE", "a payload for each row, from jsonl, csv or npy"),
+            clause("skip", "N", "leave out so many rows at the beginning"),
+            LIMIT,
+        ],
+        summary: "Import records from a file, which may be compressed by gzip",
+        details: "All records appear at once, when the import ends; one that fails leaves nothing. One that was cut off \
+            goes on where it was when the same statement is run again. The FILE '-' is the standard input.",
+        examples: &[
+            "import 'sift.fvecs' into sift create l2",
+            "import 'train-images-idx3-ubyte.gz' into mnist create l2 labels 'train-labels-idx1-ubyte.gz'",
+            "import 'docs.csv' into docs keys id vector v0..v767",
+        ],
+        read: files::import,
+    },
+    Verb {
+        name: "patch",
+        head: "patch COLLECTION [KEY]",
+        clauses: &[
+            clause("set", "FIELD = VALUE, ...", "change these fields of the payload; null removes one"),
+            clause("vector", "VECTOR", "replace the vector"),
+            clause("where", "FILTER", "all records that match, instead of one"),
+        ],
+        summary: "Change parts of records",
+        details: "Instead of set, changes may be given as JSON, as RFC 7396 merges it: {\"lang\": \"en\", \"draft\": null}.",
+        examples: &["patch docs 7 set lang = 'en', size.net = 3", "patch docs set draft = null where year < 2000"],
+        read: records::patch,
+    },
+    Verb {
+        name: "put",
+        head: "put COLLECTION KEY [VECTOR] [PAYLOAD]",
+        clauses: &[
+            clause("payload", "JSON", "the payload, where it is not an object"),
+            clause("ttl", "TIME", "how long from now the record lives, such as 1h"),
+            clause("if", "absent", "fail if there is a record of that key"),
+        ],
+        summary: "Put a record: insert it, or replace the one of that key",
+        details: "`put COLLECTION -` puts records from the standard input, all or none, written one a line as scan prints \
+            them under --format jsonl.",
+        examples: &["put docs 7 [0.1, 0.9, 0] {\"lang\": \"en\"}", "put notes 'a note' {\"text\": \"hello\"} ttl 1h"],
+        read: records::put,
+    },
+    Verb {
+        name: "scan",
+        head: "scan COLLECTION",
+        clauses: &[
+            WHERE,
+            clause("prefix", "KEY", "only keys that begin so"),
+            clause("from", "KEY", "from this key on"),
+            clause("to", "KEY", "up to this key, without it"),
+            clause("after", "KEY", "go on where an earlier scan ended"),
+            clause("reverse", "", "from the highest key to the lowest"),
+            LIMIT,
+            SELECT,
+        ],
+        summary: "Print records in key order",
+        details: "Tables show a page unless a limit is given; the other formats print all.",
+        examples: &["scan docs where lang = 'de' limit 100", "scan docs prefix 'sku-' reverse"],
+        read: reads::scan,
+    },
+    Verb {
+        name: "stats",
+        head: "stats [COLLECTION]",
+        clauses: &[],
+        summary: "Print sizes, counts and positions",
+        details: "",
+        examples: &["stats", "stats docs"],
+        read: collections::stats,
+    },
+    Verb {
+        name: "verify",
+        head: "verify [quick | full]",
+        clauses: &[],
+        summary: "Check the store: its structure, or every byte and every record by its key",
+        details: "full unless told. Damage has exit code 4.",
+        examples: &["verify", "verify quick"],
+        read: collections::verify,
+    },
+];
+
+/// What help says of keys and vectors.
+pub const NOTATION: [&str; 2] = [KEYS, VECTORS];
