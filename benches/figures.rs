@@ -183,7 +183,7 @@ fn open_and_ask(path: &Path) -> Outcome {
     let first = start.elapsed().as_secs_f64();
     let anonymous = anonymous_bytes()?;
     let start = Instant::now();
-    assert_eq!(items.query().nearest(&query).run()?.stats.distances, MILLION);
+    assert_eq!(items.query().nearest(&query).run()?.stats.code_distances, MILLION);
     let second = start.elapsed().as_secs_f64();
     db.close()?;
     println!("{open} {first} {second} {anonymous}");

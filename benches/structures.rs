@@ -101,7 +101,7 @@ fn exact_search(c: &mut Criterion) {
             |query| {
                 let hits = items.query().nearest(query).k(10).run().expect("a good query");
                 // A speed is worth nothing without its answer.
-                assert_eq!((hits.len(), hits.stats.distances), (10, ROWS));
+                assert_eq!((hits.len(), hits.stats.code_distances), (10, ROWS));
             },
             BatchSize::SmallInput,
         );

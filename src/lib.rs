@@ -100,6 +100,7 @@ mod index;
 mod key;
 mod payload;
 mod pool;
+mod quantization;
 mod random;
 mod rows;
 mod schema;

@@ -27,6 +27,11 @@ impl Pool {
         Ok(Pool(Some(pool)))
     }
 
+    /// Threads that work at the same time.
+    pub(crate) fn threads(&self) -> usize {
+        self.0.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+    }
+
     /// `work(0), work(1), … work(count - 1)` in that order, or the first error in that order.
     pub(crate) fn map<T: Send>(&self, count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Result<Vec<T>> {
         match &self.0 {

@@ -64,8 +64,12 @@ pub struct QueryStats {
     pub segments: u64,
     /// Rows looked at.
     pub visited: u64,
-    /// Distances computed.
+    /// Distances computed of whole vectors.
     pub distances: u64,
+    /// Vectors that were compared by their codes: most of them are ruled out by that alone.
+    pub code_distances: u64,
+    /// Bytes of vectors and codes read.
+    pub bytes: u64,
     /// Time from call to answer.
     #[serde(rename = "elapsed_us", serialize_with = "as_micros")]
     pub elapsed: Duration,

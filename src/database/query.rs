@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::collection::hits::{Completeness, Hit, Hits, Select};
-use crate::collection::query::{Neighbour, nearest};
+use crate::collection::query::{Nearest, Neighbour, Wanted, nearest_many};
 use crate::database::reader::Reader;
 use crate::error::{Error, Result};
 use crate::index::MAX_K;
@@ -87,7 +87,9 @@ impl Query {
             view.schema.check_model_is(model).map_err(|error| error.at(place.clone()))?;
         }
         view.schema.check_vector(Some(vector.view())).map_err(|error| error.at(place))?;
-        let (neighbours, mut stats) = nearest(view, vector.view(), self.k, reader.moment, &reader.engine().pool)?;
+        let wanted = Wanted::nearest(self.k);
+        let found = nearest_many(view, &[vector.view()], &wanted, reader.moment, &reader.engine().pool)?;
+        let Nearest { neighbours, mut stats, .. } = found.into_iter().next().unwrap_or_default();
         let hits = neighbours.into_iter().map(|found| hit(&reader, found, self.select)).collect::<Result<_>>()?;
         stats.elapsed = start.elapsed();
         Ok(Hits { hits, completeness: Completeness::Complete, stats })

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
 use crate::error::Result;
 use crate::ids::{CollectionId, FileId, Lsn, RowId};
+use crate::index::{self, IndexSpec, Query, Scope, Vectors};
 use crate::key::Key;
 use crate::payload::{self, BlobId, Value};
 use crate::pool::Pool;
@@ -16,7 +17,7 @@ use crate::schema::Schema;
 use crate::segment::columns::SegmentMeta;
 use crate::segment::mutable::{Mutable, NewRow};
 use crate::segment::seal::{Part, write_segment};
-use crate::segment::sealed::{Opener, Sealed};
+use crate::segment::sealed::{Opener, Sealed, SealedVectors};
 use crate::segment::{Moment, RowSource};
 use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
 use crate::storage::manifest::SegmentEntry;
@@ -29,6 +30,8 @@ use crate::vector::metric::Metric;
 const MAX_ROWS: u32 = 200;
 /// Sections of a segment have lower numbers.
 const SECTIONS: u16 = 64;
+/// The fewest numbers that get codes.
+const DIMENSION: usize = 32;
 const FILE: FileId = FileId(4);
 
 /// Reads `data` as the sections of a segment: a block that is the header's fields, then pairs of a u16 and a block,
@@ -58,10 +61,25 @@ fn read_everything(segment: &Sealed) {
     let _ = segment.find(&Key::from("nobody").encode(), moment);
     let _ = segment.count(moment);
     let _ = file.blobs();
-    if let Ok(Some(rows)) = file.vectors(&Pool::inline()) {
-        assert_eq!(rows.len(), file.rows() as usize, "there is a vector for each row");
+    if let Some(vectors) = file.vectors() {
+        search(segment, &vectors, moment);
     }
     assert!(file.verify(&Pool::inline()).is_ok(), "the checksums are right");
+}
+
+/// Searches rows that may hold anything, by codes that may belong to others: whatever is found, nothing breaks.
+fn search(segment: &Sealed, vectors: &SealedVectors<'_>, moment: Moment) {
+    if let Ok(rows) = vectors.all(&Pool::inline()) {
+        assert_eq!(rows.len(), segment.file().rows() as usize, "there is a vector for each row");
+    }
+    let Ok(live) = segment.live_at(moment) else { return };
+    let scope = Scope { live: &live, order: &|a: RowId, b: RowId| a < b, stop: &|| false };
+    let vector = [1.0; DIMENSION];
+    let query =
+        Query { vector: VectorRef::F32(&vector), metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None };
+    for queries in [&[query][..], &[query; 7]] {
+        let _ = index::create(&IndexSpec::Flat).search_many(vectors, queries, &scope, &Pool::inline());
+    }
 }
 
 /// Sections, by their numbers.
@@ -92,7 +110,7 @@ fn opener() -> Opener {
 }
 
 fn schema() -> Schema {
-    Schema::vector(2, Metric::Cosine)
+    Schema::vector(DIMENSION, Metric::Cosine)
 }
 
 pub(super) fn seeds() -> Vec<Seed> {
@@ -107,7 +125,8 @@ fn seed(name: &'static str, rows: u32) -> Option<Seed> {
             0 => Value::Blob(BlobId([number as u8; 32])),
             _ => Value::object([("number", Value::from(number))]),
         };
-        let vector = [1.0, number as f32];
+        let mut vector = [1.0; DIMENSION];
+        vector[1] = number as f32;
         let row = NewRow {
             key: &Key::from(u64::from(number * 7919 % 101)).encode(),
             created: Timestamp(1),

@@ -12,10 +12,11 @@ use std::fmt;
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::pool::Pool;
-use crate::vector::VectorRef;
-use crate::vector::matrix::Rows;
+use crate::quantization::int8::Codes;
+use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
-use crate::vector::top_k::Ties;
+use crate::vector::top_k::Order;
+use crate::vector::{VectorRef, inverse_norm};
 
 pub use spec::IndexSpec;
 
@@ -24,17 +25,40 @@ pub const MAX_K: usize = 100_000;
 
 /// An index over the rows of one segment.
 pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
-    /// The nearest live rows. `rows` are those the index was built over, in the same order, and fit `query`.
+    /// The nearest live rows. `vectors` are those the index was built over, in the same order, and fit `query`.
     ///
     /// What is found does not depend on how many threads `pool` has.
-    fn search(
+    fn search(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>, pool: &Pool) -> Result<Found>;
+
+    /// What [`VectorIndex::search`] finds for each of `queries`, which have one metric; many cost less than one by one.
+    fn search_many(
         &self,
-        rows: &Rows<'_>,
-        query: &Query<'_>,
-        live: &dyn Live,
-        ties: &dyn Ties,
+        vectors: &dyn Vectors,
+        queries: &[Query<'_>],
+        scope: &Scope<'_>,
         pool: &Pool,
-    ) -> Result<Found>;
+    ) -> Result<Vec<Found>>;
+}
+
+/// The vectors of one segment, read as far as a search needs them.
+pub(crate) trait Vectors: Sync {
+    /// How many rows there are.
+    fn len(&self) -> usize;
+
+    /// What kind of rows they are.
+    fn shape(&self) -> Shape;
+
+    /// All rows. The first call may read every one of them, to check it.
+    fn all(&self, pool: &Pool) -> Result<Rows<'_>>;
+
+    /// One row, which is there; others stay unread.
+    fn row(&self, row: RowId) -> Result<VectorRef<'_>>;
+
+    /// One over the length of a row, under cosine.
+    fn inverse_norm(&self, row: RowId) -> Result<f32>;
+
+    /// Codes of all rows, where there are any.
+    fn codes(&self, pool: &Pool) -> Result<Option<Codes<'_>>>;
 }
 
 /// What is looked for.
@@ -47,25 +71,100 @@ pub(crate) struct Query<'a> {
     /// Nothing further away than this is wanted: a radius, or the k-th distance that other segments gave.
     /// What is exactly as far is wanted still, since it may win by its key.
     pub(crate) bound: f32,
+    /// Nothing nearer than this is wanted: where the page before ended. Of what is exactly as far, [`Order::passed`]
+    /// says which rows that page had.
+    pub(crate) floor: Option<f32>,
 }
+
+impl Query<'_> {
+    /// Whether a row at this distance is not on an earlier page.
+    #[inline(always)]
+    pub(crate) fn reaches(&self, distance: f32, row: RowId, order: &dyn Order) -> bool {
+        self.floor.is_none_or(|floor| distance > floor || (distance == floor && !order.passed(row)))
+    }
+}
+
+/// What a search runs under.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) live: &'a dyn Live,
+    pub(crate) order: &'a dyn Order,
+    pub(crate) stop: &'a Stop,
+}
+
+/// Whether to stop before the end: a deadline has passed, or the caller has cancelled. Asked every few hundred
+/// microseconds, from any thread.
+pub(crate) type Stop = dyn Fn() -> bool + Sync;
 
 /// What was found, and what it took.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Found {
     /// Distances and rows, the nearest first, ties as the caller's order has them.
     pub(crate) hits: Vec<(f32, RowId)>,
-    /// Distances computed.
+    /// Distances computed of whole rows.
     pub(crate) distances: u64,
+    /// Rows that were compared by their codes.
+    pub(crate) code_distances: u64,
     /// Rows looked at, those that were not alive included.
     pub(crate) visited: u64,
+    /// Bytes of rows and codes that were read for it.
+    pub(crate) bytes: u64,
+    /// It was stopped: rows may be missing.
+    pub(crate) cut: bool,
 }
 
 /// Which rows may be found: not deleted, not newer than the snapshot, let through by the filter.
 pub(crate) trait Live: Sync {
-    fn is_live(&self, row: RowId) -> bool;
+    /// Rows 64 × `number` to 64 × `number` + 63, the first the lowest bit. Bits of rows that are not there mean nothing.
+    fn word(&self, number: usize) -> u64;
+}
 
-    /// Whether every row is known to be alive, so that asking for each can be left out.
-    fn all(&self) -> bool;
+/// The bits of a word of [`Live`] that are of rows below `rows`.
+#[inline(always)]
+fn live_word(live: &dyn Live, number: usize, rows: usize) -> u64 {
+    let here = rows.saturating_sub(number * 64);
+    let word = live.word(number);
+    if here < 64 { word & ((1 << here) - 1) } else { word }
+}
+
+/// The rows of a word.
+#[inline(always)]
+fn rows_of(number: usize, mut word: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (word != 0).then(|| word.trailing_zeros() as usize)?;
+        word &= word - 1;
+        Some(number * 64 + bit)
+    })
+}
+
+/// Rows in memory, without codes.
+impl Vectors for Rows<'_> {
+    fn len(&self) -> usize {
+        Rows::len(self)
+    }
+
+    fn shape(&self) -> Shape {
+        Rows::shape(self)
+    }
+
+    fn all(&self, _: &Pool) -> Result<Rows<'_>> {
+        Ok(*self)
+    }
+
+    fn row(&self, row: RowId) -> Result<VectorRef<'_>> {
+        Ok(Rows::row(self, row))
+    }
+
+    fn inverse_norm(&self, row: RowId) -> Result<f32> {
+        Ok(match self {
+            Rows::F32 { inverse_norms: Some(norms), .. } => norms[row.index()],
+            _ => Rows::row(self, row).as_f32().map_or(1.0, inverse_norm),
+        })
+    }
+
+    fn codes(&self, _: &Pool) -> Result<Option<Codes<'_>>> {
+        Ok(None)
+    }
 }
 
 /// The index that `spec` asks for, without rows in it yet.

@@ -34,6 +34,10 @@ pub(crate) mod section {
     pub(crate) const PAYLOAD_BYTES: SectionId = SectionId(11);
     /// 36 bytes each: u32 row, 32 bytes SHA-256; the blobs that rows name. Absent when none does.
     pub(crate) const BLOBS: SectionId = SectionId(12);
+    /// i8 × stride × rows: the vectors in fewer bits; absent where they get none.
+    pub(crate) const CODES: SectionId = SectionId(13);
+    /// f32 × rows, three times: scales, lengths and errors of the codes.
+    pub(crate) const CODE_FACTORS: SectionId = SectionId(14);
     /// In a deletions file: one bit a row.
     pub(crate) const DELETED: SectionId = SectionId(1);
     /// In a blob file: the content.

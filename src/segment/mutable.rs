@@ -408,12 +408,10 @@ pub(crate) struct LiveInBlock<'a> {
 }
 
 impl Live for LiveInBlock<'_> {
-    fn is_live(&self, row: RowId) -> bool {
-        self.block.is_live(row, self.moment)
-    }
-
-    fn all(&self) -> bool {
-        false
+    fn word(&self, number: usize) -> u64 {
+        let rows = number * 64..self.block.len().min(number * 64 + 64);
+        let live = |row: usize| u64::from(self.block.is_live(RowId(row as u32), self.moment)) << (row % 64);
+        rows.fold(0, |word, row| word | live(row))
     }
 }
 

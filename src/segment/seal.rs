@@ -7,6 +7,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId, StoreId};
 use crate::payload;
+use crate::quantization::int8::{self, Factors};
 use crate::rows::RowSet;
 use crate::schema::Schema;
 use crate::segment::bloom::BloomBuilder;
@@ -45,6 +46,7 @@ pub(crate) fn write_segment(
     rows.write_keys(&mut writer)?;
     let meta = rows.write_metas(&mut writer, schema)?;
     rows.write_vectors(&mut writer, schema)?;
+    rows.write_codes(&mut writer, schema)?;
     rows.write_payloads(&mut writer)?;
     Ok(Written { file: writer.finish(&meta.encode())?, rows: rows.count })
 }
@@ -148,6 +150,31 @@ impl<'a> Rows<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The vectors once more, as codes, for those kinds of vectors that have them.
+    fn write_codes(&self, writer: &mut Writer, schema: &Schema) -> Result<()> {
+        let kind = schema.metric().zip(schema.dimension());
+        let Some((metric, dimension)) = kind else { return Ok(()) };
+        let Some(stride) = int8::stride(metric, dimension) else { return Ok(()) };
+        let mut values = vec![0f32; dimension];
+        let mut codes = vec![0i8; stride];
+        let mut factors = Vec::with_capacity(self.count as usize);
+        writer.section(section::CODES)?;
+        for (source, row) in self.iter() {
+            for (value, bytes) in values.iter_mut().zip(source.vector_bytes(row)?.as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+            let inverse_norm = if metric == Metric::Cosine { source.inverse_norm(row)? } else { 1.0 };
+            factors.push(int8::encode(metric, &values, inverse_norm, &mut codes));
+            writer.write(bytemuck::cast_slice(&codes))?;
+        }
+        writer.section(section::CODE_FACTORS)?;
+        let columns: [fn(&Factors) -> f32; 3] = [|row| row.scale, |row| row.length, |row| row.error];
+        columns.into_iter().try_for_each(|column| {
+            let column: Vec<u8> = factors.iter().flat_map(|row| column(row).to_le_bytes()).collect();
+            writer.write(&column)
+        })
     }
 
     fn write_payloads(&self, writer: &mut Writer) -> Result<()> {

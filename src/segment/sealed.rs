@@ -7,8 +7,9 @@ use crate::bytes::Reader;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId, StoreId};
-use crate::index::Live;
+use crate::index::{Live, Vectors};
 use crate::pool::Pool;
+use crate::quantization::int8::{self, Codes, FACTOR_BYTES};
 use crate::rows::RowSet;
 use crate::schema::{Schema, VectorKind};
 use crate::segment::columns::{self, SegmentMeta, section};
@@ -19,7 +20,8 @@ use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, FileRef, Section};
 use crate::storage::stored_file::StoredFile;
-use crate::vector::matrix::Rows;
+use crate::vector::VectorRef;
+use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 
 /// How files are opened: the same for every file of a store.
@@ -46,6 +48,8 @@ pub(crate) struct SealedFile {
     expires: Option<Section>,
     vectors: Option<Section>,
     inverse_norms: Option<Section>,
+    /// Codes of the vectors and what stands beside them.
+    codes: Option<(Section, Section)>,
     payload_offsets: Section,
     payload_bytes: Section,
     stored: StoredFile,
@@ -86,6 +90,9 @@ impl SealedFile {
             let section = container.section(id)?;
             check_length(&section, rows + 1, 8, &name).map(|()| section)
         };
+        let stride = schema.metric().and_then(|metric| int8::stride(metric, schema.dimension()?));
+        let codes = stride.map(|stride| optional(section::CODES, stride)).transpose()?.flatten();
+        let factors = stride.map(|_| optional(section::CODE_FACTORS, FACTOR_BYTES)).transpose()?.flatten();
         let cosine = schema.metric() == Some(Metric::Cosine);
         Ok(SealedFile {
             reference,
@@ -100,6 +107,7 @@ impl SealedFile {
             expires: optional(section::EXPIRES, 8)?,
             vectors: (kind.bytes() > 0).then(|| fixed(section::VECTORS, kind.bytes())).transpose()?,
             inverse_norms: cosine.then(|| fixed(section::INVERSE_NORMS, 4)).transpose()?,
+            codes: codes.zip(factors),
             payload_offsets: offsets(section::PAYLOAD_OFFSETS)?,
             payload_bytes: container.section(section::PAYLOAD_BYTES)?,
             stored: StoredFile::new(&opener.fs, name),
@@ -176,19 +184,14 @@ impl SealedFile {
         self.expires.as_ref().map(|section| section.values()).transpose()
     }
 
-    /// The vectors, as an index searches them; `None` without vectors. The first call reads them all once to check
-    /// them, in parallel.
-    pub(crate) fn vectors(&self, pool: &Pool) -> Result<Option<Rows<'_>>> {
-        let Some(vectors) = &self.vectors else { return Ok(None) };
-        vectors.verify(pool)?;
-        Ok(match self.kind {
-            VectorKind::None => None,
-            VectorKind::Bits { bytes } => Some(Rows::Bits { bytes: vectors.all()?, stride: bytes }),
-            VectorKind::F32 { dimension } => {
-                let inverse_norms = self.inverse_norms.as_ref().map(|section| section.values()).transpose()?;
-                Some(Rows::F32 { values: vectors.values()?, dimension, inverse_norms })
-            }
-        })
+    /// The vectors, as an index searches them; `None` without vectors.
+    pub(crate) fn vectors(&self) -> Option<SealedVectors<'_>> {
+        let shape = match self.kind {
+            VectorKind::None => return None,
+            VectorKind::Bits { bytes } => Shape::Bits(bytes),
+            VectorKind::F32 { dimension } => Shape::F32(dimension),
+        };
+        Some(SealedVectors { file: self, section: self.vectors.as_ref()?, shape })
     }
 
     /// The blobs that rows name.
@@ -225,6 +228,57 @@ fn check_length(section: &Section, rows: usize, width: usize, name: &str) -> Res
         return Ok(());
     }
     Err(Error::corrupt(format!("a section of {} bytes does not hold {rows} rows", section.len()), name))
+}
+
+/// The vectors of a sealed segment. What is read is checked: all of it, or the chunks that are touched.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SealedVectors<'a> {
+    file: &'a SealedFile,
+    section: &'a Section,
+    shape: Shape,
+}
+
+impl Vectors for SealedVectors<'_> {
+    fn len(&self) -> usize {
+        self.file.meta.rows as usize
+    }
+
+    fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    fn all(&self, pool: &Pool) -> Result<Rows<'_>> {
+        self.section.verify(pool)?;
+        Ok(match self.shape {
+            Shape::Bits(stride) => Rows::Bits { bytes: self.section.all()?, stride },
+            Shape::F32(dimension) => {
+                let inverse_norms = self.file.inverse_norms.as_ref().map(|section| section.values()).transpose()?;
+                Rows::F32 { values: self.section.values()?, dimension, inverse_norms }
+            }
+        })
+    }
+
+    fn row(&self, row: RowId) -> Result<VectorRef<'_>> {
+        let bytes = self.file.vector_bytes(row)?;
+        match self.shape {
+            Shape::Bits(_) => Ok(VectorRef::Bits(bytes)),
+            Shape::F32(_) => bytemuck::try_cast_slice(bytes)
+                .map(VectorRef::F32)
+                .map_err(|error| Error::internal(format!("a row is not where numbers can be: {error}"))),
+        }
+    }
+
+    fn inverse_norm(&self, row: RowId) -> Result<f32> {
+        RowSource::inverse_norm(self.file, row)
+    }
+
+    fn codes(&self, pool: &Pool) -> Result<Option<Codes<'_>>> {
+        let Some((codes, factors)) = &self.file.codes else { return Ok(None) };
+        codes.verify(pool)?;
+        let stride = codes.len() / self.len().max(1);
+        let codes = Codes::new(codes.values()?, stride, factors.values()?);
+        codes.map(Some).ok_or_else(|| self.file.damaged("the codes do not fit their factors"))
+    }
 }
 
 impl RowSource for SealedFile {
@@ -375,13 +429,18 @@ pub(crate) struct LiveInSealed<'a> {
     now: i64,
 }
 
-impl Live for LiveInSealed<'_> {
-    fn is_live(&self, row: RowId) -> bool {
+impl LiveInSealed<'_> {
+    pub(crate) fn is_live(&self, row: RowId) -> bool {
         !self.deleted.contains(row) && self.expiries.is_none_or(|expiries| expiries[row.index()] > self.now)
     }
+}
 
-    fn all(&self) -> bool {
-        self.deleted.count() == 0 && self.expiries.is_none()
+impl Live for LiveInSealed<'_> {
+    fn word(&self, number: usize) -> u64 {
+        let present = !self.deleted.word(number);
+        let expiries = self.expiries.and_then(|expiries| expiries.get(number * 64..));
+        let expired = expiries.into_iter().flat_map(|rows| rows.iter().take(64).enumerate());
+        expired.filter(|row| *row.1 <= self.now).fold(present, |word, (bit, _)| word & !(1 << bit))
     }
 }
 
@@ -394,7 +453,6 @@ mod tests {
     use crate::segment::seal::{Part, write_deletions, write_segment};
     use crate::storage::fs::MemoryFs;
     use crate::storage::sections::FileRef;
-    use crate::vector::VectorRef;
 
     const STORE: StoreId = StoreId([9; 16]);
 

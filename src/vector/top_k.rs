@@ -4,17 +4,26 @@ use std::cmp::Ordering;
 
 use crate::ids::RowId;
 
-/// Which of two rows at the same distance comes first: the one with the lower key.
+/// The order of rows at the same distance, which is that of their keys, and where in it a page begins.
 ///
 /// Asked only for rows that tie. The answers must form a total order; where keys cannot be read, fall back to the order
 /// of the rows for all of them alike.
-pub(crate) trait Ties: Sync {
+pub(crate) trait Order: Sync {
+    /// Whether `a` comes first.
     fn before(&self, a: RowId, b: RowId) -> bool;
+
+    /// Whether a row at exactly the distance where a page begins was on an earlier page, and so is left out.
+    fn passed(&self, row: RowId) -> bool;
 }
 
-impl<F: Fn(RowId, RowId) -> bool + Sync> Ties for F {
+/// An order of rows without pages.
+impl<F: Fn(RowId, RowId) -> bool + Sync> Order for F {
     fn before(&self, a: RowId, b: RowId) -> bool {
         self(a, b)
+    }
+
+    fn passed(&self, _: RowId) -> bool {
+        false
     }
 }
 
@@ -44,27 +53,26 @@ impl TopK {
     }
 
     /// What is further away than this need not be offered. What is exactly as far may still win by its key.
-    #[cfg(test)]
     pub(crate) fn bound(&self) -> f32 {
         self.bound
     }
 
     /// Takes a row into account. A distance that is not a number is never among the nearest.
     #[inline(always)]
-    pub(crate) fn offer(&mut self, distance: f32, row: RowId, ties: &dyn Ties) {
+    pub(crate) fn offer(&mut self, distance: f32, row: RowId, order: &dyn Order) {
         if distance <= self.bound {
-            self.keep(distance, row, ties);
+            self.keep(distance, row, order);
         }
     }
 
     /// The nearest first.
-    pub(crate) fn into_sorted(mut self, ties: &dyn Ties) -> Vec<(f32, RowId)> {
-        self.kept.sort_unstable_by(|a, b| order(a, b, ties));
+    pub(crate) fn into_sorted(mut self, order: &dyn Order) -> Vec<(f32, RowId)> {
+        self.kept.sort_unstable_by(|a, b| compare(a, b, order));
         self.kept.truncate(self.k);
         self.kept
     }
 
-    fn keep(&mut self, distance: f32, row: RowId, ties: &dyn Ties) {
+    fn keep(&mut self, distance: f32, row: RowId, order: &dyn Order) {
         if self.k == 0 {
             return;
         }
@@ -73,19 +81,19 @@ impl TopK {
             let furthest = self.kept.iter().map(|kept| kept.0).max_by(f32::total_cmp);
             self.bound = furthest.unwrap_or(self.bound);
         } else if self.kept.len() >= self.k + self.k.max(MIN_SPARE) {
-            let (_, last, _) = self.kept.select_nth_unstable_by(self.k - 1, |a, b| order(a, b, ties));
+            let (_, last, _) = self.kept.select_nth_unstable_by(self.k - 1, |a, b| compare(a, b, order));
             self.bound = last.0;
             self.kept.truncate(self.k);
         }
     }
 }
 
-/// By distance, then as `ties` says, then by row, so that even equal keys in a damaged segment have an order.
-fn order(a: &(f32, RowId), b: &(f32, RowId), ties: &dyn Ties) -> Ordering {
+/// By distance, then as `order` says, then by row, so that even equal keys in a damaged segment have an order.
+fn compare(a: &(f32, RowId), b: &(f32, RowId), order: &dyn Order) -> Ordering {
     a.0.total_cmp(&b.0).then_with(|| match () {
         () if a.1 == b.1 => Ordering::Equal,
-        () if ties.before(a.1, b.1) => Ordering::Less,
-        () if ties.before(b.1, a.1) => Ordering::Greater,
+        () if order.before(a.1, b.1) => Ordering::Less,
+        () if order.before(b.1, a.1) => Ordering::Greater,
         () => a.1.cmp(&b.1),
     })
 }

@@ -116,6 +116,37 @@ fn a_segment_is_what_the_page_says() {
     assert_eq!(sections[&12], [&[0, 0, 0, 0], digest].concat());
 }
 
+#[test]
+fn codes_are_what_the_page_says() {
+    for metric in [Metric::L2, Metric::Dot, Metric::L1, Metric::Cosine] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(dir.path());
+        let items = db.create_collection("items", Schema::vector(33, metric)).unwrap();
+        let rows: Vec<Vec<f32>> = (1..4).map(|row| (0..33).map(|at| (at * row % 17) as f32 - 5.5).collect()).collect();
+        items.put_all(rows.iter().enumerate().map(|(key, row)| Record::new(key as u64).vector(&row[..]))).unwrap();
+        db.flush().unwrap();
+        drop(db);
+        let (_, sections) = container(&only(dir.path(), "seg-").1, b'S', 1);
+        let factors = f32s(&sections[&14]);
+        assert_eq!((sections[&13].len(), factors.len()), (3 * 48, 9));
+        for (number, row) in rows.iter().enumerate() {
+            let codes: Vec<f64> =
+                sections[&13][number * 48..][..48].iter().map(|code| f64::from(*code as i8)).collect();
+            let [scale, length, error] = [0, 3, 6].map(|column| f64::from(factors[column + number]));
+            let inverse_norm = if metric == Metric::Cosine { f32s(&sections[&9])[number].into() } else { 1.0 };
+            let norm = |values: &mut dyn Iterator<Item = f64>| match metric {
+                Metric::L1 => values.map(f64::abs).sum::<f64>(),
+                _ => values.map(|value| value * value).sum::<f64>().sqrt(),
+            };
+            assert_eq!(codes[33..], [0.0; 15]);
+            assert!((length / norm(&mut codes.iter().map(|code| code * scale)) - 1.0).abs() < 1e-6);
+            let mut missed = row.iter().zip(&codes).map(|(x, code)| f64::from(*x) * inverse_norm - code * scale);
+            let truth = norm(&mut missed) * (1.0 + 2f64.powi(-19));
+            assert!(error >= truth && error <= truth * 1.00001 && error < length * 0.01, "{metric} {error} {truth}");
+        }
+    }
+}
+
 /// The filter of fewer than 52 keys: one block.
 fn bloom(keys: &[&[u8]]) -> Vec<u8> {
     let mut words = [0u32; 16];

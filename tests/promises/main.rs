@@ -13,6 +13,7 @@ mod crash;
 mod damage;
 mod documents;
 mod ephemeral;
+mod exact;
 mod expiry;
 mod format;
 mod fuzz_corpus;
