@@ -62,7 +62,7 @@ pub enum ErrorKind {
     Version,
     /// The operating system refused.
     Io,
-    /// The caller cancelled, or its deadline passed. Not used by this version of the library.
+    /// The caller cancelled, or its deadline passed.
     Cancelled,
     /// The handle was closed before this call.
     Closed,

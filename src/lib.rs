@@ -4,7 +4,7 @@
 //! async runtime; a store is used from any number of threads of one process.
 //!
 //! **It is not** SQL, a server or a cluster. One process opens a store for writing, or many for reading, not both at
-//! once. This version searches exactly, by comparing with every vector: approximate indexes and filters over payloads
+//! once. This version searches exactly, by comparing with every vector that a filter lets through; approximate indexes
 //! are not in it yet. Nothing on disk is encrypted.
 //!
 //! ```
@@ -25,6 +25,9 @@
 //!     for hit in &items.query().nearest([0.0, 1.0, 0.0]).k(10).run()? {
 //!         println!("{} is {:.4} away", hit.key, hit.distance);
 //!     }
+//!     // Only those that pass a filter.
+//!     let cheap = items.query().nearest([0.0, 1.0, 0.0]).filter("price < 10 AND lang = 'de'")?.run()?;
+//!     assert_eq!(cheap.keys().collect::<Vec<_>>(), [&"sku-2".into()]);
 //!     db.close()?;
 //!
 //!     // Open it again: everything is there.
@@ -41,7 +44,8 @@
 //! vectors are compared. A [`Collection`] holds each [`Record`] under its key and answers a [`Query`]. An [`Error`]
 //! says what went wrong, where, and how to mend it; its [`ErrorKind`] is cut by what the caller can do.
 //!
-//! Beside these: [`Batch`] for changes that happen together, [`Snapshot`] for reading the store as it was, [`Scan`] for
+//! Beside these: [`Filter`] and [`field`] to say which records are meant, [`Explain`] to see what a query did,
+//! [`CancelToken`] to stop one, [`Batch`] for changes that happen together, [`Snapshot`] for reading the store as it was, [`Scan`] for
 //! records in key order, [`Import`] for many records at once, [`Database::put_blob`] for what is too large for a
 //! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, and [`fs`] for stores that live
 //! elsewhere than in a directory.
@@ -121,11 +125,15 @@ pub use schema::Schema;
 pub use vector::metric::Metric;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use collection::hits::{Completeness, Hit, Hits, QueryStats, Select};
+pub use collection::cursor::Cursor;
+pub use collection::explain::{Explain, SegmentExplain};
+pub use collection::hits::{Completeness, Hit, Hits, QueryStats};
 pub use collection::record::Patch;
+pub use collection::select::Select;
 pub use database::background::Work;
 pub use database::batch::Batch;
 pub use database::blob::BlobReader;
+pub use database::cancel::CancelToken;
 pub use database::handle::CollectionInfo;
 pub use database::import::Import;
 pub use database::options::{Create, Durability, Maintenance};

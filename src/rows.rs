@@ -62,42 +62,47 @@ impl RowSet {
     }
 
     /// Every row of a segment of `rows` rows.
-    #[allow(dead_code, reason = "filters come next")]
+    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn full(rows: u32) -> RowSet {
         RowSet::empty(rows).complement()
     }
 
+    /// The rows of a segment of `rows` rows whose bits are set in the words that `word` gives, numbered as
+    /// [`RowSet::word`] numbers them. Bits past the end mean nothing.
+    pub(crate) fn from_words(rows: u32, word: impl Fn(usize) -> u64) -> RowSet {
+        let mut words: Vec<u64> = (0..words_for(rows)).map(word).collect();
+        let spare = words.len() * 64 - rows as usize;
+        if let Some(last) = words.last_mut() {
+            *last &= u64::MAX >> spare;
+        }
+        let count = words.iter().map(|word| word.count_ones()).sum();
+        RowSet { words, rows, count }
+    }
+
     /// 64 rows, the first of them `64 * number`, as bits: row 0 the lowest. Rows past the end are in no set.
-    #[allow(dead_code, reason = "filters come next")]
     pub(crate) fn word(&self, number: usize) -> u64 {
         self.words.get(number).copied().unwrap_or(0)
     }
 
     /// The rows of the segment that are not in the set.
-    #[allow(dead_code, reason = "filters come next")]
+    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn complement(&self) -> RowSet {
-        let mut words: Vec<u64> = self.words.iter().map(|word| !word).collect();
-        let spare = words.len() * 64 - self.rows as usize;
-        if let Some(last) = words.last_mut() {
-            *last &= u64::MAX >> spare;
-        }
-        RowSet { words, rows: self.rows, count: self.rows - self.count }
+        RowSet::from_words(self.rows, |number| !self.word(number))
     }
 
     /// Keeps the rows that are in `other` too. Both are of one segment.
-    #[allow(dead_code, reason = "filters come next")]
+    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn intersect(&mut self, other: &RowSet) {
         self.combine(other, |a, b| a & b);
     }
 
     /// Adds the rows of `other`. Both are of one segment.
-    #[allow(dead_code, reason = "filters come next")]
+    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn unite(&mut self, other: &RowSet) {
         self.combine(other, |a, b| a | b);
     }
 
     /// The rows, ascending.
-    #[allow(dead_code, reason = "filters come next")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = RowId> + '_ {
         self.words.iter().enumerate().flat_map(|(number, word)| {
             let mut left = *word;
@@ -109,6 +114,7 @@ impl RowSet {
         })
     }
 
+    #[allow(dead_code, reason = "field indexes come next")]
     fn combine(&mut self, other: &RowSet, join: impl Fn(u64, u64) -> u64) {
         assert_eq!(self.rows, other.rows, "two sets of one segment");
         for (word, other) in self.words.iter_mut().zip(&other.words) {

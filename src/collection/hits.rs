@@ -1,9 +1,11 @@
 //! What a query returns: the hits, whether they are all there is, and what finding them cost.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::collection::cursor::Cursor;
 use crate::collection::record::Record;
 use crate::key::Key;
 use crate::vector::metric::Metric;
@@ -16,7 +18,7 @@ pub struct Hit {
     pub key: Key,
     /// How far it is from the query: lower is closer, in the units of the collection's [`Metric`].
     pub distance: f32,
-    /// The record itself, when the query asked for it with [`Select::Record`].
+    /// The record itself, or parts of it, when the query asked for them with [`Select`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
     #[serde(skip)]
@@ -31,29 +33,27 @@ impl Hit {
     }
 }
 
-/// What of a record a hit carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Select {
-    /// The key and the distance.
-    #[default]
-    Key,
-    /// The whole record.
-    Record,
-}
-
-/// Whether an answer could have been longer. In this version, which has neither filters nor budgets, every answer is
-/// `Complete`.
+/// Whether an answer could have been longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Completeness {
-    /// The k nearest, or every record when there are fewer than k.
+    /// The k nearest, or all there are when there are fewer than k, within the radius if one was given.
     Complete,
     /// A filter let fewer than k records through, and all of those are here.
     FilterExhausted,
-    /// A deadline or budget ended the search early; nearer records may be missing.
+    /// A deadline ended the search early; nearer records may be missing.
     BudgetHit,
+}
+
+impl fmt::Display for Completeness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Completeness::Complete => "complete",
+            Completeness::FilterExhausted => "all that the filter lets through",
+            Completeness::BudgetHit => "cut off by the deadline",
+        })
+    }
 }
 
 /// What a query did. Counts are exact.
@@ -68,6 +68,8 @@ pub struct QueryStats {
     pub distances: u64,
     /// Vectors that were compared by their codes: most of them are ruled out by that alone.
     pub code_distances: u64,
+    /// Rows that a filter was asked about one by one, by reading their payloads.
+    pub evaluated: u64,
     /// Bytes of vectors and codes read.
     pub bytes: u64,
     /// Time from call to answer.
@@ -75,7 +77,7 @@ pub struct QueryStats {
     pub elapsed: Duration,
 }
 
-fn as_micros<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn as_micros<S: serde::Serializer>(elapsed: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(elapsed.as_micros() as u64)
 }
 
@@ -89,6 +91,13 @@ pub struct Hits {
     pub completeness: Completeness,
     /// What finding them cost.
     pub stats: QueryStats,
+    /// Where to go on with [`Query::after`](crate::Query::after); `None` when there is nothing more.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub next: Option<Cursor>,
+}
+
+fn as_text<S: serde::Serializer>(cursor: &Option<Cursor>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&cursor.as_ref().map(ToString::to_string).unwrap_or_default())
 }
 
 impl Hits {

@@ -1,5 +1,8 @@
 //! A collection: segments under one name, and what is asked of them. Holds no log and no thread.
 
+pub(crate) mod cursor;
+pub(crate) mod explain;
+pub(crate) mod filtered;
 pub(crate) mod hits;
 pub(crate) mod merge;
 pub(crate) mod operation;
@@ -7,4 +10,5 @@ pub(crate) mod query;
 pub(crate) mod record;
 pub(crate) mod scan;
 pub(crate) mod seal;
+pub(crate) mod select;
 pub(crate) mod view;

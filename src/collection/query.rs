@@ -1,16 +1,22 @@
 //! The k nearest records over all segments of a collection.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use crate::collection::explain::{MEMORY, SegmentExplain};
+use crate::collection::filtered::{in_block, in_sealed};
 use crate::collection::hits::QueryStats;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
+use crate::filter::Bound;
 use crate::ids::RowId;
-use crate::index::{self, Found, Query, Scope, Stop, VectorIndex};
+use crate::index::{self, Found, Live, Query, Scope, Stop, VectorIndex};
 use crate::pool::Pool;
+use crate::rows::RowSet;
 use crate::segment::mutable::{Block, LiveInBlock, Mutable};
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
+use crate::storage::names;
 use crate::vector::VectorRef;
 use crate::vector::metric::Metric;
 use crate::vector::top_k::Order;
@@ -31,15 +37,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) within: f32,
     /// Only those that come after this distance and stored key, in the order of the answer.
     pub(crate) after: Option<(f32, &'a [u8])>,
+    /// Only those that pass.
+    pub(crate) filter: Option<&'a Bound>,
     /// Whether to stop before the end.
-    pub(crate) stop: &'a Stop,
-}
-
-impl Wanted<'_> {
-    /// The `k` nearest.
-    pub(crate) fn nearest(k: usize) -> Wanted<'static> {
-        Wanted { k, within: f32::INFINITY, after: None, stop: &|| false }
-    }
+    pub(crate) stop: &'a Stop<'a>,
+    /// Whether to tell what was done in each segment.
+    pub(crate) explain: bool,
 }
 
 /// The answer for one vector.
@@ -52,6 +55,14 @@ pub(crate) struct Nearest {
     pub(crate) cut: bool,
 }
 
+/// The answers for several vectors.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    pub(crate) of_each: Vec<Nearest>,
+    /// What was done in each segment for all of them, when that was asked for.
+    pub(crate) segments: Vec<SegmentExplain>,
+}
+
 /// For each of `vectors` the wanted records that are live at `moment`. The vectors have been checked against the schema.
 ///
 /// Many vectors at once cost less than one after the other, and their answers are the same.
@@ -61,7 +72,7 @@ pub(crate) fn nearest_many(
     wanted: &Wanted<'_>,
     moment: Moment,
     pool: &Pool,
-) -> Result<Vec<Nearest>> {
+) -> Result<Answers> {
     let metric = view.schema.metric().ok_or_else(|| {
         Error::invalid("this collection has no vectors to search").at(format!("collection {}", view.name))
     })?;
@@ -75,7 +86,7 @@ pub(crate) fn nearest_many(
     for segment in view.in_memory() {
         search.mutable(segment)?;
     }
-    Ok(search.answers)
+    Ok(Answers { of_each: search.answers, segments: search.segments })
 }
 
 /// A search in progress: the best so far bounds what later segments need to return.
@@ -83,6 +94,7 @@ struct Search<'a> {
     index: Box<dyn VectorIndex>,
     queries: Vec<Query<'a>>,
     answers: Vec<Nearest>,
+    segments: Vec<SegmentExplain>,
     wanted: &'a Wanted<'a>,
     moment: Moment,
     pool: &'a Pool,
@@ -101,17 +113,37 @@ impl<'a> Search<'a> {
         let query =
             |vector: &VectorRef<'a>| Query { vector: *vector, metric, k: wanted.k, bound: wanted.within, floor };
         let queries: Vec<Query<'a>> = vectors.iter().map(query).collect();
-        Search { index, answers: vec![Nearest::default(); queries.len()], queries, wanted, moment, pool }
+        let answers = vec![Nearest::default(); queries.len()];
+        Search { index, answers, segments: Vec::new(), queries, wanted, moment, pool }
     }
 
     fn sealed(&mut self, segment: &Sealed) -> Result<()> {
-        let Some(vectors) = segment.file().vectors() else { return Ok(()) };
-        let live = segment.live_at(self.moment)?;
-        let order = self.key_order(&**segment.file());
-        let scope = Scope { live: &live, order: &order, stop: self.wanted.stop };
-        let found = self.index.search_many(&vectors, &self.queries, &scope, self.pool)?;
-        self.count_segment();
-        self.take(found, |row| segment.file().key(row).map(<[u8]>::to_vec))?;
+        let start = Instant::now();
+        let file = segment.file();
+        let Some(vectors) = file.vectors() else { return Ok(()) };
+        let matches =
+            self.wanted.filter.map(|filter| in_sealed(segment, filter, self.moment, self.pool)).transpose()?;
+        let found = {
+            let unfiltered = segment.live_at(self.moment)?;
+            let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
+            let order = self.key_order(&**file);
+            let scope = Scope { live, order: &order, stop: self.wanted.stop };
+            self.index.search_many(&vectors, &self.queries, &scope, self.pool)?
+        };
+        let evaluated = matches.as_ref().map_or(0, |matches| matches.evaluated);
+        self.count_segment(evaluated);
+        if self.wanted.explain {
+            let mut report = report(&found, names::segment(file.id()), u64::from(file.rows()), start);
+            report.evaluated = evaluated;
+            report.candidates = match &matches {
+                Some(matches) => u64::from(matches.rows.count()),
+                None => segment.count(self.moment)?,
+            };
+            (report.by_index, report.by_payload) =
+                matches.map(|matches| (matches.by_index, matches.by_payload)).unwrap_or_default();
+            self.segments.push(report);
+        }
+        self.take(found, |row| file.key(row).map(<[u8]>::to_vec))?;
         self.settle();
         Ok(())
     }
@@ -120,20 +152,20 @@ impl<'a> Search<'a> {
         if segment.rows() == 0 {
             return Ok(());
         }
-        self.count_segment();
+        let start = Instant::now();
         let blocks = segment.full_blocks();
-        let found = self.pool.map(blocks.len(), |number| self.block(&blocks[number]))?;
-        for (block, found) in blocks.iter().zip(found) {
-            self.take(found, |row| block.key(row).map(<[u8]>::to_vec))?;
+        let mut searched = self.pool.map(blocks.len(), |number| self.block(&blocks[number]))?;
+        searched.extend(segment.rest(blocks.len(), |block| self.block(block))?);
+        let evaluated = searched.iter().map(|block| block.evaluated).sum();
+        self.count_segment(evaluated);
+        if self.wanted.explain {
+            let found: Vec<Found> = searched.iter().flat_map(|block| &block.found).cloned().collect();
+            let mut report = report(&found, MEMORY.into(), u64::from(segment.rows()), start);
+            report.evaluated = evaluated;
+            report.candidates = searched.iter().map(|block| block.candidates).sum();
+            self.segments.push(report);
         }
-        let rest = segment.rest(blocks.len(), |block| {
-            let found = self.block(block)?;
-            let hits = found.iter().flat_map(|found| &found.hits);
-            let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec));
-            let keys = keys.collect::<Result<Vec<_>>>()?;
-            Ok((found, keys))
-        })?;
-        for (found, keys) in rest {
+        for Searched { found, keys, .. } in searched {
             let mut keys = keys.into_iter();
             self.take(found, |_| keys.next().ok_or_else(|| Error::internal("a hit without a key")))?;
         }
@@ -141,12 +173,26 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn block(&self, block: &Block) -> Result<Vec<Found>> {
-        let Some(rows) = block.vectors() else { return Ok(Vec::new()) };
-        let live = LiveInBlock { block, moment: self.moment };
+    fn block(&self, block: &Block) -> Result<Searched> {
+        let Some(rows) = block.vectors() else { return Ok(Searched::default()) };
+        let all = LiveInBlock { block, moment: self.moment };
+        let passing = self.wanted.filter.map(|filter| in_block(block, filter, self.moment)).transpose()?;
+        let live: &dyn Live = passing.as_ref().map_or(&all, |rows| rows);
         let order = self.key_order(block);
-        let scope = Scope { live: &live, order: &order, stop: self.wanted.stop };
-        self.index.search_many(&rows, &self.queries, &scope, &Pool::inline())
+        let scope = Scope { live, order: &order, stop: self.wanted.stop };
+        let found = self.index.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
+        let hits = found.iter().flat_map(|found| &found.hits);
+        let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
+        let (candidates, evaluated) = match &passing {
+            Some(rows) => {
+                (u64::from(rows.count()), RowSet::from_words(block.len() as u32, |word| all.word(word)).count())
+            }
+            None if self.wanted.explain => {
+                (RowSet::from_words(block.len() as u32, |word| all.word(word)).count().into(), 0)
+            }
+            None => (0, 0),
+        };
+        Ok(Searched { found, keys, candidates, evaluated: evaluated.into() })
     }
 
     fn key_order<'b>(&self, source: &'b dyn RowSource) -> KeyOrder<'b>
@@ -156,8 +202,11 @@ impl<'a> Search<'a> {
         KeyOrder { source, after: self.wanted.after.map(|(_, key)| key) }
     }
 
-    fn count_segment(&mut self) {
-        self.answers.iter_mut().for_each(|answer| answer.stats.segments += 1);
+    fn count_segment(&mut self, evaluated: u64) {
+        for answer in &mut self.answers {
+            answer.stats.segments += 1;
+            answer.stats.evaluated += evaluated;
+        }
     }
 
     /// Adds what one segment or block found for each query.
@@ -187,6 +236,33 @@ impl<'a> Search<'a> {
                 query.bound = last.distance;
             }
         }
+    }
+}
+
+/// What searching one block of a mutable segment gave.
+#[derive(Default)]
+struct Searched {
+    found: Vec<Found>,
+    /// The keys of all hits, query by query.
+    keys: Vec<Vec<u8>>,
+    /// Rows that were live and passed.
+    candidates: u64,
+    /// Rows that the filter was asked about.
+    evaluated: u64,
+}
+
+/// What searching a segment took, for all queries together.
+fn report(found: &[Found], name: String, rows: u64, start: Instant) -> SegmentExplain {
+    let sum = |of: fn(&Found) -> u64| found.iter().map(of).sum();
+    SegmentExplain {
+        name,
+        rows,
+        visited: sum(|found| found.visited),
+        distances: sum(|found| found.distances),
+        code_distances: sum(|found| found.code_distances),
+        bytes: sum(|found| found.bytes),
+        elapsed: start.elapsed(),
+        ..SegmentExplain::default()
     }
 }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
+use crate::error::Result;
 use crate::ids::Lsn;
 use crate::key::Key;
-use crate::payload::Value;
+use crate::payload::{self, Value};
 use crate::vector::Vector;
 
 /// One record of a collection: a key, a vector where the collection has them, a payload, and when it was written.
@@ -93,6 +94,13 @@ pub struct Patch {
 }
 
 impl Patch {
+    /// The most it adds to a stored record.
+    pub(crate) fn bytes(&self) -> Result<usize> {
+        let payload = self.payload.as_ref().map(payload::encode).transpose()?;
+        let vector = self.vector.as_ref().map_or(0, |vector| vector.view().as_bytes().len());
+        Ok(payload.map_or(0, |payload| payload.len()) + vector)
+    }
+
     /// A patch that changes nothing yet.
     pub fn new() -> Patch {
         Patch::default()

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::collection::filtered::facts;
 use crate::collection::record::Record;
 use crate::collection::view::CollectionView;
 use crate::error::Result;
+use crate::filter::Bound as Filter;
 use crate::ids::RowId;
 use crate::segment::mutable::Mutable;
 use crate::segment::sealed::Sealed;
@@ -29,11 +31,17 @@ pub(crate) struct Walk {
     view: Arc<CollectionView>,
     moment: Moment,
     sources: Vec<Source>,
+    filter: Option<Filter>,
     reverse: bool,
 }
 
 impl Walk {
-    pub(crate) fn new(view: Arc<CollectionView>, moment: Moment, range: &KeyRange) -> Result<Walk> {
+    pub(crate) fn new(
+        view: Arc<CollectionView>,
+        moment: Moment,
+        range: &KeyRange,
+        filter: Option<Filter>,
+    ) -> Result<Walk> {
         let mut sources = Vec::new();
         for segment in view.in_memory() {
             sources.push(Source::Memory(MemoryKeys::new(Arc::clone(segment), range)));
@@ -41,26 +49,33 @@ impl Walk {
         for segment in &view.sealed {
             sources.push(Source::Sealed(SealedKeys::new(Arc::clone(segment), range)?));
         }
-        Ok(Walk { view, moment, sources, reverse: range.reverse })
+        Ok(Walk { view, moment, sources, filter, reverse: range.reverse })
     }
 
-    /// The next live record.
-    pub(crate) fn next(&mut self) -> Result<Option<Record>> {
+    /// The next live record that passes; `go_on` is asked before each record that is looked at.
+    pub(crate) fn next(&mut self, go_on: impl Fn() -> Result<()>) -> Result<Option<Record>> {
         while let Some(key) = self.nearest_key()? {
-            let mut found = None;
-            for source in &mut self.sources {
-                if source.peek()?.is_some_and(|next| next == &*key) {
-                    if found.is_none() {
-                        found = source.read(&self.view, &key, self.moment)?;
-                    }
-                    source.advance();
-                }
-            }
-            if found.is_some() {
-                return Ok(found);
+            go_on()?;
+            if let Some(record) = self.take(&key)? {
+                return Ok(Some(record));
             }
         }
         Ok(None)
+    }
+
+    /// The live record under `key`, if there is one and it passes; moves on behind it.
+    fn take(&mut self, key: &[u8]) -> Result<Option<Record>> {
+        let wanted = Wanted { view: &self.view, filter: self.filter.as_ref(), moment: self.moment };
+        let mut live = None;
+        for source in &mut self.sources {
+            if source.peek()?.is_some_and(|next| next == key) {
+                if live.is_none() {
+                    live = source.read(key, &wanted)?;
+                }
+                source.advance();
+            }
+        }
+        Ok(live.flatten())
     }
 
     /// The key that comes next in any source, live or not.
@@ -74,6 +89,24 @@ impl Walk {
             }
         }
         Ok(nearest)
+    }
+}
+
+/// What a walk is after.
+struct Wanted<'a> {
+    view: &'a CollectionView,
+    filter: Option<&'a Filter>,
+    moment: Moment,
+}
+
+impl Wanted<'_> {
+    /// The record of a live row, if it passes.
+    fn record(&self, source: &dyn RowSource, row: RowId) -> Result<Option<Record>> {
+        let passes = match self.filter {
+            Some(filter) => filter.matches(&facts(source, row)?)?,
+            None => true,
+        };
+        passes.then(|| self.view.record(source, row)).transpose()
     }
 }
 
@@ -98,14 +131,14 @@ impl Source {
         }
     }
 
-    /// The record of this source under `key`, which [`Source::peek`] returned, if it is live.
-    fn read(&self, view: &CollectionView, key: &[u8], moment: Moment) -> Result<Option<Record>> {
+    /// Of the row under `key`, which [`Source::peek`] returned, if it is live: the record, if it passes.
+    fn read(&self, key: &[u8], wanted: &Wanted<'_>) -> Result<Option<Option<Record>>> {
         match self {
-            Source::Memory(keys) => keys.segment.find(key, moment, |block, row| view.record(block, row)),
+            Source::Memory(keys) => keys.segment.find(key, wanted.moment, |block, row| wanted.record(block, row)),
             Source::Sealed(keys) => {
                 let row = keys.row()?;
-                let live = keys.segment.is_live(row, moment)?;
-                live.then(|| view.record(&**keys.segment.file(), row)).transpose()
+                let live = keys.segment.is_live(row, wanted.moment)?;
+                live.then(|| wanted.record(&**keys.segment.file(), row)).transpose()
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::collection::filtered::Passing;
 use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
 use crate::database::draft::Draft;
@@ -13,9 +14,14 @@ use crate::database::request::Commit;
 use crate::database::scan::Scan;
 use crate::database::store::Store;
 use crate::error::{Error, Result};
+use crate::filter::{Filter, IntoFilter};
 use crate::ids::CollectionId;
 use crate::key::Key;
 use crate::schema::Schema;
+
+/// How many records one batch of a change by filter takes at most, and how much of them.
+const CHANGED_ROWS: usize = 100_000;
+const CHANGED_BYTES: usize = 16 << 20;
 
 /// A collection of an open store: records in key order, under one schema.
 ///
@@ -126,6 +132,61 @@ impl Collection {
     /// expire.
     pub fn count(&self) -> Result<u64> {
         self.reader()?.count()
+    }
+
+    /// How many records pass the filter. A field index answers what it can; for the rest payloads are read.
+    pub fn count_where(&self, filter: impl IntoFilter) -> Result<u64> {
+        self.reader()?.count_where(&filter.into_filter()?)
+    }
+
+    /// Deletes the records that pass the filter at the moment of this call; tells how many.
+    ///
+    /// One that is changed by somebody else meanwhile stays as it then is. Many records are deleted in several batches
+    /// of some 100,000, each of them whole or not at all.
+    pub fn delete_where(&self, filter: impl IntoFilter) -> Result<u64> {
+        self.change_where(&filter.into_filter()?, 0, |draft, view, found| draft.delete_found(view, found))
+    }
+
+    /// Changes parts of the records that pass the filter at the moment of this call; tells how many.
+    ///
+    /// One that is changed by somebody else meanwhile stays as it then is. Many records are changed in several batches
+    /// of some 16 MiB, each of them whole or not at all.
+    pub fn patch_where(&self, filter: impl IntoFilter, patch: Patch) -> Result<u64> {
+        if let Some(vector) = &patch.vector {
+            let checked = self.view()?.schema.check_vector(Some(vector.view()));
+            checked.map_err(|error| error.at(format!("collection {}", self.name)))?;
+        }
+        let adds = patch.bytes()?;
+        self.change_where(&filter.into_filter()?, adds, |draft, view, found| {
+            draft.patch_found(view, found, patch.clone());
+        })
+    }
+
+    /// Changes what passes, in batches; each change `adds` at most so many bytes to a record.
+    fn change_where(
+        &self,
+        filter: &Filter,
+        adds: usize,
+        change: impl Fn(&mut Draft, &CollectionView, Passing),
+    ) -> Result<u64> {
+        let reader = self.reader()?;
+        self.engine().check_writable()?;
+        let mut found = reader.passing(filter)?.into_iter().peekable();
+        let mut changed = 0;
+        while found.peek().is_some() {
+            let mut draft = Draft::new(self.engine());
+            let (mut rows, mut bytes) = (0, 0);
+            while let Some(next) = found.next_if(|next| rows == 0 || bytes + next.bytes + adds <= CHANGED_BYTES) {
+                bytes += next.bytes + adds;
+                rows += 1;
+                change(&mut draft, &reader.view, next);
+                if rows == CHANGED_ROWS {
+                    break;
+                }
+            }
+            changed += draft.commit()?.existed;
+        }
+        Ok(changed)
     }
 
     /// Walks the records in key order, forward or backward, all or a range, at the moment of this call.

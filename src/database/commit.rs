@@ -270,7 +270,7 @@ fn logged_part(view: &DatabaseView, bytes: &[u8], collections: &BTreeSet<Collect
 
 /// The effects of a request's steps, in logged form.
 fn resolve_steps(request: &Request, view: &DatabaseView, moment: Moment) -> Result<Vec<u8>> {
-    if !request.has_patches() {
+    if !request.has_open_steps() {
         return Ok(request.bytes.clone());
     }
     let mut resolved = Effects { bytes: Vec::with_capacity(request.bytes.len()), newest: HashMap::new() };
@@ -282,10 +282,20 @@ fn resolve_steps(request: &Request, view: &DatabaseView, moment: Moment) -> Resu
                 let effect = effect.ok_or_else(|| Error::internal("a batch that cannot be read"))?;
                 resolved.push(effect.collection(), effect.key(), bytes)?;
             }
-            Step::Patch { collection, key, patch } => {
+            Step::Patch { collection, key, patch, at } => {
                 let collection = usable(view, *collection)?;
+                if at.is_some() && collection.lsn_of(key, moment)? != *at {
+                    continue;
+                }
                 let effect = patched(collection, key, patch, resolved.newest(collection.id, key), moment)?;
                 resolved.push(collection.id, key, &effect)?;
+            }
+            Step::Delete { collection, key, at } => {
+                if usable(view, *collection)?.lsn_of(key, moment)? == Some(*at) {
+                    let mut effect = Vec::new();
+                    Effect::Delete(*collection, key).encode_into(&mut effect);
+                    resolved.push(*collection, key, &effect)?;
+                }
             }
         }
     }
@@ -411,7 +421,10 @@ mod tests {
         }
 
         let id = notes.view().unwrap().id;
-        let patch = |key: &Key| Step::Patch { collection: id, key: key.encode(), patch: Patch::new().expires(None) };
+        let patch = |key: &Key| {
+            let patch = Patch::new().expires(None);
+            Step::Patch { collection: id, key: key.encode(), patch, at: None }
+        };
         let request = |steps| Request { steps, ..Request::default() };
         let all = request(keys.iter().map(patch).collect());
         let mut requests: Vec<Request> = keys.iter().map(|key| request(vec![patch(key)])).collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::collection::filtered::Passing;
 use crate::collection::operation::Effect;
 use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
@@ -42,8 +43,19 @@ impl Draft {
         if let Some(vector) = &patch.vector {
             view.schema.check_vector(Some(Vector::view(vector)))?;
         }
-        self.request.steps.push(Step::Patch { collection: view.id, key: key.encode(), patch });
+        self.request.steps.push(Step::Patch { collection: view.id, key: key.encode(), patch, at: None });
         Ok(())
+    }
+
+    /// Deletes a record that was found, unless it has changed since.
+    pub(crate) fn delete_found(&mut self, view: &CollectionView, found: Passing) {
+        self.request.steps.push(Step::Delete { collection: view.id, key: found.key, at: found.lsn });
+    }
+
+    /// Patches a record that was found, unless it has changed since.
+    pub(crate) fn patch_found(&mut self, view: &CollectionView, found: Passing, patch: Patch) {
+        let at = Some(found.lsn);
+        self.request.steps.push(Step::Patch { collection: view.id, key: found.key, patch, at });
     }
 
     pub(crate) fn delete(&mut self, view: &CollectionView, key: &Key) -> Result<()> {

@@ -9,6 +9,7 @@ pub(crate) mod background;
 pub(crate) mod batch;
 pub(crate) mod blob;
 mod blob_file;
+pub(crate) mod cancel;
 mod catalog;
 pub(crate) mod collection;
 mod commit;

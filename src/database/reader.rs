@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::collection::filtered::{self, Passing};
 use crate::collection::record::Record;
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::database::store::Store;
 use crate::error::Result;
+use crate::filter::{Bound, Filter};
 use crate::key::Key;
 use crate::segment::Moment;
 
@@ -32,5 +34,28 @@ impl Reader {
     pub(crate) fn count(&self) -> Result<u64> {
         self.engine().check_open()?;
         self.view.count(self.moment)
+    }
+
+    /// How many records pass.
+    pub(crate) fn count_where(&self, filter: &Filter) -> Result<u64> {
+        let filter = self.bind(filter)?;
+        filtered::count(&self.view, &filter, self.moment, &self.engine().pool)
+    }
+
+    /// The records that pass.
+    pub(crate) fn passing(&self, filter: &Filter) -> Result<Vec<Passing>> {
+        let filter = self.bind(filter)?;
+        filtered::passing(&self.view, &filter, self.moment, &self.engine().pool)
+    }
+
+    /// The filter as it is asked here and now.
+    pub(crate) fn bind(&self, filter: &Filter) -> Result<Bound> {
+        self.engine().check_open()?;
+        filter.bind(self.moment.now).map_err(|error| error.at(self.place()))
+    }
+
+    /// Where this reads, for messages.
+    pub(crate) fn place(&self) -> String {
+        format!("collection {}", self.view.name)
     }
 }

@@ -67,17 +67,25 @@ pub(crate) struct Request {
 pub(crate) enum Step {
     /// An effect that stands in the request's bytes.
     Effect(Range<usize>),
-    /// A change that depends on the present record; the committer turns it into an effect.
-    Patch { collection: CollectionId, key: Vec<u8>, patch: Patch },
+    /// A change that depends on the present record; the committer turns it into an effect. With `at`, it is left out
+    /// where the record is not the one written there any more.
+    Patch { collection: CollectionId, key: Vec<u8>, patch: Patch, at: Option<Lsn> },
+    /// A deletion that is left out where the record is not the one written `at` that position any more.
+    Delete { collection: CollectionId, key: Vec<u8>, at: Lsn },
 }
 
 impl Request {
     /// Whether its effects depend on records of the store.
     pub(crate) fn is_conditional(&self) -> bool {
-        !self.preconditions.is_empty() || self.has_patches()
+        !self.preconditions.is_empty() || self.has_open_steps()
     }
 
-    pub(crate) fn has_patches(&self) -> bool {
+    /// Whether some of its effects are known only when it is committed.
+    pub(crate) fn has_open_steps(&self) -> bool {
+        self.steps.iter().any(|step| !matches!(step, Step::Effect(_)))
+    }
+
+    fn has_patches(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Patch { .. }))
     }
 
@@ -85,12 +93,12 @@ impl Request {
     pub(crate) fn keys(&self) -> impl Iterator<Item = u64> {
         let hash = |collection: CollectionId, key: &[u8]| xxh3_64_with_seed(key, u64::from(collection.0));
         let required = self.preconditions.iter().map(move |(collection, key, _)| hash(*collection, key));
-        let patched = self.steps.iter().filter_map(move |step| match step {
-            Step::Patch { collection, key, .. } => Some(hash(*collection, key)),
+        let open = self.steps.iter().filter_map(move |step| match step {
+            Step::Patch { collection, key, .. } | Step::Delete { collection, key, .. } => Some(hash(*collection, key)),
             Step::Effect(_) => None,
         });
         let effects = effects(&self.bytes).flatten().map(move |effect| hash(effect.collection(), effect.key()));
-        required.chain(patched).chain(effects)
+        required.chain(open).chain(effects)
     }
 
     /// Whether it adds no row, so that it may be let through where room is short.

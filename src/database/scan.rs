@@ -4,8 +4,10 @@ use std::ops::{Bound, RangeBounds};
 
 use crate::collection::record::Record;
 use crate::collection::scan::{KeyRange, Walk};
+use crate::database::cancel::CancelToken;
 use crate::database::reader::Reader;
 use crate::error::Result;
+use crate::filter::{Filter, IntoFilter};
 use crate::key::Key;
 
 /// A walk over records in key order, built step by step, then iterated.
@@ -22,6 +24,9 @@ use crate::key::Key;
 /// let b: Vec<_> = notes.scan().prefix("b/").reverse().collect::<driftline::Result<_>>()?;
 /// assert_eq!(b.iter().map(|record| record.key.clone()).collect::<Vec<_>>(), ["b/2".into(), "b/1".into()]);
 ///
+/// let late: Vec<_> = notes.scan().filter("@key >= 'b/'")?.collect::<driftline::Result<_>>()?;
+/// assert_eq!(late.len(), 2);
+///
 /// let page = notes.scan().page(3)?;
 /// assert_eq!(page.records.len(), 3);
 /// let rest = notes.scan().after(page.next.expect("there is more")).page(3)?;
@@ -36,6 +41,8 @@ pub struct Scan {
     range: KeyRange,
     after: Option<Key>,
     left: Option<u64>,
+    filter: Option<Filter>,
+    cancel: CancelToken,
     walk: Option<Walk>,
 }
 
@@ -52,7 +59,15 @@ pub struct Page {
 impl Scan {
     pub(crate) fn new(reader: Result<Reader>) -> Scan {
         let range = KeyRange { from: Bound::Unbounded, to: Bound::Unbounded, reverse: false };
-        Scan { reader: Some(reader), range, after: None, left: None, walk: None }
+        Scan {
+            reader: Some(reader),
+            range,
+            after: None,
+            left: None,
+            filter: None,
+            cancel: CancelToken::new(),
+            walk: None,
+        }
     }
 
     /// Only keys within `range`, such as `10u64.into()..20u64.into()`.
@@ -84,6 +99,23 @@ impl Scan {
     /// Only keys that come after `key` in the direction of the scan: how a page goes on where the last one ended.
     pub fn after(mut self, key: impl Into<Key>) -> Scan {
         self.after = Some(key.into());
+        self
+    }
+
+    /// Only records that pass: text such as `lang = 'en' AND price < 20`, or a [`Filter`]. A second filter is asked
+    /// beside the first. Fails with `Filter` when it cannot be read. Each record of the range is looked at.
+    pub fn filter(mut self, filter: impl IntoFilter) -> Result<Scan> {
+        let filter = filter.into_filter()?;
+        self.filter = Some(match self.filter.take() {
+            Some(earlier) => earlier.and(filter),
+            None => filter,
+        });
+        Ok(self)
+    }
+
+    /// Lets `token` stop the scan, which then ends with an error of kind `Cancelled`.
+    pub fn cancel(mut self, token: &CancelToken) -> Scan {
+        self.cancel = token.clone();
         self
     }
 
@@ -119,7 +151,8 @@ impl Scan {
                 range.from = tighter(range.from, key, |bound, key| bound > key);
             }
         }
-        Walk::new(reader.view, reader.moment, &range)
+        let filter = self.filter.as_ref().map(|filter| reader.bind(filter)).transpose()?;
+        Walk::new(reader.view, reader.moment, &range, filter)
     }
 
     fn advance(&mut self) -> Result<Option<Record>> {
@@ -130,7 +163,7 @@ impl Scan {
             self.walk = Some(self.begin(reader?)?);
         }
         let record = match &mut self.walk {
-            Some(walk) => walk.next()?,
+            Some(walk) => walk.next(|| self.cancel.check())?,
             None => None,
         };
         if let Some(left) = &mut self.left {

@@ -9,6 +9,7 @@ use crate::database::reader::Reader;
 use crate::database::scan::Scan;
 use crate::database::store::Store;
 use crate::error::Result;
+use crate::filter::IntoFilter;
 use crate::ids::Lsn;
 use crate::key::Key;
 use crate::segment::Moment;
@@ -62,6 +63,11 @@ impl SnapshotCollection {
     /// How many records there were.
     pub fn count(&self) -> Result<u64> {
         self.0.count()
+    }
+
+    /// How many records passed the filter.
+    pub fn count_where(&self, filter: impl IntoFilter) -> Result<u64> {
+        self.0.count_where(&filter.into_filter()?)
     }
 
     /// Walks the records in key order.

@@ -93,6 +93,14 @@ impl IntoFilter for &String {
 #[cfg(test)]
 pub(crate) mod tests;
 
+/// The names on the way to a field of the payload, from text such as `size.width`.
+pub(crate) fn path(text: &str) -> Result<Vec<String>> {
+    match parse::subject(text)? {
+        tree::Subject::Field(names) => Ok(names),
+        part => Err(refuse(format!("{part} is no field of the payload")).mend("name a field, such as size.width")),
+    }
+}
+
 /// An error in a filter.
 fn refuse(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::Filter, message)

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::ids::RowId;
 use crate::pool::Pool;
 use crate::quantization::int8::Codes;
+use crate::rows::RowSet;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 use crate::vector::top_k::Order;
@@ -89,12 +90,12 @@ impl Query<'_> {
 pub(crate) struct Scope<'a> {
     pub(crate) live: &'a dyn Live,
     pub(crate) order: &'a dyn Order,
-    pub(crate) stop: &'a Stop,
+    pub(crate) stop: &'a Stop<'a>,
 }
 
 /// Whether to stop before the end: a deadline has passed, or the caller has cancelled. Asked every few hundred
 /// microseconds, from any thread.
-pub(crate) type Stop = dyn Fn() -> bool + Sync;
+pub(crate) type Stop<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// What was found, and what it took.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -117,6 +118,12 @@ pub(crate) struct Found {
 pub(crate) trait Live: Sync {
     /// Rows 64 × `number` to 64 × `number` + 63, the first the lowest bit. Bits of rows that are not there mean nothing.
     fn word(&self, number: usize) -> u64;
+}
+
+impl Live for RowSet {
+    fn word(&self, number: usize) -> u64 {
+        RowSet::word(self, number)
+    }
 }
 
 /// The bits of a word of [`Live`] that are of rows below `rows`.

@@ -218,7 +218,7 @@ impl SealedFile {
         }
     }
 
-    fn damaged(&self, what: &str) -> Error {
+    pub(crate) fn damaged(&self, what: &str) -> Error {
         Error::corrupt(what, self.stored.name())
     }
 }
@@ -383,6 +383,12 @@ impl Sealed {
     pub(crate) fn live_at(&self, moment: Moment) -> Result<LiveInSealed<'_>> {
         let deleted = self.deletions.at(moment.lsn);
         Ok(LiveInSealed { deleted, expiries: self.file.expiries()?, now: moment.now.0 })
+    }
+
+    /// The rows that are live at `moment`, as a set.
+    pub(crate) fn live_rows(&self, moment: Moment) -> Result<RowSet> {
+        let live = self.live_at(moment)?;
+        Ok(RowSet::from_words(self.file.rows(), |number| live.word(number)))
     }
 
     /// Whether merging it would leave rows out: deleted ones that a file says so of, or expired ones.

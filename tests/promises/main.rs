@@ -22,6 +22,7 @@ mod importers;
 mod imports;
 mod kill;
 mod locks;
+mod queries;
 mod refusals;
 mod scans;
 #[cfg(feature = "cli")]
