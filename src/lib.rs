@@ -152,7 +152,7 @@ pub use index::{IndexSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, FieldType, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
-pub use schema::MAX_BITS;
+pub use schema::{FieldIndexing, MAX_BITS};
 pub use serde_json::json;
 pub use vector::{MAX_DIMENSION, Vector, VectorRef, magnitude, normalize};
 

@@ -1,5 +1,6 @@
 //! What the records of a collection look like, fixed when it is created.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::bytes::Reader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter::Fields;
 use crate::index::IndexSpec;
+use crate::payload::FieldType;
 use crate::storage::codec;
 use crate::vector::metric::Metric;
 use crate::vector::{MAX_DIMENSION, VectorRef};
@@ -41,6 +44,32 @@ pub struct Schema {
     ttl: Option<Duration>,
     model: Option<String>,
     ephemeral: bool,
+    fields: Fields,
+    field_indexing: FieldIndexing,
+}
+
+/// Which fields of payloads get an index in each sealed segment, so that a filter need not read every payload.
+///
+/// An index never changes an answer, only how long it takes, and how large files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+#[non_exhaustive]
+pub enum FieldIndexing {
+    /// Fields that the schema declares, and beside them up to 32 of the scalar fields that are found in at least one
+    /// row of a hundred when a segment is written. Texts that are long or nearly all different are left out, because
+    /// their index would be about as large as the payloads.
+    #[default]
+    Auto,
+    /// No field.
+    None,
+}
+
+impl fmt::Display for FieldIndexing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            FieldIndexing::Auto => "auto",
+            FieldIndexing::None => "none",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +146,38 @@ impl Schema {
         Schema { ephemeral: true, ..self }
     }
 
+    /// Declares the type of a payload field, named as in a filter: `lang`, `size.width`. At most 64.
+    ///
+    /// A record in which the field is there, not null, and of another type is refused when it is put, and so is a
+    /// filter that compares the field with another type. Declared fields are always indexed, unless
+    /// [`FieldIndexing::None`] is asked for.
+    #[must_use]
+    pub fn field(mut self, name: impl Into<String>, kind: FieldType) -> Schema {
+        self.fields.declare(name.into(), kind);
+        self
+    }
+
+    /// Which fields get an index; [`FieldIndexing::Auto`] unless said otherwise.
+    #[must_use]
+    pub fn field_indexing(self, field_indexing: FieldIndexing) -> Schema {
+        Schema { field_indexing, ..self }
+    }
+
+    /// The fields it declares, by name.
+    pub fn declared_fields(&self) -> impl Iterator<Item = (&str, FieldType)> {
+        self.fields.iter()
+    }
+
+    /// The fields it declares, for filters and for indexing.
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Whether fields get indexes.
+    pub(crate) fn indexes_fields(&self) -> bool {
+        self.field_indexing == FieldIndexing::Auto
+    }
+
     /// Numbers or bits in a vector; `None` when records have no vector.
     pub fn dimension(&self) -> Option<usize> {
         match self.vectors {
@@ -180,6 +241,7 @@ impl Schema {
     /// Refuses a schema that breaks a rule, naming the value and the rule.
     pub(crate) fn check(&self) -> Result<()> {
         self.vectors.check()?;
+        self.fields.check()?;
         if let Some(ttl) = self.ttl
             && !(1..=i64::MAX as u128).contains(&ttl.as_micros())
         {
@@ -222,6 +284,12 @@ impl Schema {
         if self.ephemeral != wanted.ephemeral {
             let kept = |schema: &Schema| if schema.ephemeral { "ephemeral" } else { "logged" };
             return differs(ErrorKind::Exists, "writes", &kept(self), &kept(wanted));
+        }
+        if self.fields != wanted.fields {
+            return differs(ErrorKind::Exists, "fields", &self.fields, &wanted.fields);
+        }
+        if self.field_indexing != wanted.field_indexing {
+            return differs(ErrorKind::Exists, "field indexing", &self.field_indexing, &wanted.field_indexing);
         }
         Ok(())
     }
@@ -273,6 +341,8 @@ impl Schema {
             ttl_micros: self.ttl.map(|ttl| ttl.as_micros() as u64),
             model: self.model.clone(),
             ephemeral: self.ephemeral,
+            fields: self.fields.iter().map(|(name, kind)| (name.to_owned(), field_code(kind))).collect(),
+            field_indexing: matches!(self.field_indexing, FieldIndexing::Auto).into(),
         })
     }
 
@@ -293,7 +363,15 @@ impl Schema {
     }
 
     fn of(vectors: Vectors) -> Schema {
-        Schema { vectors, index: IndexSpec::default(), ttl: None, model: None, ephemeral: false }
+        Schema {
+            vectors,
+            index: IndexSpec::default(),
+            ttl: None,
+            model: None,
+            ephemeral: false,
+            fields: Fields::default(),
+            field_indexing: FieldIndexing::Auto,
+        }
     }
 }
 
@@ -344,6 +422,32 @@ struct Stored {
     ttl_micros: Option<u64>,
     model: Option<String>,
     ephemeral: bool,
+    fields: Vec<(String, u8)>,
+    field_indexing: u8,
+}
+
+/// The code of a field's type (frozen).
+fn field_code(kind: FieldType) -> u8 {
+    match kind {
+        FieldType::Bool => 1,
+        FieldType::Int => 2,
+        FieldType::Float => 3,
+        FieldType::Text => 4,
+    }
+}
+
+/// Declared fields as they are stored; each name in its one form, and in the order of names.
+fn read_fields(stored: &[(String, u8)]) -> Result<Fields> {
+    let mut fields = Fields::default();
+    for (name, code) in stored {
+        let kind = FieldType::ALL.into_iter().find(|kind| field_code(*kind) == *code);
+        let kind = kind.ok_or_else(|| Error::invalid(format!("there is no type {code} of fields")))?;
+        fields.declare(name.clone(), kind);
+    }
+    if fields.iter().map(|(name, _)| name).eq(stored.iter().map(|(name, _)| name)) {
+        return Ok(fields);
+    }
+    Err(Error::invalid("the declared fields are not in order"))
 }
 
 impl Stored {
@@ -362,7 +466,13 @@ impl Stored {
         }
         let index = IndexSpec::parse(&self.index)?;
         let ttl = self.ttl_micros.map(Duration::from_micros);
-        Ok(Schema { vectors, index, ttl, model: self.model, ephemeral: self.ephemeral })
+        let fields = read_fields(&self.fields)?;
+        let field_indexing = match self.field_indexing {
+            0 => FieldIndexing::None,
+            1 => FieldIndexing::Auto,
+            other => return Err(Error::invalid(format!("there is no field indexing {other}"))),
+        };
+        Ok(Schema { vectors, index, ttl, model: self.model, ephemeral: self.ephemeral, fields, field_indexing })
     }
 }
 
@@ -381,6 +491,12 @@ impl fmt::Display for Schema {
         }
         if self.ephemeral {
             f.write_str(" ephemeral")?;
+        }
+        if !self.fields.is_empty() {
+            write!(f, " fields {}", self.fields)?;
+        }
+        if self.field_indexing != FieldIndexing::Auto {
+            write!(f, " field indexing {}", self.field_indexing)?;
         }
         Ok(())
     }
@@ -422,7 +538,8 @@ impl fmt::Display for Ttl {
     }
 }
 
-/// `vectors` (`f32`, `bits` or `none`), `dimension`, `metric`, `index`, `ttl_us`, `model` and `ephemeral`; what there is not is null.
+/// `vectors` (`f32`, `bits` or `none`), `dimension`, `metric`, `index`, `ttl_us`, `model`, `ephemeral`, `fields` (types by
+/// name) and `field_indexing`; what there is not is null.
 impl Serialize for Schema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let vectors = match self.vectors {
@@ -430,7 +547,7 @@ impl Serialize for Schema {
             Vectors::F32 { .. } => "f32",
             Vectors::Bits { .. } => "bits",
         };
-        let mut fields = serializer.serialize_struct("Schema", 7)?;
+        let mut fields = serializer.serialize_struct("Schema", 9)?;
         fields.serialize_field("vectors", vectors)?;
         fields.serialize_field("dimension", &self.dimension())?;
         fields.serialize_field("metric", &self.metric())?;
@@ -438,6 +555,9 @@ impl Serialize for Schema {
         fields.serialize_field("ttl_us", &self.ttl.map(|ttl| ttl.as_micros() as u64))?;
         fields.serialize_field("model", &self.model)?;
         fields.serialize_field("ephemeral", &self.ephemeral)?;
+        let types: BTreeMap<&str, &str> = self.fields.iter().map(|(name, kind)| (name, kind.name())).collect();
+        fields.serialize_field("fields", &types)?;
+        fields.serialize_field("field_indexing", &self.field_indexing.to_string())?;
         fields.end()
     }
 }
@@ -462,11 +582,17 @@ mod tests {
         ];
         let ttl = prop::option::of((1..=i64::MAX as u64).prop_map(Duration::from_micros));
         let model = prop::option::of("[a-zé'@ 0-9]{1,128}");
-        (vectors, ttl, model, any::<bool>()).prop_map(|(schema, ttl, model, ephemeral)| {
-            let schema = ttl.into_iter().fold(schema, Schema::ttl);
-            let schema = if ephemeral { schema.ephemeral() } else { schema };
-            model.into_iter().fold(schema, Schema::model)
-        })
+        let kind = prop::sample::select(FieldType::ALL.to_vec());
+        let fields = prop::collection::vec(("[a-c]|`[a-c .é]{1,3}`\\.x", kind), 0..4);
+        (vectors, ttl, model, any::<[bool; 2]>(), fields).prop_map(
+            |(schema, ttl, model, [ephemeral, indexed], fields)| {
+                let schema = fields.into_iter().fold(schema, |schema, (name, kind)| schema.field(name, kind));
+                let schema = if indexed { schema } else { schema.field_indexing(FieldIndexing::None) };
+                let schema = ttl.into_iter().fold(schema, Schema::ttl);
+                let schema = if ephemeral { schema.ephemeral() } else { schema };
+                model.into_iter().fold(schema, Schema::model)
+            },
+        )
     }
 
     #[test]
@@ -478,12 +604,19 @@ mod tests {
             (Schema::payload_only().ttl(Duration::from_micros(1_500)), "payload only ttl 1500us"),
             (Schema::vector(3, Metric::L2).model("it's"), "f32[3] l2 index flat model 'it''s'"),
             (Schema::payload_only().ephemeral(), "payload only ephemeral"),
+            (
+                Schema::payload_only().field("year", FieldType::Int).field("`my-field`", FieldType::Text),
+                "payload only fields `my-field` text, year int",
+            ),
+            (Schema::payload_only().field_indexing(FieldIndexing::None), "payload only field indexing none"),
         ];
         for (schema, text) in cases {
             assert_eq!(schema.to_string(), text);
         }
-        let json = r#"{"vectors":"bits","dimension":8,"metric":"hamming","index":"flat","ttl_us":null,"model":null,"ephemeral":true}"#;
-        assert_eq!(serde_json::to_string(&Schema::bits(8).ephemeral()).unwrap(), json);
+        let json = r#"{"vectors":"bits","dimension":8,"metric":"hamming","index":"flat","ttl_us":null,"model":null,"ephemeral":true,
+            "fields":{"lang":"text"},"field_indexing":"auto"}"#;
+        let json: String = json.split_whitespace().collect();
+        assert_eq!(serde_json::to_string(&Schema::bits(8).ephemeral().field("lang", FieldType::Text)).unwrap(), json);
     }
 
     #[test]
@@ -512,6 +645,7 @@ mod tests {
             (Schema::payload_only().model(""), "empty"),
             (Schema::payload_only().model("é".repeat(129)), "129 characters"),
             (Schema::payload_only().model("a\nb"), "'\\n'"),
+            (Schema::payload_only().field("my-field", FieldType::Int), "name of a field"),
         ] {
             let error = schema.check().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid);
@@ -532,6 +666,8 @@ mod tests {
             (full().model("y"), ErrorKind::ModelMismatch, "'x', and model 'y'"),
             (Schema { model: None, ..full() }, ErrorKind::ModelMismatch, "model none"),
             (full().ttl(DAY), ErrorKind::Exists, "90d, and time to live 1d"),
+            (full().field("lang", FieldType::Text), ErrorKind::Exists, "fields none, and fields lang text"),
+            (full().field_indexing(FieldIndexing::None), ErrorKind::Exists, "auto, and field indexing none"),
         ] {
             let error = full().agrees(&wanted).unwrap_err();
             assert_eq!(error.kind(), kind, "{error}");
@@ -577,11 +713,14 @@ mod tests {
             1, 0x00, 0xE0, 0x34, 0x95, 0x64, 0x00, 0x00, 0x00,
             1, 1, 0, 0, 0, 0, 0, 0, 0, b'x',
             1,
+            1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, b'l', b'a', b'n', b'g', 4,
+            0,
         ];
         let schema = Schema::vector(384, Metric::Cosine).model("x").ttl(5 * DAY).ephemeral();
+        let schema = schema.field("lang", FieldType::Text).field_indexing(FieldIndexing::None);
         assert_eq!(schema.encode().unwrap(), golden);
         assert_eq!(Schema::decode(golden, "it").unwrap(), schema);
-        let none = [&[1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0][..], b"flat", &[0, 0, 0]].concat();
+        let none = [&[1, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0][..], b"flat", &[0, 0, 0], &[0; 8], &[1]].concat();
         assert_eq!(Schema::payload_only().encode().unwrap(), none);
     }
 

@@ -133,6 +133,7 @@ impl EncodedRow {
             (None, None) => Timestamp::NEVER,
         };
         let payload = payload::encode(&record.payload).map_err(of_key)?;
+        view.schema.fields().check_payload(&payload).map_err(of_key)?;
         Ok(EncodedRow { key: record.key.encode(), payload, created, expires })
     }
 

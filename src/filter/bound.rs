@@ -54,6 +54,16 @@ impl Filter {
 }
 
 impl Bound {
+    /// Whether it asks for this part of a record.
+    pub(crate) fn asks(&self, subject: &Subject) -> bool {
+        match self {
+            Bound::Constant(_) => false,
+            Bound::And(parts) | Bound::Or(parts) => parts.iter().any(|part| part.asks(subject)),
+            Bound::Not(inner) => inner.asks(subject),
+            Bound::Test(predicate) => predicate.subject == *subject,
+        }
+    }
+
     fn new(node: &Node, now: Timestamp) -> Bound {
         let all = |nodes: &[Node]| nodes.iter().map(|node| Bound::new(node, now)).collect();
         match node {
@@ -120,7 +130,8 @@ impl Literal {
         }
     }
 
-    fn as_scalar(&self) -> Scalar<'_> {
+    /// The value, as it would be found in a payload.
+    pub(crate) fn as_scalar(&self) -> Scalar<'_> {
         match self {
             Literal::Bool(value) => Scalar::Bool(*value),
             Literal::Number(Number::Int(number)) => Scalar::Int(*number),
@@ -135,8 +146,7 @@ impl Literal {
 
     /// Its place before or behind `found` in an order of all values: by kind, then by value.
     fn compare(&self, found: &Scalar<'_>) -> Ordering {
-        let own = self.as_scalar();
-        rank(&own).cmp(&rank(found)).then_with(|| compare(&own, found).unwrap_or(Ordering::Equal))
+        order(&self.as_scalar(), found)
     }
 
     /// How `found` compares with it; `None` for another kind.
@@ -155,8 +165,13 @@ fn compare(a: &Scalar<'_>, b: &Scalar<'_>) -> Option<Ordering> {
     }
 }
 
+/// An order of all values: by kind, then by value.
+pub(crate) fn order(a: &Scalar<'_>, b: &Scalar<'_>) -> Ordering {
+    rank(a).cmp(&rank(b)).then_with(|| compare(a, b).unwrap_or(Ordering::Equal))
+}
+
 /// A number for each kind; what cannot be compared is of a kind of its own.
-fn rank(value: &Scalar<'_>) -> u8 {
+pub(crate) fn rank(value: &Scalar<'_>) -> u8 {
     match value {
         Scalar::Bool(_) => 0,
         Scalar::Int(_) | Scalar::UInt(_) | Scalar::Float(_) => 1,

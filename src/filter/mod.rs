@@ -13,6 +13,7 @@ mod bound;
 mod build;
 mod cursor;
 mod display;
+mod fields;
 mod json;
 mod lex;
 mod like;
@@ -29,8 +30,9 @@ use std::collections::BTreeMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::Value;
 
-pub(crate) use bound::{Bound, Condition, Predicate, Values};
+pub(crate) use bound::{Bound, Condition, Predicate, order, rank};
 pub use build::{Field, field, key, time};
+pub(crate) use fields::Fields;
 pub(crate) use matches::Row;
 pub(crate) use number::Number;
 pub(crate) use parse::parse_prefix;

@@ -278,6 +278,14 @@ impl Test {
 }
 
 impl Subject {
+    /// The way from the payload to a field; empty for what is none.
+    pub(crate) fn path(&self) -> &[String] {
+        match self {
+            Subject::Field(path) => path,
+            Subject::Key | Subject::Time => &[],
+        }
+    }
+
     /// `value` as something to compare this part of a record with.
     pub(crate) fn literal(&self, value: Value) -> Result<Literal> {
         let literal = match value {

@@ -1,24 +1,25 @@
 //! Whether a filter fits the fields that a schema declares.
 
+use super::fields::Fields;
 use super::refuse;
 use super::tree::{Check, Filter, Literal, Node, Subject, Test};
 use crate::error::Result;
-use crate::payload::{FieldType, FieldTypes};
+use crate::payload::FieldType;
 
 impl Filter {
     /// Refuses a filter that compares a declared field with a value of another type: it could never be true.
-    pub(crate) fn check(&self, fields: &FieldTypes) -> Result<()> {
+    pub(crate) fn check(&self, fields: &Fields) -> Result<()> {
         if fields.is_empty() { self.check_made() } else { check(self.node()?, fields) }
     }
 }
 
-fn check(node: &Node, fields: &FieldTypes) -> Result<()> {
+fn check(node: &Node, fields: &Fields) -> Result<()> {
     match node {
         Node::Constant(_) => Ok(()),
         Node::And(nodes) | Node::Or(nodes) => nodes.iter().try_for_each(|node| check(node, fields)),
         Node::Not(node) => check(node, fields),
-        Node::Test(test) => match (&test.subject, fields.get(&test.subject.to_string())) {
-            (Subject::Field(_), Some(kind)) => check_test(test, *kind),
+        Node::Test(test) => match (&test.subject, fields.kind(&test.subject.to_string())) {
+            (Subject::Field(_), Some(kind)) => check_test(test, kind),
             _ => Ok(()),
         },
     }
@@ -61,12 +62,15 @@ mod tests {
 
     #[test]
     fn a_declared_field_is_compared_with_its_type_only() {
-        let fields = FieldTypes::from([
-            ("lang".into(), FieldType::Text),
-            ("year".into(), FieldType::Int),
-            ("size.width".into(), FieldType::Float),
-            ("sold".into(), FieldType::Bool),
-        ]);
+        let mut fields = Fields::default();
+        for (name, kind) in [
+            ("lang", FieldType::Text),
+            ("year", FieldType::Int),
+            ("size.width", FieldType::Float),
+            ("sold", FieldType::Bool),
+        ] {
+            fields.declare(name.into(), kind);
+        }
         let check = |text: &str| Filter::parse(text).unwrap().check(&fields);
         for text in [
             "lang = 'en' and year > 2000.5 and size.width in [1, 2.5] and sold = true",

@@ -8,6 +8,7 @@ use crate::bytes::{Reader, Truncated, Write};
 use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::ids::{CollectionId, FileId, Lsn, RowId};
 use crate::index::{self, IndexSpec, Query, Scope, Vectors};
 use crate::key::Key;
@@ -15,9 +16,10 @@ use crate::payload::{self, BlobId, Value};
 use crate::pool::Pool;
 use crate::schema::Schema;
 use crate::segment::columns::SegmentMeta;
+use crate::segment::matching::matching;
 use crate::segment::mutable::{Mutable, NewRow};
 use crate::segment::seal::{Part, write_segment};
-use crate::segment::sealed::{Opener, Sealed, SealedVectors};
+use crate::segment::sealed::{Opener, Sealed, SealedFile, SealedVectors};
 use crate::segment::{Moment, RowSource};
 use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
 use crate::storage::manifest::SegmentEntry;
@@ -28,6 +30,8 @@ use crate::vector::metric::Metric;
 
 /// Rows beyond this are not looked at one by one.
 const MAX_ROWS: u32 = 200;
+/// Segments of more rows are not filtered.
+const MAX_FILTERED_ROWS: u32 = 100_000;
 /// Sections of a segment have lower numbers.
 const SECTIONS: u16 = 64;
 /// The fewest numbers that get codes.
@@ -61,6 +65,7 @@ fn read_everything(segment: &Sealed) {
     let _ = segment.find(&Key::from("nobody").encode(), moment);
     let _ = segment.count(moment);
     let _ = file.blobs();
+    match_filters(file);
     if let Some(vectors) = file.vectors() {
         search(segment, &vectors, moment);
     }
@@ -79,6 +84,23 @@ fn search(segment: &Sealed, vectors: &SealedVectors<'_>, moment: Moment) {
         Query { vector: VectorRef::F32(&vector), metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None };
     for queries in [&[query][..], &[query; 7]] {
         let _ = index::create(&IndexSpec::Flat).search_many(vectors, queries, &scope, &Pool::inline());
+    }
+}
+
+/// Whatever stands in the field indexes, filters find rows or refuse.
+fn match_filters(file: &SealedFile) {
+    // A segment of many rows that takes few bytes has no payloads to look at, and matching costs a bit for each row.
+    if file.rows() > MAX_FILTERED_ROWS {
+        return;
+    }
+    for text in
+        ["number = 7", "number != 2 and lang like '%e%'", "lang in ['en', 'de'] or lang is missing", "@time < 5"]
+    {
+        let Ok(filter) = Filter::parse(text).and_then(|filter| filter.bind(Timestamp(0))) else { continue };
+        let Ok(found) = matching(file, &filter, None, &Pool::inline()) else { continue };
+        assert!(found.rows.rows() == file.rows() && found.evaluated <= u64::from(file.rows()), "rows of the segment");
+        let twice = found.by_index.iter().any(|name| found.by_payload.contains(name));
+        assert!(!twice, "what an index answered was not read row by row");
     }
 }
 
@@ -123,7 +145,7 @@ fn seed(name: &'static str, rows: u32) -> Option<Seed> {
     for number in 0..rows {
         let payload = match number % 3 {
             0 => Value::Blob(BlobId([number as u8; 32])),
-            _ => Value::object([("number", Value::from(number))]),
+            _ => Value::object([("number", Value::from(number)), ("lang", ["en", "de"][number as usize % 2].into())]),
         };
         let mut vector = [1.0; DIMENSION];
         vector[1] = number as f32;

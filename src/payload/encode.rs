@@ -245,6 +245,38 @@ pub(crate) enum Scalar<'a> {
     Object,
 }
 
+impl Scalar<'_> {
+    /// Appends the stored form; nothing for what is only named here.
+    pub(crate) fn encode_into(&self, out: &mut Vec<u8>) {
+        match self {
+            Scalar::Null => out.put_u8(tag::NULL),
+            Scalar::Bool(false) => out.put_u8(tag::FALSE),
+            Scalar::Bool(true) => out.put_u8(tag::TRUE),
+            Scalar::Int(number) => {
+                out.put_u8(tag::INT);
+                out.put_i64(*number);
+            }
+            Scalar::UInt(number) => {
+                out.put_u8(tag::UINT);
+                out.put_u64(*number);
+            }
+            Scalar::Float(number) => {
+                out.put_u8(tag::FLOAT);
+                out.put_u64(number.to_bits());
+            }
+            Scalar::Text(text) => {
+                out.put_u8(tag::TEXT);
+                out.put_block(text.as_bytes());
+            }
+            Scalar::Bytes(bytes) => {
+                out.put_u8(tag::BYTES);
+                out.put_block(bytes);
+            }
+            Scalar::Blob | Scalar::Array | Scalar::Object => {}
+        }
+    }
+}
+
 impl<'a> View<'a> {
     /// The payload whose stored form is `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> View<'a> {
@@ -284,7 +316,6 @@ impl<'a> View<'a> {
     }
 
     /// The names and values of the fields, when this is an object; none otherwise.
-    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn fields(&self) -> Result<impl Iterator<Item = Result<(&'a str, View<'a>), Malformed>>, Malformed> {
         let field = |item: Result<View<'a>, Malformed>| {
             let item = item?;

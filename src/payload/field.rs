@@ -1,8 +1,5 @@
 //! Types of fields, as a schema declares them.
 
-#![allow(dead_code, reason = "schemas come next")]
-
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -22,9 +19,6 @@ pub enum FieldType {
     /// A text.
     Text,
 }
-
-/// Declared fields: the type of each, and the way to it from the payload inward, as a filter writes it.
-pub(crate) type FieldTypes = BTreeMap<String, FieldType>;
 
 impl FieldType {
     /// Every type.

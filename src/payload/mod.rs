@@ -16,7 +16,6 @@ use crate::error::{Error, Result};
 
 pub(crate) use encode::{Malformed, Scalar, View, blobs, decode, encode};
 pub use field::FieldType;
-pub(crate) use field::FieldTypes;
 
 /// How many arrays and objects may stand inside one another in a payload.
 pub const MAX_DEPTH: usize = 64;

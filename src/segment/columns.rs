@@ -38,6 +38,10 @@ pub(crate) mod section {
     pub(crate) const CODES: SectionId = SectionId(13);
     /// f32 × rows, three times: scales, lengths and errors of the codes.
     pub(crate) const CODE_FACTORS: SectionId = SectionId(14);
+    /// Which fields have an index, and where; absent when none has.
+    pub(crate) const FIELD_DIRECTORY: SectionId = SectionId(20);
+    /// The field indexes, one behind the other; absent when there are none.
+    pub(crate) const FIELD_INDEXES: SectionId = SectionId(21);
     /// In a deletions file: one bit a row.
     pub(crate) const DELETED: SectionId = SectionId(1);
     /// In a blob file: the content.

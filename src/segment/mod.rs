@@ -3,6 +3,7 @@
 pub(crate) mod bloom;
 pub(crate) mod columns;
 pub(crate) mod deletions;
+pub(crate) mod fields;
 pub(crate) mod matching;
 pub(crate) mod mutable;
 pub(crate) mod seal;

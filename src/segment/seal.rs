@@ -12,6 +12,7 @@ use crate::rows::RowSet;
 use crate::schema::Schema;
 use crate::segment::bloom::BloomBuilder;
 use crate::segment::columns::{SegmentMeta, section};
+use crate::segment::fields;
 use crate::segment::{RowMeta, RowSource};
 use crate::storage::fs::FileSystem;
 use crate::storage::names;
@@ -47,7 +48,7 @@ pub(crate) fn write_segment(
     let meta = rows.write_metas(&mut writer, schema)?;
     rows.write_vectors(&mut writer, schema)?;
     rows.write_codes(&mut writer, schema)?;
-    rows.write_payloads(&mut writer)?;
+    rows.write_payloads(&mut writer, schema)?;
     Ok(Written { file: writer.finish(&meta.encode())?, rows: rows.count })
 }
 
@@ -177,7 +178,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    fn write_payloads(&self, writer: &mut Writer) -> Result<()> {
+    fn write_payloads(&self, writer: &mut Writer, schema: &Schema) -> Result<()> {
         let payloads: Vec<&[u8]> = self.iter().map(|(source, row)| source.payload(row)).collect::<Result<_>>()?;
         write_blocks(writer, section::PAYLOAD_OFFSETS, section::PAYLOAD_BYTES, &payloads)?;
         let mut blobs = Vec::new();
@@ -191,7 +192,7 @@ impl<'a> Rows<'a> {
             writer.section(section::BLOBS)?;
             writer.write(&blobs)?;
         }
-        Ok(())
+        fields::write(writer, schema, &payloads)
     }
 }
 

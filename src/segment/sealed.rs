@@ -14,6 +14,7 @@ use crate::rows::RowSet;
 use crate::schema::{Schema, VectorKind};
 use crate::segment::columns::{self, SegmentMeta, section};
 use crate::segment::deletions::Deletions;
+use crate::segment::fields::{self, FieldIndex};
 use crate::segment::{Moment, RowMeta, RowSource, bloom};
 use crate::storage::fs::{FileSystem, ReadMode};
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
@@ -52,6 +53,8 @@ pub(crate) struct SealedFile {
     codes: Option<(Section, Section)>,
     payload_offsets: Section,
     payload_bytes: Section,
+    /// The directory of field indexes, and these.
+    fields: Option<(Section, Section)>,
     stored: StoredFile,
 }
 
@@ -110,6 +113,7 @@ impl SealedFile {
             codes: codes.zip(factors),
             payload_offsets: offsets(section::PAYLOAD_OFFSETS)?,
             payload_bytes: container.section(section::PAYLOAD_BYTES)?,
+            fields: container.find(section::FIELD_DIRECTORY).zip(container.find(section::FIELD_INDEXES)),
             stored: StoredFile::new(&opener.fs, name),
             container,
         })
@@ -177,6 +181,24 @@ impl SealedFile {
             Some(section) => section.value::<i64>(row.index()).map(Timestamp),
             None => Ok(Timestamp::NEVER),
         }
+    }
+
+    /// When a row was created.
+    pub(crate) fn created(&self, row: RowId) -> Result<Timestamp> {
+        self.created.value(row.index()).map(Timestamp)
+    }
+
+    /// When each row was created.
+    pub(crate) fn creation_times(&self) -> Result<&[i64]> {
+        self.created.values()
+    }
+
+    /// The index of the payload field at `path`, if it has one.
+    pub(crate) fn field_index(&self, path: &[String]) -> Result<Option<FieldIndex<'_>>> {
+        let Some((directory, indexes)) = &self.fields else { return Ok(None) };
+        let found = fields::find(directory.all()?, path);
+        let found = found.map_err(|_| self.damaged("the directory of field indexes ends too early"))?;
+        found.map(|range| FieldIndex::open(indexes, range, self.meta.rows)).transpose()
     }
 
     /// The expiry of every row; `None` when no row expires.
@@ -289,7 +311,7 @@ impl RowSource for SealedFile {
     fn meta(&self, row: RowId) -> Result<RowMeta> {
         Ok(RowMeta {
             lsn: Lsn(self.lsns.value(row.index())?),
-            created: Timestamp(self.created.value(row.index())?),
+            created: self.created(row)?,
             expires: self.expires(row)?,
         })
     }

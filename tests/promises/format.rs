@@ -117,6 +117,51 @@ fn a_segment_is_what_the_page_says() {
 }
 
 #[test]
+fn field_indexes_are_what_the_page_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let items = db.create_collection("items", Schema::payload_only()).unwrap();
+    let payload =
+        |row: u64| json!({"in": {"lang": if row.is_multiple_of(2) { "en" } else { "de" }}, "price": row as f64 / 2.0});
+    items.put_all((0..40u64).map(|row| Record::new(row).payload(payload(row)))).unwrap();
+    db.flush().unwrap();
+    drop(db);
+    let (_, sections) = container(&only(dir.path(), "seg-").1, b'S', 1);
+    let (directory, indexes) = (&sections[&20], &sections[&21]);
+
+    // Two fields, seen equally often, in the order of their names: `in.lang`, then `price`.
+    let lang_bytes = u64_at(directory, 30);
+    let names = [&[2, 0, 0, 0][..], &[2, 0, 0, 0, 2, 0, 0, 0], b"in", &[4, 0, 0, 0], b"lang"].concat();
+    assert_eq!(directory[..22], names);
+    assert_eq!(u64_at(directory, 22), 0);
+    assert_eq!(directory[38..51], [&[1, 0, 0, 0, 5, 0, 0, 0][..], b"price"].concat());
+    assert_eq!((u64_at(directory, 51), u64_at(directory, 59)), (lang_bytes, indexes.len() as u64));
+    assert_eq!(directory.len(), 67);
+
+    for (index, form, values, value_bytes) in
+        [(&indexes[..lang_bytes as usize], 1, 2, 14), (&indexes[lang_bytes as usize..], 2, 40, 40 * 9)]
+    {
+        let head: Vec<usize> = (0..7).map(|number| u32_at(index, 4 * number) as usize).collect();
+        assert_eq!((head[0], head[1], head[5]), (form, values, value_bytes));
+        let bitmaps = head[2] + head[3] + head[4];
+        assert_eq!(index.len(), 28 + bitmaps + 8 * values + head[5] + head[6]);
+        let ends = 28 + bitmaps;
+        let lists = ends + 8 * values + value_bytes;
+        assert_eq!(u32_at(index, ends + 4 * (values - 1)) as usize, value_bytes);
+        assert_eq!(u32_at(index, ends + 8 * values - 4) as usize, head[6]);
+        if form == 2 {
+            // Prices ascend with the rows.
+            assert_eq!(index[lists..], (0..40u32).flat_map(u32::to_le_bytes).collect::<Vec<_>>());
+        } else {
+            // A Roaring bitmap of 20 rows: cookie, one container, its key and size, its offset, the odd rows.
+            let odd: Vec<u8> = (0..20u16).flat_map(|row| (2 * row + 1).to_le_bytes()).collect();
+            let expected = [&[0x3A, 0x30, 0, 0, 1, 0, 0, 0, 0, 0, 19, 0, 16, 0, 0, 0][..], &odd].concat();
+            assert_eq!(index[lists..lists + expected.len()], expected);
+        }
+    }
+}
+
+#[test]
 fn codes_are_what_the_page_says() {
     for metric in [Metric::L2, Metric::Dot, Metric::L1, Metric::Cosine] {
         let dir = tempfile::tempdir().unwrap();

@@ -15,6 +15,7 @@ mod documents;
 mod ephemeral;
 mod exact;
 mod expiry;
+mod fields;
 mod format;
 mod fuzz_corpus;
 mod house;
