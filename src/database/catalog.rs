@@ -78,19 +78,27 @@ impl Engine {
         let _structure = self.structure.lock();
         let id = self.current().view.by_name(name)?.id;
         self.sync_before_publishing()?;
-        let mut gone = Vec::new();
+        let (mut gone, mut imported) = (Vec::new(), Vec::new());
         let (floor, next) = {
             let log = self.log.lock();
             (self.log_floor(|other| other == id, log.next_lsn), log.next_lsn)
         };
         self.publish(|manifest| {
             manifest.collections.retain(|entry| entry.id != id);
+            manifest.imports.retain(|import| {
+                let stays = import.collection != id;
+                if !stays {
+                    imported.extend_from_slice(&import.files);
+                }
+                stays
+            });
             let (kept, old) = split_logs(&manifest.logs, floor, false, next);
             manifest.logs = kept;
             gone = old;
         })?;
         self.remove_collection_from_view(id);
         self.remove_logs(&gone);
+        self.remove_imported(&imported);
         Ok(())
     }
 

@@ -8,10 +8,13 @@ use crate::collection::view::CollectionView;
 use crate::database::draft::Draft;
 use crate::database::engine::Engine;
 use crate::database::import::Import;
+use crate::database::pending::{PendingImport, Running};
 use crate::database::query::Query;
 use crate::database::reader::Reader;
 use crate::database::request::Commit;
 use crate::database::scan::Scan;
+#[cfg(feature = "exchange")]
+use crate::database::snapshot::SnapshotCollection;
 use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, IntoFilter};
@@ -202,6 +205,55 @@ impl Collection {
     /// Begins an import: many records that bypass the log and appear together when it is finished.
     pub fn import(&self) -> Result<Import> {
         Import::new(&self.store, self.view()?)
+    }
+
+    /// Begins the import called `name`, or goes on with it where an earlier run was cut off, by a kill or otherwise: what
+    /// that run had sealed is kept until the import is finished or discarded. [`Import::start`] says from where to go on.
+    ///
+    /// `identity` tells what is imported, in at most 1024 bytes, such as a hash of the source. Where it is not that of the
+    /// earlier run, or where a file of that run is damaged, the import starts anew. Refused with
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) while an import of that name is running. Taking up an earlier run costs
+    /// reading what it had sealed.
+    ///
+    /// ```
+    /// # fn main() -> driftline::Result<()> {
+    /// use driftline::{Database, ImportStart, Record, Schema};
+    /// let db = Database::in_memory()?;
+    /// let notes = db.create_collection("notes", Schema::payload_only())?;
+    /// let mut import = notes.resume_import("notes.txt", "v1")?;
+    /// (0..10u64).try_for_each(|key| import.put(Record::new(key)))?;
+    /// import.checkpoint()?;
+    /// drop(import);
+    ///
+    /// let mut import = notes.resume_import("notes.txt", "v1")?;
+    /// assert_eq!(import.start(), &ImportStart::Resumed { rows: 10 });
+    /// (10..20u64).try_for_each(|key| import.put(Record::new(key)))?;
+    /// import.finish()?;
+    /// assert_eq!(notes.count()?, 20);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn resume_import(&self, name: &str, identity: &str) -> Result<Import> {
+        Import::resume(&self.store, self.view()?, name, identity)
+    }
+
+    /// The imports that were begun under a name and neither finished nor discarded, by name.
+    pub fn pending_imports(&self) -> Result<Vec<PendingImport>> {
+        Ok(self.engine().pending_imports(self.view()?.id))
+    }
+
+    /// Removes what an import had sealed that was begun under `name`; tells whether there was one. Refused with
+    /// [`ErrorKind::Busy`](crate::ErrorKind::Busy) while it is running.
+    pub fn discard_import(&self, name: &str) -> Result<bool> {
+        let _busy = self.engine().begin()?;
+        let running = Running::begin(self.engine(), &*self.view()?, name)?;
+        self.engine().forget_pending(self.id, running.name())
+    }
+
+    /// The collection as it is now, to be read more than once.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn as_it_is(&self) -> Result<SnapshotCollection> {
+        self.reader().map(SnapshotCollection::new)
     }
 
     /// Merges all files of the collection into one, without what was deleted or has expired. Needs its size free on

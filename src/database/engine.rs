@@ -174,6 +174,8 @@ pub(crate) struct Engine {
     pub(crate) full_logs: Mutex<BTreeMap<FileId, u64>>,
     /// Segments in which damage was found when they were to be merged. They are left alone.
     pub(crate) unmergeable: Mutex<BTreeSet<FileId>>,
+    /// Imports under a name that are running; no two run under one.
+    pub(crate) running_imports: Mutex<BTreeSet<(CollectionId, String)>>,
     /// Held shared by every call that changes files outside the log, and whole by closing, which so waits for them.
     pub(crate) activity: RwLock<()>,
     /// The highest position known to be on disk.

@@ -9,9 +9,10 @@ use crate::collection::seal::{with_base, write_deletions_file};
 use crate::collection::view::CollectionView;
 use crate::database::commit::{check_blob, check_blobs};
 use crate::database::engine::{DatabaseView, Engine};
+use crate::database::pending::{Running, open_whole};
 use crate::database::request::{Commit, EncodedRow};
 use crate::database::store::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{FileId, Lsn, RowId};
 use crate::payload::BlobId;
 use crate::rows::RowSet;
@@ -20,7 +21,7 @@ use crate::segment::deletions::Deletions;
 use crate::segment::mutable::{Frozen, Mutable};
 use crate::segment::seal::{Part, write_segment};
 use crate::segment::sealed::{DeletionsFile, Sealed, SealedFile};
-use crate::storage::manifest::SegmentEntry;
+use crate::storage::manifest::{ImportEntry, ImportedFile, MAX_IMPORT_NAME_BYTES, SegmentEntry};
 use crate::storage::names;
 use crate::storage::stored_file::StoredFile;
 use crate::sync::Ordering;
@@ -28,8 +29,8 @@ use crate::sync::Ordering;
 /// An import in progress: records go straight into files and appear together, durably, when it is finished.
 ///
 /// Faster than batches for many records, because nothing is written twice. Until [`Import::finish`] returns, nobody
-/// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing. Its records carry a
-/// position of its own, given when it began; they appear at a later one, which [`Import::finish`] returns. A key that the
+/// sees any of them; an import that is dropped, fails or is cut off by a crash leaves nothing, unless it has a name and
+/// can be resumed ([`Collection::resume_import`](crate::Collection::resume_import)). Its records carry a position of its own, given when it began; they appear at a later one, which [`Import::finish`] returns. A key that the
 /// collection holds already is replaced, also when it was written after the import began; of two records with one key
 /// the later stands. While it finishes, writers wait for as long as it takes to flush the collection and to look the
 /// new keys up.
@@ -58,9 +59,40 @@ pub struct Import {
     now: Timestamp,
     building: Mutable,
     files: Vec<Imported>,
+    /// Records put, those of the runs that this one goes on from included.
+    rows: u64,
+    start: ImportStart,
+    named: Option<Named>,
     /// Why records are missing, once some could not be written: such an import cannot be finished.
     failure: Option<Error>,
     finished: bool,
+}
+
+/// How an import that has a name began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ImportStart {
+    /// With nothing.
+    New,
+    /// Where an earlier run had come to: so many records are in it already, and are not to be put again.
+    Resumed {
+        /// Records sealed by earlier runs.
+        rows: u64,
+    },
+    /// With nothing, after what an earlier run had sealed was removed.
+    Restarted {
+        /// Why it could not be resumed.
+        why: String,
+    },
+}
+
+/// What an import with a name has beyond one without.
+#[derive(Debug)]
+struct Named {
+    running: Running,
+    identity: String,
+    /// Of the files, so many are listed in the manifest.
+    listed: usize,
 }
 
 /// A file of an import and the rows in it that a later record of the same import replaced.
@@ -88,9 +120,65 @@ impl Import {
             building,
             view,
             files: Vec::new(),
+            rows: 0,
+            start: ImportStart::New,
+            named: None,
             failure: None,
             finished: false,
         })
+    }
+
+    /// Begins the import of that name, or goes on with it.
+    pub(crate) fn resume(store: &Arc<Store>, view: Arc<CollectionView>, name: &str, identity: &str) -> Result<Import> {
+        let engine = store.engine();
+        let _busy = engine.begin()?;
+        if identity.len() > MAX_IMPORT_NAME_BYTES {
+            return Err(Error::invalid(format!("an import's identity has {} bytes", identity.len()))
+                .mend(format!("use at most {MAX_IMPORT_NAME_BYTES}, such as a hash")));
+        }
+        let running = Running::begin(engine, &view, name)?;
+        let id = view.id;
+        let mut import = Import::new(store, view)?;
+        let named = Named { running, identity: identity.to_owned(), listed: 0 };
+        let why = match engine.pending_import(id, name) {
+            None => None,
+            Some(entry) if entry.identity != identity => Some("what is imported has changed".to_owned()),
+            Some(entry) => match import.take_up(engine, &entry) {
+                Ok(()) => None,
+                Err(error) if is_damage(&error) => Some(error.to_string()),
+                Err(error) => return Err(error),
+            },
+        };
+        if let Some(why) = why {
+            engine.forget_pending(id, name)?;
+            import.files.clear();
+            import.start = ImportStart::Restarted { why };
+        }
+        import.named = Some(Named { listed: import.files.len(), ..named });
+        Ok(import)
+    }
+
+    /// Goes on from what an earlier run had sealed.
+    fn take_up(&mut self, engine: &Engine, entry: &ImportEntry) -> Result<()> {
+        for file in open_whole(engine, &self.view.schema, entry)? {
+            self.mark_replaced((0..file.rows()).map(|row| file.key(RowId(row))))?;
+            self.files.push(Imported { replaced: RowSet::empty(file.rows()), file });
+        }
+        self.lsn = entry.lsn;
+        self.now = Timestamp(entry.began);
+        self.rows = entry.rows;
+        self.start = ImportStart::Resumed { rows: entry.rows };
+        Ok(())
+    }
+
+    /// How it began; always [`ImportStart::New`] for an import without a name.
+    pub fn start(&self) -> &ImportStart {
+        &self.start
+    }
+
+    /// Records put so far, those of the runs that this one goes on from included.
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// The position that its records carry.
@@ -109,11 +197,21 @@ impl Import {
         engine.admit(row.bytes())?;
         check_blobs(&engine.current().view, row.payload)?;
         self.building.put(self.lsn, row);
+        self.rows += 1;
         if self.building.bytes() >= engine.options.memory_budget_bytes / 2 {
             let _busy = engine.begin()?;
             self.write_file(&engine)?;
         }
         Ok(())
+    }
+
+    /// Seals what was put so far. Where the import has a name, that stays for a later run of it, also when this process is
+    /// killed. It happens by itself whenever half of the memory budget is full.
+    pub fn checkpoint(&mut self) -> Result<()> {
+        let engine = Arc::clone(self.store.engine());
+        let _busy = engine.begin()?;
+        self.check_whole()?;
+        if self.building.rows() > 0 { self.write_file(&engine) } else { Ok(()) }
     }
 
     /// Makes the records appear, durably. Of the answer, `lsn` is the position from which on they show, above that of
@@ -126,12 +224,23 @@ impl Import {
         let _busy = engine.begin()?;
         self.check_whole()?;
         if self.building.rows() > 0 {
-            self.write_file(&engine)?;
+            self.seal_building(&engine)?;
         }
         engine.note_time(self.now);
-        let commit = engine.publish_import(&self.view, &self.files)?;
+        let name = self.named.as_ref().map(|named| named.running.name());
+        let commit = engine.publish_import(&self.view, &self.files, name)?;
         self.finished = true;
         Ok(commit)
+    }
+
+    /// Gives the import up: nothing of it stays, whatever its earlier runs had sealed.
+    pub fn discard(self) -> Result<()> {
+        let engine = Arc::clone(self.store.engine());
+        let _busy = engine.begin()?;
+        match &self.named {
+            Some(Named { running, .. }) => engine.forget_pending(running.collection(), running.name()).map(drop),
+            None => Ok(()),
+        }
     }
 
     /// Refuses an import some of whose records were lost.
@@ -139,11 +248,29 @@ impl Import {
         self.failure.clone().map_or(Ok(()), Err)
     }
 
-    /// Writes what was put since the last file. When that fails, those records are gone, and the import with them.
+    /// Writes what was put since the last file. When that fails, those records are gone, and this run with them.
     fn write_file(&mut self, engine: &Engine) -> Result<()> {
-        let written = self.seal_building(engine);
+        let written = self.seal_building(engine).and_then(|()| self.list_files(engine));
         self.failure = written.as_ref().err().cloned();
         written
+    }
+
+    /// Has the manifest list what was sealed, where the import has a name.
+    fn list_files(&mut self, engine: &Engine) -> Result<()> {
+        let Some(named) = &mut self.named else { return Ok(()) };
+        let listed = |imported: &Imported| ImportedFile { file: imported.file.reference(), rows: imported.file.rows() };
+        engine.note_time(self.now);
+        engine.publish_pending(ImportEntry {
+            collection: self.view.id,
+            name: named.running.name().to_owned(),
+            identity: named.identity.clone(),
+            lsn: self.lsn,
+            began: self.now.0,
+            rows: self.rows,
+            files: self.files.iter().map(listed).collect(),
+        })?;
+        named.listed = self.files.len();
+        Ok(())
     }
 
     fn seal_building(&mut self, engine: &Engine) -> Result<()> {
@@ -156,16 +283,16 @@ impl Import {
         let opened = SealedFile::open(opener, schema, written.file, written.rows);
         let file = Arc::new(opened.inspect_err(|_| discard(engine, written.file.id))?);
         let replaced = RowSet::empty(written.rows);
+        let marked = self.mark_replaced(live.iter().map(|row| rows.key(*row)));
         self.files.push(Imported { file, replaced });
-        self.mark_replaced(&rows, &live)
+        marked
     }
 
-    /// Marks, in the files before the last one, the rows whose keys came again.
-    fn mark_replaced(&mut self, rows: &Frozen, live: &[RowId]) -> Result<()> {
-        let Some((_, earlier)) = self.files.split_last_mut() else { return Ok(()) };
-        for row in live {
-            let key = rows.key(*row)?;
-            for imported in earlier.iter_mut() {
+    /// Marks the rows of the files so far whose keys come again.
+    fn mark_replaced<'a>(&mut self, keys: impl Iterator<Item = Result<&'a [u8]>>) -> Result<()> {
+        for key in keys {
+            let key = key?;
+            for imported in &mut self.files {
                 if let Some(old) = imported.file.row_of(key)? {
                     imported.replaced.insert(old);
                 }
@@ -175,11 +302,17 @@ impl Import {
     }
 }
 
+/// Whether a file of an earlier run is damaged, or gone.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
+}
+
 impl Drop for Import {
     fn drop(&mut self) {
         // After an unknown outcome the files may be part of the store.
         if !self.finished && self.store.engine().poison.check().is_ok() {
-            self.files.iter().for_each(|imported| imported.file.stored().condemn());
+            let listed = self.named.as_ref().map_or(0, |named| named.listed);
+            self.files[listed..].iter().for_each(|imported| imported.file.stored().condemn());
         }
     }
 }
@@ -198,7 +331,7 @@ impl Engine {
     /// Everything that was committed before is brought into files first, under the commit lock, so that no replay of
     /// the log can put an older record over an imported one. What shows changes, so it does at a position of its own;
     /// no log holds that one, so it is remembered as what the collection is flushed up to.
-    fn publish_import(&self, collection: &CollectionView, files: &[Imported]) -> Result<Commit> {
+    fn publish_import(&self, collection: &CollectionView, files: &[Imported], name: Option<&str>) -> Result<Commit> {
         let id = collection.id;
         let _structure = self.structure.lock();
         self.flush_beside_writers(&[id])?;
@@ -215,6 +348,7 @@ impl Engine {
             let fs = &self.opener.fs;
             fs.sync_dir().map_err(|error| Error::io("sync the directory", self.location(), error))?;
             self.publish(|manifest| {
+                manifest.imports.retain(|entry| entry.collection != id || Some(&*entry.name) != name);
                 if let Some(entry) = manifest.collections.iter_mut().find(|entry| entry.id == id) {
                     entry.segments = listed(&entry.segments, files, renewals);
                     entry.flushed = lsn;

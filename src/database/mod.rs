@@ -20,6 +20,7 @@ pub(crate) mod handle;
 pub(crate) mod import;
 mod merge;
 pub(crate) mod options;
+pub(crate) mod pending;
 mod publish;
 pub(crate) mod query;
 mod queue;

@@ -14,6 +14,7 @@ use crate::collection::view::CollectionView;
 use crate::database::blob_file::BlobFile;
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Poison, Pressure, ViewCell};
 use crate::database::options::{Create, Options};
+use crate::database::pending;
 use crate::database::queue::CommitQueue;
 use crate::database::waker::{Waker, Wakes};
 use crate::error::{Error, ErrorKind, Result};
@@ -56,6 +57,8 @@ pub struct RecoveryReport {
     pub swept_files: u64,
     /// Collections whose files are damaged, and what is wrong. The others are usable.
     pub damaged: Vec<(String, String)>,
+    /// Unfinished imports whose files are damaged, and what is wrong. They begin anew when they are resumed.
+    pub damaged_imports: Vec<(String, String)>,
     /// How long opening took.
     #[serde(skip)]
     pub elapsed: Duration,
@@ -89,6 +92,7 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
         report.swept_files = sweep(&engine)?;
     }
     report.damaged = damaged(&engine);
+    report.damaged_imports = damaged_imports(&engine)?;
     report.elapsed = start.elapsed();
     tracing::info!(store = engine.location(), batches = report.batches, "opened");
     Ok(Opened { engine: Arc::new(engine), wakes, report })
@@ -173,7 +177,7 @@ fn engine(
         log: Mutex::new(LogState {
             writer: None,
             recovered_tail: None,
-            next_lsn: visible.next(),
+            next_lsn: imported_position(&manifest).max(visible).next(),
             sync_due: None,
             closed: false,
         }),
@@ -185,6 +189,7 @@ fn engine(
         next_file: AtomicU64::new(manifest.next_file),
         full_logs: Mutex::default(),
         unmergeable: Mutex::default(),
+        running_imports: Mutex::default(),
         activity: RwLock::default(),
         durable: AtomicU64::new(manifest.last_lsn.0),
         logged: AtomicU64::new(manifest.last_lsn.0),
@@ -220,6 +225,11 @@ fn newest_position(manifest: &Manifest, view: &DatabaseView) -> Lsn {
     let sealed = collections.flat_map(|collection| collection.sealed.iter().map(|it| it.file().header().last_lsn));
     let flushed = manifest.collections.iter().map(|entry| entry.flushed);
     sealed.chain(flushed).max().unwrap_or_default().max(manifest.last_lsn)
+}
+
+/// The newest position that rows of an unfinished import carry.
+fn imported_position(manifest: &Manifest) -> Lsn {
+    manifest.imports.iter().map(|import| import.lsn).max().unwrap_or_default()
 }
 
 /// Opens the files of a collection. One whose files are damaged is listed as such and keeps no other from opening.
@@ -461,6 +471,8 @@ fn named_files(manifest: &Manifest) -> BTreeSet<String> {
         named.insert(names::segment(segment.file.id));
         named.extend(segment.deletions.map(|deletions| names::deletions(segment.file.id, deletions.generation)));
     }
+    let imported = manifest.imports.iter().flat_map(|import| &import.files);
+    named.extend(imported.map(|imported| names::segment(imported.file.id)));
     named
 }
 
@@ -469,4 +481,21 @@ fn damaged(engine: &Engine) -> Vec<(String, String)> {
     let damaged =
         view.collections.values().filter_map(|it| Some((it.name.to_string(), it.damage.as_ref()?.to_string())));
     damaged.collect()
+}
+
+fn damaged_imports(engine: &Engine) -> Result<Vec<(String, String)>> {
+    let (view, imports) = (engine.current().view, engine.manifest.lock().imports.clone());
+    let mut damaged = Vec::new();
+    for import in imports {
+        let Some(collection) = view.collections.get(&import.collection).filter(|it| it.damage.is_none()) else {
+            continue;
+        };
+        let opened =
+            import.files.iter().try_for_each(|file| pending::open(&engine.opener, &collection.schema, file).map(drop));
+        match opened {
+            Err(error) if is_damage(&error) => damaged.push((import.name, as_damage(error).to_string())),
+            opened => opened?,
+        }
+    }
+    Ok(damaged)
 }

@@ -55,6 +55,11 @@ impl Snapshot {
 pub struct SnapshotCollection(Reader);
 
 impl SnapshotCollection {
+    #[cfg(feature = "exchange")]
+    pub(crate) fn new(reader: Reader) -> SnapshotCollection {
+        SnapshotCollection(reader)
+    }
+
     /// The record of that key, if there was one.
     pub fn get(&self, key: impl Into<Key>) -> Result<Option<Record>> {
         self.0.get(&key.into())

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
+use crate::database::pending::PendingImport;
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::segment::Moment;
@@ -60,8 +61,11 @@ pub struct CollectionStats {
     pub unsealed_rows: u64,
     /// Memory of those rows.
     pub unsealed_bytes: u64,
-    /// Files of its segments and their deletions.
+    /// Files of its segments, their deletions, and unfinished imports.
     pub file_bytes: u64,
+    /// Imports that were begun under a name and neither finished nor discarded, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub imports: Vec<PendingImport>,
     /// Why it cannot be used, when its files are damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
@@ -75,7 +79,7 @@ impl Engine {
         let view = &current.view;
         let collections = view.names.values().filter_map(|id| view.collections.get(id));
         let collections =
-            collections.map(|collection| of_collection(collection, moment)).collect::<Result<Vec<_>>>()?;
+            collections.map(|collection| self.stats_of(collection, moment)).collect::<Result<Vec<_>>>()?;
         let blob_files: u64 = view.blobs.values().map(|blob| blob.entry.file.length).sum();
         let free = self.opener.fs.free_bytes();
         Ok(Stats {
@@ -100,23 +104,25 @@ impl Engine {
         let failure = self.pressure.flush_failure.lock().clone();
         failure.or_else(|| self.pressure.merge_failure.lock().clone()).map(|error| error.to_string())
     }
-}
 
-fn of_collection(collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
-    let entries = collection.sealed.iter().map(|segment| segment.entry());
-    let length = |entry: crate::storage::manifest::SegmentEntry| {
-        entry.file.length + entry.deletions.map_or(0, |deletions| deletions.file.length)
-    };
-    Ok(CollectionStats {
-        name: collection.name.to_string(),
-        schema: collection.schema.to_string(),
-        records: if collection.damage.is_some() { 0 } else { collection.count(moment)? },
-        segments: collection.sealed.len() as u64,
-        sealed_rows: collection.sealed.iter().map(|segment| u64::from(segment.file().rows())).sum(),
-        deleted_rows: collection.sealed.iter().map(|segment| u64::from(segment.deletions().count())).sum(),
-        unsealed_rows: collection.in_memory().map(|segment| u64::from(segment.rows())).sum(),
-        unsealed_bytes: collection.in_memory().map(|segment| segment.bytes()).sum(),
-        file_bytes: entries.map(length).sum(),
-        damage: collection.damage.as_ref().map(Error::to_string),
-    })
+    fn stats_of(&self, collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
+        let imports = self.pending_imports(collection.id);
+        let entries = collection.sealed.iter().map(|segment| segment.entry());
+        let length = |entry: crate::storage::manifest::SegmentEntry| {
+            entry.file.length + entry.deletions.map_or(0, |deletions| deletions.file.length)
+        };
+        Ok(CollectionStats {
+            name: collection.name.to_string(),
+            schema: collection.schema.to_string(),
+            records: if collection.damage.is_some() { 0 } else { collection.count(moment)? },
+            segments: collection.sealed.len() as u64,
+            sealed_rows: collection.sealed.iter().map(|segment| u64::from(segment.file().rows())).sum(),
+            deleted_rows: collection.sealed.iter().map(|segment| u64::from(segment.deletions().count())).sum(),
+            unsealed_rows: collection.in_memory().map(|segment| u64::from(segment.rows())).sum(),
+            unsealed_bytes: collection.in_memory().map(|segment| segment.bytes()).sum(),
+            file_bytes: entries.map(length).chain(imports.iter().map(|import| import.bytes)).sum(),
+            imports,
+            damage: collection.damage.as_ref().map(Error::to_string),
+        })
+    }
 }

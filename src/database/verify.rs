@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::collection::view::CollectionView;
 use crate::database::engine::{DatabaseView, Engine};
+use crate::database::pending;
 use crate::error::{Error, Result};
 use crate::ids::RowId;
 use crate::key::Key;
@@ -91,12 +92,35 @@ impl Engine {
                 report.note(&part, found);
             }
         }
+        self.verify_imports(&mut report, &current.view, level);
         for blob in current.view.blobs.values() {
             report.files += 1;
             report.bytes += blob.entry.file.length;
             report.note("blobs", self.verify_blob(&current.view, &blob.entry.digest, level));
         }
         Ok(report)
+    }
+
+    /// What unfinished imports have sealed can be read.
+    fn verify_imports(&self, report: &mut VerifyReport, view: &DatabaseView, level: VerifyLevel) {
+        let imports = self.manifest.lock().imports.clone();
+        for import in imports {
+            let Some(collection) = view.collections.get(&import.collection).filter(|it| it.damage.is_none()) else {
+                continue;
+            };
+            for file in &import.files {
+                report.files += 1;
+                report.bytes += file.file.length;
+                let checked = pending::open(&self.opener, &collection.schema, file).and_then(|opened| match level {
+                    VerifyLevel::Quick => Ok(()),
+                    VerifyLevel::Full => opened.verify(&self.pool).and_then(|()| verify_key_order(&opened)),
+                });
+                // It may have been discarded meanwhile, and its files with it.
+                if self.pending_import(import.collection, &import.name).is_some_and(|now| now.files.contains(file)) {
+                    report.note(&format!("import {} into collection {}", import.name, collection.name), checked);
+                }
+            }
+        }
     }
 
     /// The manifest on disk must be the one in use.

@@ -162,6 +162,16 @@ impl Input {
         &self.meter
     }
 
+    /// Passes over records that were imported before.
+    pub(super) fn resume_after(&mut self, records: u64) -> Result<()> {
+        let looked_at = u64::from(records > 0 && self.peeked.take().is_some());
+        self.pass_over(records - looked_at)?;
+        if let Some(left) = &mut self.left {
+            *left = left.saturating_sub(records - looked_at);
+        }
+        Ok(())
+    }
+
     fn pass_over(&mut self, count: u64) -> Result<()> {
         self.row += self.rows.skip(count)?;
         if let Some(beside) = &mut self.beside {

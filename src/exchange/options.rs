@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::format::Format;
@@ -26,6 +26,16 @@ impl Source {
     /// It cannot be read twice, so an import of it cannot be resumed.
     pub fn stream(name: impl Into<String>, reader: impl Read + Send + 'static) -> Source {
         Source(Origin::Stream { name: name.into(), reader: Box::new(reader) })
+    }
+}
+
+impl Source {
+    /// The file, where it is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Origin::File(path) => Some(path),
+            Origin::Stream { .. } => None,
+        }
     }
 }
 

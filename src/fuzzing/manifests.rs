@@ -3,7 +3,9 @@
 use super::{Seed, store};
 use crate::ids::{CollectionId, FileId, Lsn};
 use crate::storage::checksum::crc32;
-use crate::storage::manifest::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
+use crate::storage::manifest::{
+    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, Manifest, SegmentEntry,
+};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
 
@@ -57,6 +59,7 @@ pub(super) fn seeds() -> Vec<Seed> {
         logs: Vec::new(),
         collections: Vec::new(),
         blobs: Vec::new(),
+        imports: Vec::new(),
     };
     let file = |id| FileRef { id: FileId(id), length: 8192 + id, footer_crc: 0xC0FF_EE00 };
     let deletions = DeletionsEntry { generation: 3, file: file(2), count: 5 };
@@ -85,6 +88,16 @@ pub(super) fn seeds() -> Vec<Seed> {
         blobs: vec![BlobEntry { file: file(5), digest: [9; 32], bytes: 77 }],
         ..empty.clone()
     };
+    let import = ImportEntry {
+        collection: CollectionId(1),
+        name: "train.npy".into(),
+        identity: "4096 bytes".into(),
+        lsn: Lsn(43),
+        began: 1_700_000_000_000,
+        rows: 12,
+        files: vec![ImportedFile { file: file(8), rows: 11 }],
+    };
+    let importing = Manifest { imports: vec![import], ..full.clone() };
     let seed = |(name, manifest): (_, Manifest)| manifest.encode().ok().map(|bytes| Seed { name, bytes });
-    [("empty", empty), ("full", full)].into_iter().filter_map(seed).collect()
+    [("empty", empty), ("full", full), ("importing", importing)].into_iter().filter_map(seed).collect()
 }

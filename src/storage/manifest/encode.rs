@@ -1,6 +1,9 @@
 //! A manifest as bytes: a short header and the body, twice. Frozen.
 
-use super::{BlobEntry, CollectionEntry, DeletionsEntry, MAX_FILE_BYTES, Manifest, SegmentEntry, damaged};
+use super::{
+    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, MAX_FILE_BYTES, Manifest, SegmentEntry,
+    damaged,
+};
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, FileId, Lsn, StoreId};
@@ -77,6 +80,10 @@ impl Manifest {
             out.extend_from_slice(&blob.digest);
             out.put_u64(blob.bytes);
         }
+        if !self.imports.is_empty() {
+            out.put_u32(self.imports.len() as u32);
+            self.imports.iter().for_each(|import| put_import(out, import));
+        }
     }
 }
 
@@ -129,6 +136,20 @@ fn put_collection(out: &mut Vec<u8>, collection: &CollectionEntry) {
     }
 }
 
+fn put_import(out: &mut Vec<u8>, import: &ImportEntry) {
+    out.put_u32(import.collection.0);
+    out.put_block(import.name.as_bytes());
+    out.put_block(import.identity.as_bytes());
+    out.put_u64(import.lsn.0);
+    out.put_i64(import.began);
+    out.put_u64(import.rows);
+    out.put_u32(import.files.len() as u32);
+    for file in &import.files {
+        put_file(out, &file.file);
+        out.put_u32(file.rows);
+    }
+}
+
 fn put_file(out: &mut Vec<u8>, file: &FileRef) {
     out.put_u64(file.id.0);
     out.put_u64(file.length);
@@ -141,6 +162,8 @@ const LOG_BYTES: usize = 24;
 const SEGMENT_BYTES: usize = FILE_BYTES + 5;
 const COLLECTION_BYTES: usize = 24;
 const BLOB_BYTES: usize = FILE_BYTES + 40;
+const IMPORT_BYTES: usize = 40;
+const IMPORTED_FILE_BYTES: usize = FILE_BYTES + 4;
 
 fn read_body(body: &[u8]) -> Result<Manifest, Truncated> {
     let reader = &mut Reader::new(body);
@@ -154,6 +177,7 @@ fn read_body(body: &[u8]) -> Result<Manifest, Truncated> {
         logs: read_list(reader, LOG_BYTES, read_log)?,
         collections: read_list(reader, COLLECTION_BYTES, read_collection)?,
         blobs: read_list(reader, BLOB_BYTES, read_blob)?,
+        imports: read_imports(reader)?,
     };
     match reader.is_empty() {
         true => Ok(manifest),
@@ -181,12 +205,9 @@ fn read_log(reader: &mut Reader<'_>) -> Result<WalRef, Truncated> {
 }
 
 fn read_collection(reader: &mut Reader<'_>) -> Result<CollectionEntry, Truncated> {
-    let id = CollectionId(reader.u32()?);
-    let offset = reader.offset();
-    let name = std::str::from_utf8(reader.block()?).map_err(|_| Truncated { offset })?.to_owned();
     Ok(CollectionEntry {
-        id,
-        name,
+        id: CollectionId(reader.u32()?),
+        name: read_text(reader)?,
         schema: reader.block()?.to_vec(),
         flushed: Lsn(reader.u64()?),
         segments: read_list(reader, SEGMENT_BYTES, read_segment)?,
@@ -205,6 +226,35 @@ fn read_segment(reader: &mut Reader<'_>) -> Result<SegmentEntry, Truncated> {
 
 fn read_blob(reader: &mut Reader<'_>) -> Result<BlobEntry, Truncated> {
     Ok(BlobEntry { file: read_file_ref(reader)?, digest: reader.array()?, bytes: reader.u64()? })
+}
+
+/// The list is left out where it is empty.
+fn read_imports(reader: &mut Reader<'_>) -> Result<Vec<ImportEntry>, Truncated> {
+    if reader.is_empty() {
+        return Ok(Vec::new());
+    }
+    let offset = reader.offset();
+    let imports = read_list(reader, IMPORT_BYTES, read_import)?;
+    if imports.is_empty() { Err(Truncated { offset }) } else { Ok(imports) }
+}
+
+fn read_import(reader: &mut Reader<'_>) -> Result<ImportEntry, Truncated> {
+    Ok(ImportEntry {
+        collection: CollectionId(reader.u32()?),
+        name: read_text(reader)?,
+        identity: read_text(reader)?,
+        lsn: Lsn(reader.u64()?),
+        began: reader.i64()?,
+        rows: reader.u64()?,
+        files: read_list(reader, IMPORTED_FILE_BYTES, |reader| {
+            Ok(ImportedFile { file: read_file_ref(reader)?, rows: reader.u32()? })
+        })?,
+    })
+}
+
+fn read_text(reader: &mut Reader<'_>) -> Result<String, Truncated> {
+    let offset = reader.offset();
+    std::str::from_utf8(reader.block()?).map(str::to_owned).map_err(|_| Truncated { offset })
 }
 
 fn read_file_ref(reader: &mut Reader<'_>) -> Result<FileRef, Truncated> {
@@ -255,6 +305,18 @@ mod tests {
         &[3, 0, 0, 0],
         &[0xCD; 32],                                            //   digest
         &[0x34, 0x12, 0, 0, 0, 0, 0, 0],                        //   bytes of content
+        &[1, 0, 0, 0],                                          // one import:
+        &[2, 0, 0, 0],                                          //   collection
+        &[1, 0, 0, 0, b'x'],                                    //   name
+        &[2, 0, 0, 0, b'i', b'd'],                              //   identity
+        &[0x42, 0, 0, 0, 0, 0, 0, 0],                           //   position
+        &[7, 0, 0, 0, 0, 0, 0, 0],                              //   begun
+        &[60, 0, 0, 0, 0, 0, 0, 0],                             //   records put
+        &[1, 0, 0, 0],                                          //   one file:
+        &[15, 0, 0, 0, 0, 0, 0, 0],                             //     file, length, checksum
+        &[0, 0x40, 0, 0, 0, 0, 0, 0],
+        &[4, 0, 0, 0],
+        &[59, 0, 0, 0],                                         //     rows
     ];
 
     #[test]
@@ -273,7 +335,16 @@ mod tests {
         assert_eq!(Manifest::decode(&file).unwrap(), samples::manifest());
     }
 
-    const GOLDEN_CRC: u32 = 0xF92A_2089;
+    const GOLDEN_CRC: u32 = 0xEB01_601D;
+
+    #[test]
+    fn without_imports_there_is_no_list_of_them() {
+        let with = samples::manifest();
+        let without = Manifest { imports: Vec::new(), ..samples::manifest() };
+        let length = |manifest: &Manifest| manifest.encode().unwrap().len() - 4096;
+        assert_eq!(length(&with) - length(&without), BODY[BODY.len() - 12..].concat().len());
+        assert_eq!(Manifest::decode(&without.encode().unwrap()).unwrap(), without);
+    }
 
     #[test]
     fn any_one_damaged_byte_is_mended_by_the_other_copy() {

@@ -22,6 +22,9 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 /// The longest name of a collection in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;
 
+/// The most bytes of an import's name, and of its identity.
+pub(crate) const MAX_IMPORT_NAME_BYTES: usize = 1024;
+
 /// A picture of a whole store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Manifest {
@@ -40,6 +43,32 @@ pub(crate) struct Manifest {
     pub(crate) logs: Vec<WalRef>,
     pub(crate) collections: Vec<CollectionEntry>,
     pub(crate) blobs: Vec<BlobEntry>,
+    /// Imports that were begun and not finished.
+    pub(crate) imports: Vec<ImportEntry>,
+}
+
+/// What a named import has sealed so far. Its files are no part of the collection yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ImportEntry {
+    pub(crate) collection: CollectionId,
+    /// Unique inside the collection.
+    pub(crate) name: String,
+    /// What is imported: an import of something else does not go on from here.
+    pub(crate) identity: String,
+    /// The position that its rows carry.
+    pub(crate) lsn: Lsn,
+    /// When it was begun, in the clock's unit: when records without a time of their own were created.
+    pub(crate) began: i64,
+    /// Records put, those included that later ones replaced.
+    pub(crate) rows: u64,
+    pub(crate) files: Vec<ImportedFile>,
+}
+
+/// A sealed file of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ImportedFile {
+    pub(crate) file: FileRef,
+    pub(crate) rows: u32,
 }
 
 /// A collection and its segments.
@@ -103,6 +132,7 @@ impl Manifest {
             logs: Vec::new(),
             collections: Vec::new(),
             blobs: Vec::new(),
+            imports: Vec::new(),
         }
     }
 
@@ -167,7 +197,8 @@ impl Manifest {
         let logs = self.logs.iter().map(|log| log.file);
         let segments = self.collections.iter().flat_map(|collection| &collection.segments);
         let blobs = self.blobs.iter().map(|blob| blob.file.id);
-        for file in logs.chain(segments.clone().map(|segment| segment.file.id)).chain(blobs) {
+        let imported = self.imports.iter().flat_map(|import| &import.files).map(|file| file.file.id);
+        for file in logs.chain(segments.clone().map(|segment| segment.file.id)).chain(blobs).chain(imported) {
             if !files.insert(file) {
                 return Err(format!("file {} is listed twice", file.0));
             }
@@ -180,7 +211,25 @@ impl Manifest {
             return Err("the logs are not in order".into());
         }
         self.check_numbers()?;
-        self.check_collections()
+        self.check_collections()?;
+        self.check_imports()
+    }
+
+    fn check_imports(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for import in &self.imports {
+            let ImportEntry { collection, name, identity, files, .. } = import;
+            if !self.collections.iter().any(|entry| entry.id == *collection) {
+                return Err(format!("the import {name} is into collection {}, which is not there", collection.0));
+            }
+            if !names.insert((collection, name)) {
+                return Err(format!("two imports into collection {} are called {name}", collection.0));
+            }
+            if name.is_empty() || name.len().max(identity.len()) > MAX_IMPORT_NAME_BYTES || files.is_empty() {
+                return Err(format!("the import {name} has no name, one that is too long, or no files"));
+            }
+        }
+        Ok(())
     }
 
     /// Whoever counts on from a number of the manifest must not run over the end of its type.
@@ -188,7 +237,8 @@ impl Manifest {
         let logs = self.logs.iter().map(|log| log.first_lsn.0);
         let flushed = self.collections.iter().map(|collection| collection.flushed.0);
         let own = [self.number, self.next_file, self.last_lsn.0];
-        match own.into_iter().chain(logs).chain(flushed).find(|number| *number >= MAX_NUMBER) {
+        let imports = self.imports.iter().flat_map(|import| [import.lsn.0, import.rows]);
+        match own.into_iter().chain(logs).chain(flushed).chain(imports).find(|number| *number >= MAX_NUMBER) {
             Some(number) => Err(format!("{number} is a number no store gets to")),
             None if self.next_collection >= MAX_SMALL_NUMBER => {
                 Err(format!("{} is a number no collection gets to", self.next_collection))
@@ -430,6 +480,19 @@ mod tests {
             if let Some(deletions) = &mut manifest.collections[0].segments[1].deletions {
                 deletions.file.id = FileId(10);
             }
+        });
+        wrong(|manifest| manifest.imports[0].collection = CollectionId(1));
+        wrong(|manifest| manifest.imports[0].name = String::new());
+        wrong(|manifest| manifest.imports[0].identity = "i".repeat(1025));
+        wrong(|manifest| manifest.imports[0].files.clear());
+        wrong(|manifest| manifest.imports[0].files[0].file.id = FileId(10));
+        wrong(|manifest| manifest.imports[0].lsn = Lsn(MAX_NUMBER));
+        wrong(|manifest| {
+            let twin = ImportEntry {
+                files: vec![ImportedFile { file: FileRef { id: FileId(14), length: 1, footer_crc: 1 }, rows: 1 }],
+                ..manifest.imports[0].clone()
+            };
+            manifest.imports.push(twin);
         });
         wrong(|manifest| manifest.logs.push(WalRef { file: FileId(13), salt: 0, first_lsn: Lsn(1) }));
     }

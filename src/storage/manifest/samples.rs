@@ -1,6 +1,6 @@
 //! Manifests to test with.
 
-use super::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
+use super::{BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, Manifest, SegmentEntry};
 use crate::ids::{CollectionId, FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
@@ -29,6 +29,15 @@ pub(super) fn manifest() -> Manifest {
             ],
         }],
         blobs: vec![BlobEntry { file: file(12, 0x3000, 3), digest: [0xCD; 32], bytes: 0x1234 }],
+        imports: vec![ImportEntry {
+            collection: CollectionId(2),
+            name: "x".into(),
+            identity: "id".into(),
+            lsn: Lsn(0x42),
+            began: 7,
+            rows: 60,
+            files: vec![ImportedFile { file: file(15, 0x4000, 4), rows: 59 }],
+        }],
     }
 }
 
@@ -37,8 +46,9 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
     let segments = prop::collection::vec((any::<u64>(), any::<u32>(), any::<Option<u32>>()), 0..4);
     let collections = prop::collection::vec(("[a-z]{1,40}", any::<Vec<u8>>(), any::<u64>(), segments), 0..5);
     let blobs = prop::collection::vec((any::<[u8; 32]>(), any::<u64>()), 0..4);
-    (any::<(u64, [u8; 16], u64, i64)>(), 0..4u64, collections, blobs).prop_map(
-        |((number, store, last_lsn, newest_time), logs, collections, blobs)| {
+    let imports = prop::collection::vec((".{0,20}", any::<(u64, i64, u64)>(), 1..4u32), 0..4);
+    (any::<(u64, [u8; 16], u64, i64)>(), 0..4u64, collections, blobs, imports).prop_map(
+        |((number, store, last_lsn, newest_time), logs, collections, blobs, imports)| {
             let mut next_file = 0;
             let mut file = |length| {
                 next_file += 1;
@@ -63,6 +73,14 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
             }
             let blobs =
                 blobs.into_iter().map(|(digest, bytes)| BlobEntry { file: file(bytes), digest, bytes }).collect();
+            let mut listed = Vec::new();
+            for (n, (identity, (lsn, began, rows), files)) in imports.into_iter().enumerate() {
+                let Some(last) = entries.len().checked_sub(1) else { break };
+                let collection = CollectionId((n % (last + 1)) as u32);
+                let files = (0..files).map(|rows| ImportedFile { file: file(lsn), rows }).collect();
+                let (lsn, rows) = (Lsn(lsn % MAX_NUMBER), rows % MAX_NUMBER);
+                listed.push(ImportEntry { collection, name: format!("{n}"), identity, lsn, began, rows, files });
+            }
             Manifest {
                 number: number % MAX_NUMBER,
                 store: StoreId(store),
@@ -73,6 +91,7 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
                 logs,
                 collections: entries,
                 blobs,
+                imports: listed,
             }
         },
     )

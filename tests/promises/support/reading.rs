@@ -5,8 +5,8 @@ use std::io::Read;
 
 use driftline::fs::{FileSystem, SimulatedFs};
 use driftline::{
-    BlobId, Collection, Database, Hits, Key, Metric, Query, Random, Record, Result, Scan, Schema, Select, Snapshot,
-    SnapshotCollection, Value, Vector, VerifyLevel,
+    BlobId, Collection, CollectionStats, Database, Hits, Key, Metric, Query, Random, Record, Result, Scan, Schema,
+    Select, Snapshot, SnapshotCollection, Value, Vector, VerifyLevel,
 };
 
 use super::world::{Row, Table, World};
@@ -191,7 +191,8 @@ pub(crate) fn check_files(db: &Database, fs: &SimulatedFs) {
     let stats = db.stats().expect("an open store has stats");
     let names = fs.list().expect("the directory can be listed");
     let of = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count() as u64;
-    let segments: u64 = stats.collections.iter().map(|collection| collection.segments).sum();
+    let imported = |collection: &CollectionStats| collection.imports.iter().map(|import| import.files).sum::<u64>();
+    let segments: u64 = stats.collections.iter().map(|collection| collection.segments + imported(collection)).sum();
     let expected =
         [("LOCK", 1), ("MANIFEST-", 1), ("wal-", stats.log_files), ("seg-", segments), ("blob-", stats.blobs)];
     for (prefix, count) in expected {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use driftline::fs::{ReadMode, SimulatedFs};
 use driftline::{
-    BlobId, Collection, Commit, Database, Durability, Error, ErrorKind, Key, Lsn, Maintenance, ManualClock, Metric,
-    Options, Patch, Precondition, Random, Record, Result, Schema, Snapshot, Timestamp, Value, Work,
+    BlobId, Collection, Commit, Database, Durability, Error, ErrorKind, Import, ImportStart, Key, Lsn, Maintenance,
+    ManualClock, Metric, Options, Patch, Precondition, Random, Record, Result, Schema, Snapshot, Timestamp, Value,
+    Work,
 };
 
 use super::reading::{any_vector, blob, check_files, check_verifies, named_blobs, read, read_snapshot, read_table};
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     /// Every content that was ever stored.
     contents: BTreeMap<BlobId, Vec<u8>>,
     snapshots: Vec<Held>,
+    /// Unfinished imports, by table and name.
+    pending: BTreeMap<(String, String), Pending>,
     /// An earlier failure made the store refuse writes.
     poisoned: bool,
     /// What was done, for the one who looks for the reason of a failure.
@@ -50,6 +53,14 @@ struct Held {
     snapshot: Snapshot,
     world: World,
     now: Timestamp,
+}
+
+/// What was put into an import that has a name.
+#[derive(Default)]
+struct Pending {
+    changes: Vec<Change>,
+    /// So many of them must be there when it is resumed.
+    promised: usize,
 }
 
 const TABLES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
@@ -79,6 +90,7 @@ impl Run {
             fresh: BTreeSet::new(),
             contents: BTreeMap::new(),
             snapshots: Vec::new(),
+            pending: BTreeMap::new(),
             poisoned: false,
             trace: Vec::new(),
             case,
@@ -152,7 +164,8 @@ impl Run {
             71..75 => self.flush(),
             75..83 => self.tick(),
             83..85 => self.compact(),
-            85..88 => self.import(),
+            85..87 => self.import(),
+            87..88 => self.resume_import(),
             88..90 => self.hold_snapshot(),
             90..92 => self.check_snapshot(),
             92..94 => self.reopen(),
@@ -476,6 +489,9 @@ impl Run {
         self.note(|| format!("drop {name}"));
         let outcome = self.db().drop_collection(&name);
         let gone = outcome.is_ok();
+        // After a failure the imports into it may be gone or not.
+        self.pending.iter_mut().filter(|((table, _), _)| *table == name).for_each(|(_, pending)| pending.promised = 0);
+        self.pending.retain(|(table, _), _| !gone || *table != name);
         self.settle(vec![Change::Drop(name)], true, outcome);
         if gone {
             assert_eq!(old.get("key").unwrap_err().kind(), ErrorKind::NotFound);
@@ -570,6 +586,64 @@ impl Run {
         }
         self.note(|| format!("  finish import: {}", summary(&changes)));
         self.settle(changes, true, outcome.map(drop));
+    }
+
+    /// An import with a name: it goes on where the last one of that name ended, and is finished, discarded or left.
+    fn resume_import(&mut self) {
+        let Some((table, collection)) = self.any_table() else { return };
+        let name = ["a", "b"][self.random.below(2) as usize];
+        let import = match collection.resume_import(name, "it") {
+            Ok(import) => import,
+            Err(error) => return self.tolerate(&error),
+        };
+        self.note(|| format!("import {name} into {table}: {:?}", import.start()));
+        assert!(!matches!(import.start(), ImportStart::Restarted { .. }), "an import lost what it had sealed");
+        let of = (table.clone(), name.to_owned());
+        let mut pending = self.pending.remove(&of).unwrap_or_default();
+        let found = import.rows() as usize;
+        assert!((pending.promised..=pending.changes.len()).contains(&found), "{found} rows are in the import {name}");
+        pending.changes.truncate(found);
+        pending.promised = found;
+        if let Some(left) = self.go_on(import, pending, &table) {
+            self.pending.insert(of, left);
+        }
+    }
+
+    /// Puts some records; returns what may be there when the import is resumed, unless it ended.
+    fn go_on(&mut self, mut import: Import, mut pending: Pending, table: &str) -> Option<Pending> {
+        for _ in 0..1 + self.random.below(6) {
+            let (record, row) = self.any_record(table);
+            let record = record.created_at(row.created);
+            pending.changes.push(Change::Put(table.into(), record.key.clone(), row));
+            let mut done = import.put(record);
+            if done.is_ok() && self.random.one_in(3) {
+                self.note(|| "  checkpoint".into());
+                done = import.checkpoint().inspect(|()| pending.promised = pending.changes.len());
+            }
+            if let Err(error) = done {
+                self.tolerate(&error);
+                return Some(pending);
+            }
+        }
+        match self.random.below(6) {
+            0..3 => Some(pending),
+            3 => {
+                self.note(|| "  discard".into());
+                let error = import.discard().err()?;
+                self.tolerate(&error);
+                Some(Pending { promised: 0, ..pending })
+            }
+            _ => {
+                let lsn = import.lsn();
+                set_lsn(&mut pending.changes, lsn);
+                self.note(|| format!("  finish: {}", summary(&pending.changes)));
+                let outcome = import.finish().map(drop);
+                let ended = outcome.is_ok();
+                let changes = pending.changes.clone();
+                self.settle(changes, true, outcome);
+                (!ended).then_some(Pending { promised: 0, ..pending })
+            }
+        }
     }
 
     fn hold_snapshot(&mut self) {
@@ -690,6 +764,8 @@ impl Run {
         check_verifies(&db);
         self.history = History::new(found.clone());
         self.live = found;
+        let tables: BTreeSet<&String> = self.live.tables.keys().collect();
+        self.pending.retain(|(table, _), _| tables.contains(table));
         self.fresh.clear();
         for id in self.certain_blobs() {
             assert_eq!(blob(&db, id).expect("a blob that a record names"), self.contents[&id], "blob {id}");
