@@ -15,7 +15,7 @@ use std::arch::x86_64::{
 };
 
 use super::scalar::Scalar;
-use super::{CODES, Kernels, TILE_QUERIES, TILE_ROWS, TileDots};
+use super::{CODES, Kernels, TILE_QUERIES, TILE_ROWS, Task, TileDots};
 
 /// Proof that this processor has AVX2, FMA and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -28,15 +28,15 @@ impl Avx2 {
         has_all.then_some(Avx2(()))
     }
 
-    /// Runs `work` compiled for these instructions: what is inlined into it is compiled for them as well.
+    /// Runs `task` compiled for these instructions, its `run` inlined into a function that has them.
     #[inline]
-    pub(super) fn enter<T>(self, work: impl FnOnce(Avx2) -> T) -> T {
+    pub(super) fn enter<T: Task>(self, task: T) -> T::Output {
         #[target_feature(enable = "avx2,fma,popcnt")]
-        fn entered<T>(kernels: Avx2, work: impl FnOnce(Avx2) -> T) -> T {
-            work(kernels)
+        fn entered<T: Task>(kernels: Avx2, task: T) -> T::Output {
+            task.run(kernels)
         }
         // SAFETY: `self` exists, so `detect` found the instructions on this processor.
-        unsafe { entered(self, work) }
+        unsafe { entered(self, task) }
     }
 }
 

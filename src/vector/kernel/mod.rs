@@ -125,7 +125,7 @@ impl Choice {
             Choice::Scalar(kernels) => task.run(kernels),
             Choice::SimSimd(kernels) => task.run(kernels),
             #[cfg(target_arch = "x86_64")]
-            Choice::Avx2(kernels) => kernels.enter(|kernels| task.run(kernels)),
+            Choice::Avx2(kernels) => kernels.enter(task),
         }
     }
 }
