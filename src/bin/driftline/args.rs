@@ -73,9 +73,18 @@ pub(crate) enum Command {
     Stats(StoreArg),
     /// See it work: search real data, survive being killed, find everything again
     Demo(Demo),
+    /// Measure the engine
+    #[command(subcommand)]
+    Bench(Bench),
     /// What `demo` kills
     #[command(hide = true)]
     DemoWriter(StoreArg),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// Build and search as lines of JSON on stdin ask for, for harnesses in other languages; docs/BENCHMARKS.md says how
+    Drive,
 }
 
 #[derive(Debug, clap::Args)]

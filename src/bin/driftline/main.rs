@@ -4,6 +4,7 @@
 //! to stdout, everything else to stderr.
 
 mod args;
+mod bench;
 mod collections;
 mod demo;
 mod failure;
@@ -21,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Args, Command};
+use args::{Args, Bench, Command};
 use failure::Outcome;
 use render::Output;
 
@@ -50,6 +51,7 @@ fn run(args: &Args) -> Outcome {
         Command::Verify(verify) => verify::verify(verify, &mut output),
         Command::Stats(it) => stats::stats(&it.store, &mut output),
         Command::Demo(demo) => demo::demo(demo, &mut output),
+        Command::Bench(Bench::Drive) => bench::drive(),
         Command::DemoWriter(it) => demo::write_until_killed(&it.store),
     }?;
     output.finish()
