@@ -48,10 +48,11 @@ impl Reader {
         filtered::passing(&self.view, &filter, self.moment, &self.engine().pool)
     }
 
-    /// The filter as it is asked here and now.
+    /// The filter as it is asked here and now, unless it compares a declared field with another type.
     pub(crate) fn bind(&self, filter: &Filter) -> Result<Bound> {
         self.engine().check_open()?;
-        filter.bind(self.moment.now).map_err(|error| error.at(self.place()))
+        let bound = filter.check(self.view.schema.fields()).and_then(|()| filter.bind(self.moment.now));
+        bound.map_err(|error| error.at(self.place()))
     }
 
     /// Where this reads, for messages.

@@ -7,8 +7,6 @@
 //!
 //! A tree is bounded where it is made (`tree`), so nothing that walks one can exhaust the stack.
 
-#![allow(dead_code, unused_imports, reason = "queries and statements are to use it")]
-
 mod bound;
 mod build;
 mod cursor;
@@ -39,7 +37,7 @@ pub(crate) use parse::parse_prefix;
 pub(crate) use suggest::nearest as suggest;
 pub(crate) use time::duration;
 pub use tree::Filter;
-pub(crate) use tree::{Comparison, Literal, Quantifier, Subject};
+pub(crate) use tree::{Comparison, Literal, Subject};
 
 /// The most bytes of a filter's text.
 pub const MAX_FILTER_BYTES: usize = 64 << 10;

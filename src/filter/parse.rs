@@ -253,6 +253,9 @@ fn no_operator(cursor: &Cursor<'_>, subject: &Subject) -> Error {
     }
     let error = cursor.expected(&format!("a comparison behind {subject}"), &OPERATORS);
     match error.remedy() {
+        _ if cursor.peek() == Some(&TokenKind::Symbol("-")) => {
+            error.mend(format!("a name with a hyphen stands in back quotes: `{subject}-...`"))
+        }
         Some(_) => error,
         None => error
             .mend(format!("such as {subject} = 'text', {subject} IN [1, 2] or, for a truth value, {subject} = true")),

@@ -186,6 +186,7 @@ fn a_mistake_says_where_it_is_and_what_to_write() {
         ("name match 'x'", 5..10, "not supported"),
         ("name ilike 'x'", 5..10, "lower case"),
         ("sold", 4..4, "sold = true"),
+        ("my-field = 1", 2..3, "`my-...`"),
         ("'lang' = 'en'", 0..6, "`lang`"),
         ("and = 1", 0..3, "`and`"),
         ("a = null", 4..8, "did you mean a IS NULL?"),

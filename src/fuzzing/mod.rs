@@ -5,6 +5,7 @@
 //! the public face: it may change with any release.
 
 mod containers;
+mod filters;
 mod logs;
 mod manifests;
 mod metadata;
@@ -13,6 +14,7 @@ mod rows;
 mod statements;
 
 pub use containers::segment;
+pub use filters::filter;
 pub use logs::wal;
 pub use manifests::manifest;
 pub use metadata::codec;
@@ -47,6 +49,7 @@ pub struct Seed {
 /// Every kind of input.
 pub const TARGETS: &[Target] = &[
     Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
+    Target { name: "filter", check: filter, places: 1_000, seeds: filters::seeds },
     Target { name: "manifest", check: manifest, places: 1_000, seeds: manifests::seeds },
     Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
     Target { name: "rows", check: rows, places: 1_000, seeds: rows::seeds },

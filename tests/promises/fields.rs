@@ -31,6 +31,18 @@ fn a_declared_field_of_another_type_is_refused_when_it_is_put_or_patched() {
 }
 
 #[test]
+fn a_filter_that_compares_a_declared_field_with_another_type_is_refused() {
+    let db = Database::in_memory().unwrap();
+    let items = db.create_collection("items", schema()).unwrap();
+    items.put(Record::new(1u64).payload(json!({"lang": "en", "free": 7}))).unwrap();
+    assert_eq!(items.count_where("lang = 'en' AND free = 7").unwrap(), 1);
+    assert_eq!(items.count_where("free = 'text'").unwrap(), 0);
+    let error = items.count_where("free = 7 AND lang = 7").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Filter);
+    assert!(error.to_string().contains("lang = 7 never holds, because the schema declares lang as text"), "{error}");
+}
+
+#[test]
 fn declared_fields_are_the_same_after_the_store_was_opened_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");

@@ -17,6 +17,7 @@ mod exact;
 mod expiry;
 mod exports;
 mod fields;
+mod filters;
 mod format;
 mod fuzz_corpus;
 mod house;
