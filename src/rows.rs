@@ -62,7 +62,6 @@ impl RowSet {
     }
 
     /// Every row of a segment of `rows` rows.
-    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn full(rows: u32) -> RowSet {
         RowSet::empty(rows).complement()
     }
@@ -85,19 +84,16 @@ impl RowSet {
     }
 
     /// The rows of the segment that are not in the set.
-    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn complement(&self) -> RowSet {
         RowSet::from_words(self.rows, |number| !self.word(number))
     }
 
     /// Keeps the rows that are in `other` too. Both are of one segment.
-    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn intersect(&mut self, other: &RowSet) {
         self.combine(other, |a, b| a & b);
     }
 
     /// Adds the rows of `other`. Both are of one segment.
-    #[allow(dead_code, reason = "field indexes come next")]
     pub(crate) fn unite(&mut self, other: &RowSet) {
         self.combine(other, |a, b| a | b);
     }
@@ -114,7 +110,6 @@ impl RowSet {
         })
     }
 
-    #[allow(dead_code, reason = "field indexes come next")]
     fn combine(&mut self, other: &RowSet, join: impl Fn(u64, u64) -> u64) {
         assert_eq!(self.rows, other.rows, "two sets of one segment");
         for (word, other) in self.words.iter_mut().zip(&other.words) {

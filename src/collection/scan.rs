@@ -10,6 +10,7 @@ use crate::collection::view::CollectionView;
 use crate::error::Result;
 use crate::filter::Bound as Filter;
 use crate::ids::RowId;
+use crate::segment::matching::{Known, known};
 use crate::segment::mutable::Mutable;
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
@@ -47,7 +48,8 @@ impl Walk {
             sources.push(Source::Memory(MemoryKeys::new(Arc::clone(segment), range)));
         }
         for segment in &view.sealed {
-            sources.push(Source::Sealed(SealedKeys::new(Arc::clone(segment), range)?));
+            let known = filter.as_ref().map(|filter| known(segment.file(), filter)).transpose()?;
+            sources.push(Source::Sealed(SealedKeys::new(Arc::clone(segment), range, known)?));
         }
         Ok(Walk { view, moment, sources, filter, reverse: range.reverse })
     }
@@ -138,7 +140,7 @@ impl Source {
             Source::Sealed(keys) => {
                 let row = keys.row()?;
                 let live = keys.segment.is_live(row, wanted.moment)?;
-                live.then(|| wanted.record(&**keys.segment.file(), row)).transpose()
+                live.then(|| keys.record(row, wanted)).transpose()
             }
         }
     }
@@ -206,11 +208,13 @@ struct SealedKeys {
     /// Places not walked yet.
     start: u32,
     end: u32,
+    /// What the indexes say of the filter.
+    known: Option<Known>,
     reverse: bool,
 }
 
 impl SealedKeys {
-    fn new(segment: Arc<Sealed>, range: &KeyRange) -> Result<SealedKeys> {
+    fn new(segment: Arc<Sealed>, range: &KeyRange, known: Option<Known>) -> Result<SealedKeys> {
         let file = segment.file();
         let start = match as_slice(&range.from) {
             Bound::Unbounded => 0,
@@ -222,7 +226,17 @@ impl SealedKeys {
             Bound::Excluded(key) => file.first_at_or_after(key)?,
             Bound::Included(key) => after(&segment, key)?,
         };
-        Ok(SealedKeys { start, end: end.max(start), reverse: range.reverse, segment })
+        Ok(SealedKeys { start, end: end.max(start), known, reverse: range.reverse, segment })
+    }
+
+    /// The record of a live row, if it passes; reads its payload only where no index knows.
+    fn record(&self, row: RowId, wanted: &Wanted<'_>) -> Result<Option<Record>> {
+        let file = &**self.segment.file();
+        match &self.known {
+            Some(known) if known.surely.contains(row) => wanted.view.record(file, row).map(Some),
+            Some(known) if !known.possibly.contains(row) => Ok(None),
+            _ => wanted.record(file, row),
+        }
     }
 
     fn row(&self) -> Result<RowId> {

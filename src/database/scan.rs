@@ -103,7 +103,8 @@ impl Scan {
     }
 
     /// Only records that pass: text such as `lang = 'en' AND price < 20`, or a [`Filter`]. A second filter is asked
-    /// beside the first. Fails with `Filter` when it cannot be read. Each record of the range is looked at.
+    /// beside the first. Fails with `Filter` when it cannot be read. Each key of the range is looked at, and of its
+    /// record only what no field index knows.
     pub fn filter(mut self, filter: impl IntoFilter) -> Result<Scan> {
         let filter = filter.into_filter()?;
         self.filter = Some(match self.filter.take() {

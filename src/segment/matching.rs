@@ -29,10 +29,16 @@ pub(crate) struct Matches {
 }
 
 /// What is known of a filter without reading rows: those that pass, and those that may.
-struct Known {
-    surely: RowSet,
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) surely: RowSet,
     /// All that surely pass are among them.
-    possibly: RowSet,
+    pub(crate) possibly: RowSet,
+}
+
+/// What the indexes of `file` say of a filter. Reads no payloads.
+pub(crate) fn known(file: &SealedFile, filter: &Bound) -> Result<Known> {
+    Asked { file, by_index: BTreeSet::new(), by_payload: BTreeSet::new() }.known(filter)
 }
 
 /// Finds the rows of `file` that pass; only among `candidates`, if they are given. Deleted rows may be among them.
