@@ -30,7 +30,11 @@ fn filled() -> (Database, Collection) {
     let mut random = Random::seeded(1, 0);
     let mut import = items.import().expect("an import");
     for key in 0..ROWS {
-        let record = Record::new(key).vector(vector(&mut random)).payload(json!({"number": key, "lang": "en"}));
+        let record = Record::new(key).vector(vector(&mut random)).payload(json!({
+            "number": key,
+            "lang": "en",
+            "hundredth": key * 7919 % 100,
+        }));
         import.put(record).expect("a good record");
     }
     import.finish().expect("an import that ends");
@@ -109,9 +113,42 @@ fn exact_search(c: &mut Criterion) {
     group.finish();
 }
 
+/// A hundredth of the rows, scattered, by the index of the field: to be compared with a hundred times as many above.
+fn filtered_search(c: &mut Criterion) {
+    let mut random = Random::seeded(4, 0);
+    let (_db, items) = filled();
+    let mut group = c.benchmark_group("filtered_search");
+    group.throughput(Throughput::Elements(ROWS / 100));
+    group.bench_function("of_a_hundredth", |bencher| {
+        bencher.iter_batched(
+            || vector(&mut random),
+            |query| {
+                let query = items.query().nearest(query).k(10).filter("hundredth = 7").expect("a good filter");
+                let hits = query.run().expect("a good query");
+                assert_eq!((hits.len(), hits.stats.code_distances), (10, ROWS / 100));
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+/// A hundred queries in one call.
+fn batch_search(c: &mut Criterion) {
+    let mut random = Random::seeded(5, 0);
+    let (_db, items) = filled();
+    let mut group = c.benchmark_group("batch_search");
+    group.throughput(Throughput::Elements(100 * ROWS));
+    group.bench_function("of_100", |bencher| {
+        let queries: Vec<Vec<f32>> = (0..100).map(|_| vector(&mut random)).collect();
+        bencher.iter(|| items.query().k(10).run_many(&queries).expect("good queries").len());
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = structures;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).sample_size(20);
-    targets = log_append, get, scan, exact_search
+    targets = log_append, get, scan, exact_search, filtered_search, batch_search
 }
 criterion_main!(structures);

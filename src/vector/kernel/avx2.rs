@@ -10,8 +10,8 @@ use std::arch::x86_64::{
     _mm_movehl_ps, _mm_shuffle_ps, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_andnot_ps,
     _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
     _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_hadd_epi32,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 use super::scalar::Scalar;
@@ -125,7 +125,7 @@ fn sum(a: &[f32], b: &[f32], add: impl Fn(__m256, __m256, __m256) -> __m256) -> 
         *sum = add(load(a), load(b), *sum);
     }
     if !a_rest.is_empty() {
-        sums[3] = add(load(&padded(a_rest)), load(&padded(b_rest)), sums[3]);
+        sums[3] = add(load_some(a_rest), load_some(b_rest), sums[3]);
     }
     total(_mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3])))
 }
@@ -245,10 +245,19 @@ fn to_floats(codes: &[i8; 8]) -> __m256 {
     _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(codes))
 }
 
-fn padded(rest: &[f32]) -> [f32; 8] {
-    let mut whole = [0.0; 8];
-    whole[..rest.len()].copy_from_slice(rest);
-    whole
+/// Lanes to read and, behind them, lanes to leave out.
+static LANES: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// Up to eight values, and zeros behind them. Copying them into a whole register's worth first takes three times as
+/// long as all the rest of a distance of 100 numbers.
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn load_some(values: &[f32]) -> __m256 {
+    let lanes = &LANES[8 - values.len()..16 - values.len()];
+    // SAFETY: `lanes` is 32 readable bytes, and the load asks for no alignment.
+    let lanes = unsafe { _mm256_loadu_si256(lanes.as_ptr().cast::<__m256i>()) };
+    // SAFETY: `lanes` has the load read as many values as there are, and no byte behind them.
+    unsafe { _mm256_maskload_ps(values.as_ptr(), lanes) }
 }
 
 /// The sum of all lanes.
