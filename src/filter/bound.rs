@@ -116,7 +116,9 @@ impl Values {
 
     /// Whether one of the values is of the kind of `found`, or there are none.
     pub(crate) fn include_kind_of(&self, found: &Scalar<'_>) -> bool {
-        self.0.is_empty() || self.0.iter().any(|value| rank(&value.as_scalar()) == rank(found))
+        let kind = rank(found);
+        let first = self.0.partition_point(|value| rank(&value.as_scalar()) < kind);
+        self.0.is_empty() || self.0.get(first).is_some_and(|value| rank(&value.as_scalar()) == kind)
     }
 }
 

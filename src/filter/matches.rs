@@ -92,7 +92,8 @@ impl Condition {
 impl Quantifier {
     /// Whether so many of `values` are in `array`.
     fn holds(self, values: &Values, array: View<'_>) -> Result<bool, Malformed> {
-        let mut seen = vec![false; values.as_slice().len()];
+        let wanted = if self == Quantifier::All { values.as_slice().len() } else { 0 };
+        let mut seen = vec![false; wanted];
         let mut left = seen.len();
         for element in array.elements()? {
             let Some(place) = values.position(&element?.scalar()?) else { continue };
