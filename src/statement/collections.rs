@@ -3,9 +3,9 @@
 use super::reader::Reader;
 use super::tree::{Name, Statement};
 use super::values;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::IndexSpec;
-use crate::schema::Schema;
+use crate::schema::{FieldIndexing, Schema};
 
 pub(super) fn create(reader: &mut Reader<'_>) -> Result<Statement> {
     let collection = values::name(reader)?;
@@ -14,6 +14,8 @@ pub(super) fn create(reader: &mut Reader<'_>) -> Result<Statement> {
         schema = match clause {
             "ttl" => schema.ttl(values::duration(reader)?),
             "ephemeral" => schema.ephemeral(),
+            "field" => schema.field_indexing(field_indexing(reader)?),
+            "fields" => fields(reader, schema)?,
             "model" => schema.model(reader.text("the name of a model")?),
             _ => schema.index(index(reader)?),
         };
@@ -25,14 +27,39 @@ pub(super) fn create(reader: &mut Reader<'_>) -> Result<Statement> {
 fn listed(reader: &mut Reader<'_>) -> Result<Schema> {
     let mut schema = vectors(reader)?;
     while reader.symbol(',') {
-        if reader.keyword("ttl") {
-            schema = schema.ttl(values::duration(reader)?);
-            continue;
-        }
-        return Err(reader.expected("ttl"));
+        schema = if reader.keyword("ttl") { schema.ttl(values::duration(reader)?) } else { field(reader, schema)? };
     }
     reader.expect_symbol(')')?;
     Ok(schema)
+}
+
+/// Fields with commas between.
+fn fields(reader: &mut Reader<'_>, mut schema: Schema) -> Result<Schema> {
+    loop {
+        schema = field(reader, schema)?;
+        if !reader.symbol(',') {
+            return Ok(schema);
+        }
+    }
+}
+
+/// The name of a field and its type.
+fn field(reader: &mut Reader<'_>, schema: Schema) -> Result<Schema> {
+    let path = reader.path()?;
+    let begin = reader.at();
+    let kind = reader.word("a type: bool, int, float or text")?;
+    let kind = kind.parse().map_err(|error: Error| error.with_span(reader.span_from(begin)))?;
+    Ok(schema.field(path, kind))
+}
+
+/// What follows `field`: `indexing auto` or `indexing none`.
+fn field_indexing(reader: &mut Reader<'_>) -> Result<FieldIndexing> {
+    reader.expect_keyword("indexing")?;
+    if reader.keyword("none") {
+        return Ok(FieldIndexing::None);
+    }
+    reader.expect_keyword("auto")?;
+    Ok(FieldIndexing::Auto)
 }
 
 /// `f32[384] cosine`, `bits[64]` or `payload only`.
@@ -52,7 +79,7 @@ fn vectors(reader: &mut Reader<'_>) -> Result<Schema> {
     let dimension = size(reader)?;
     let begin = reader.at();
     let metric = reader.word("a metric: l2, cosine, dot or l1")?;
-    let metric = metric.parse().map_err(|error: crate::error::Error| error.with_span(reader.span_from(begin)))?;
+    let metric = metric.parse().map_err(|error: Error| error.with_span(reader.span_from(begin)))?;
     Ok(Schema::vector(dimension, metric))
 }
 

@@ -178,6 +178,23 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes the path of a field as it is written: names with dots between them, unusual ones in back quotes.
+    pub(super) fn path(&mut self) -> Result<&'a str> {
+        let begin = self.at();
+        loop {
+            if self.peek() == Some('`') {
+                self.doubled('`')?;
+            } else {
+                self.word("the name of a field")?;
+            }
+            // Inside a word the dots are part of it; behind a back quote the path may go on.
+            let goes_on = self.text[..self.at].ends_with('.') || self.rest().starts_with(['.', '`']);
+            if !goes_on {
+                return Ok(&self.text[begin..self.at]);
+            }
+        }
+    }
+
     /// Takes a number of type `T`.
     pub(super) fn number<T: std::str::FromStr>(&mut self, wanted: &str) -> Result<T> {
         let word = self.peek_word();

@@ -3,7 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::error::ErrorKind;
 use crate::key::Key;
-use crate::schema::Schema;
+use crate::payload::FieldType;
+use crate::schema::{FieldIndexing, Schema};
 use crate::vector::Vector;
 use crate::vector::metric::Metric;
 
@@ -86,6 +87,8 @@ fn a_schema_is_read_as_it_is_printed() {
         Schema::vector(384, Metric::Cosine).model("it's@1").ttl(Duration::from_secs(90 * 86_400)),
         Schema::bits(64).ephemeral(),
         Schema::payload_only().ttl(Duration::from_secs(5400)),
+        Schema::bits(8).field("lang", FieldType::Text).field("`a b`.year", FieldType::Int),
+        Schema::payload_only().field_indexing(FieldIndexing::None),
     ];
     for schema in schemas {
         let Statement::Create { schema: read, .. } = read(&format!("create docs {schema}")) else { panic!("{schema}") };
@@ -114,6 +117,8 @@ fn changes_name_one_record_or_a_filter() {
     assert_eq!(change.merge.unwrap().to_string(), r#"{"lang":"en","size":{"net":3},"x":null}"#);
     let Statement::Patch { which, .. } = read("patch docs set a = 1 where b = 2") else { panic!() };
     assert!(matches!(which, Which::Where(_)));
+    let Statement::Patch { change, .. } = read("patch docs 7 set `a b`.c = 1") else { panic!() };
+    assert_eq!(change.merge.unwrap().to_string(), r#"{"a b":{"c":1}}"#);
     let Statement::Delete { which, .. } = read("delete docs 1, 'b' c") else { panic!() };
     assert_eq!(which, Which::Keys(vec![1u64.into(), "b".into(), "c".into()]));
     assert!(matches!(read("delete docs"), Statement::Delete { which: Which::All, .. }));

@@ -159,14 +159,11 @@ pub(super) fn literal(reader: &mut Reader<'_>) -> Result<Value> {
     }
 }
 
-/// The path of a field: names with dots between them; a name that is no word is quoted with backticks.
+/// The names of a path, from the payload inward.
 pub(super) fn path(reader: &mut Reader<'_>) -> Result<Vec<String>> {
-    let quoted = reader.quoted()?;
-    let names = match quoted {
-        Some(name) => vec![name],
-        None => reader.word("the name of a field")?.split('.').map(str::to_owned).collect(),
-    };
-    Ok(names)
+    let begin = reader.at();
+    let path = reader.path()?;
+    crate::filter::path(path).map_err(|error| error.with_span(reader.span_from(begin)))
 }
 
 /// What is shown of each record: `*`, `key`, or fields with commas between them.
@@ -179,7 +176,7 @@ pub(super) fn columns(reader: &mut Reader<'_>) -> Result<Columns> {
     }
     let mut fields = Vec::new();
     loop {
-        fields.push(path(reader)?.join("."));
+        fields.push(reader.path()?.to_owned());
         if !reader.symbol(',') {
             return Ok(Columns::Fields(fields));
         }

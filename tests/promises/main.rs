@@ -31,6 +31,12 @@ mod refusals;
 mod scans;
 #[cfg(feature = "cli")]
 mod shell;
+#[cfg(feature = "cli")]
+mod shell_files;
+#[cfg(feature = "cli")]
+mod shell_scripts;
+#[cfg(all(unix, feature = "cli"))]
+mod shell_terminal;
 mod snapshots;
 mod support;
 mod threads;

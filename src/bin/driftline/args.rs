@@ -1,84 +1,112 @@
-//! What may be typed: the commands, their arguments and the help they print.
+//! What may be typed on the command line. Statements have a table of their own, in the library.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use driftline::{Durability, IndexSpec, Metric, VerifyLevel};
+use clap::{Parser, Subcommand};
+use driftline::Durability;
 
-use crate::values::{self, DurabilityText};
+use crate::render::Format;
+use crate::style::When;
 
-const KEYS: &str = "A KEY written as a decimal number is a number, one written as 0x and hexadecimal digits is bytes, \
-    anything else is text; --text-key makes it text whatever it looks like.";
+const AFTER_HELP: &str = "\
+Without a statement, a terminal gets a shell and a pipe is read as a script. Without a path the store is in memory.
+  driftline shop.drift create items 'f32[3]' cosine
+  driftline shop.drift find items near @'sku-1' limit 5 --format json
+  driftline shop.drift < script.dl
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 the statement failed, 2 usage, 3 the store cannot be opened or is \
-    locked, 4 damage was found, 130 cancelled.\nDRIFTLINE_LOG=off|error|warn|info|debug chooses what is logged to stderr.";
+`driftline help` lists the statements, `driftline help find` explains one.
+Exit codes: 0 done, 1 a statement failed, 2 usage, 3 the store cannot be opened or is locked, 4 damage was found, \
+5 a check failed, 130 cancelled.
+DRIFTLINE_LOG=off|error|warn|info|debug chooses what is logged to stderr.";
 
-/// A vector database in a directory: make collections, fill them, search them, check them.
+/// A vector database in a directory, and a shell for it.
 #[derive(Debug, Parser)]
-#[command(name = "driftline", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(
+    name = "driftline",
+    version,
+    after_help = AFTER_HELP,
+    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|help ...",
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+    subcommand_value_name = "WORD",
+    subcommand_help_heading = "Reserved words (a store of that name needs ./demo)"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) global: Global,
+    #[command(flatten)]
+    pub(crate) shell: Shell,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 /// What every command understands.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Global {
-    /// How the answer is printed: for people, or whole as one JSON document, or one a line
-    #[arg(long, global = true, value_enum, default_value_t = Format::Table, display_order = 100)]
+    /// How answers are printed: table, box, json, jsonl, csv or line
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
+    #[arg(hide_possible_values = true)]
     pub(crate) format: Format,
-    /// When writes are made to survive a power cut: commit (at once), a time such as 50ms, or none (when the command
-    /// ends, as all have then)
-    #[arg(long, global = true, value_name = "WHEN", default_value = "commit", display_order = 101)]
-    pub(crate) durability: DurabilityText,
+    /// Colours: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN")]
+    #[arg(hide_possible_values = true)]
+    pub(crate) color: When,
+    /// Print answers and errors only, no remarks and no progress
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
 }
 
-/// Tables shorten long vectors and payloads; JSON is whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Table,
-    Json,
-    Jsonl,
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shell {
+    /// The directory of the store; `create` makes it
+    pub(crate) path: Option<PathBuf>,
+    /// A statement, as one word or as many
+    pub(crate) statement: Vec<String>,
+    /// Run these statements, then end
+    #[arg(short, long, value_name = "STATEMENTS", conflicts_with = "statement")]
+    pub(crate) command: Vec<String>,
+    /// Run the statements of this file, then end
+    #[arg(short, long, value_name = "FILE", conflicts_with = "statement")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Run this file first, in any case
+    #[arg(long, value_name = "FILE")]
+    pub(crate) init: Option<PathBuf>,
+    /// Open the store for reading only, beside other readers
+    #[arg(long)]
+    pub(crate) read_only: bool,
+    /// Whether a script ends at its first error
+    #[arg(long, value_name = "on|off", default_value = "on", value_parser = on_or_off)]
+    #[arg(action = clap::ArgAction::Set)]
+    pub(crate) bail: bool,
+    /// Leave out the headings of tables and csv
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// How long a statement may take, such as 5s; a search returns what it has by then
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Do not ask before dropping a collection or deleting all of it
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// When writes are made to survive a power cut: commit (at once), a time such as 50ms, or none (when the program
+    /// ends)
+    #[arg(long, value_name = "WHEN", default_value = "commit", value_parser = durability)]
+    pub(crate) durability: Durability,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a collection, and the store if there is none
-    Create(Create),
-    /// List the collections of a store
-    Collections(StoreArg),
-    /// Drop a collection with all its records
-    Drop(Drop),
-    /// Put a record, or many from stdin
-    Put(Put),
-    /// Print a record
-    Get(Get),
-    /// Delete records
-    Delete(Delete),
-    /// Print records in key order
-    Scan(Scan),
-    /// Find the records nearest to a vector
-    Find(Find),
-    /// Count the records of a collection
-    Count(Place),
-    /// Import vectors from a .npy file, or records from a .jsonl file
-    Import(Import),
-    /// Check a store; exit code 4 when something is wrong
-    Verify(Verify),
-    /// Print sizes, counts and positions of a store
-    Stats(StoreArg),
     /// See it work: search real data, survive being killed, find everything again
     Demo(Demo),
     /// Measure the engine
     #[command(subcommand)]
     Bench(Bench),
+    /// List the statements, or explain one
+    Help(Help),
     /// What `demo` kills
     #[command(hide = true)]
-    DemoWriter(StoreArg),
+    DemoWriter(Writer),
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,226 +116,70 @@ pub(crate) enum Bench {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct StoreArg {
-    /// The directory of the store
-    pub(crate) store: PathBuf,
-}
-
-/// A collection of a store.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Place {
-    /// The directory of the store
-    pub(crate) store: PathBuf,
-    /// The name of the collection
-    pub(crate) collection: String,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("vectors").required(true).args(["dimension", "bits", "payload_only"])))]
-pub(crate) struct Create {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Each record has a vector of this many numbers
-    #[arg(long, value_name = "N", requires = "metric")]
-    pub(crate) dimension: Option<usize>,
-    /// How vectors of numbers are compared: l2, cosine, dot or l1
-    #[arg(long, conflicts_with_all = ["bits", "payload_only"])]
-    pub(crate) metric: Option<Metric>,
-    /// Each record has a vector of this many bits, compared by the Hamming distance
-    #[arg(long, value_name = "N")]
-    pub(crate) bits: Option<usize>,
-    /// Records have no vector
-    #[arg(long)]
-    pub(crate) payload_only: bool,
-    /// How near vectors are found
-    #[arg(long, value_name = "SPEC")]
-    pub(crate) index: Option<IndexSpec>,
-    /// The model that the vectors come from, such as minilm-l6@1
-    #[arg(long)]
-    pub(crate) model: Option<String>,
-    /// How long a record lives, such as 90d
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    pub(crate) ttl: Option<Duration>,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Drop {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Yes, all its records
-    #[arg(long)]
-    pub(crate) yes: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = KEYS)]
-pub(crate) struct Put {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// The key, or - to read records as lines of JSON from stdin and put all or none of them
-    pub(crate) key: String,
-    /// [0.1, -2, ...], hexadecimal digits for bits, @file.json, @file.npy[ROW], or - for stdin
-    #[arg(long)]
-    pub(crate) vector: Option<String>,
-    /// JSON, or @file.json
-    #[arg(long, value_name = "JSON")]
-    pub(crate) payload: Option<String>,
-    /// How long from now the record lives, such as 1h
-    #[arg(long, value_name = "TIME", value_parser = values::duration)]
-    pub(crate) expires_in: Option<Duration>,
-    /// Fail if there is a record of that key
-    #[arg(long)]
-    pub(crate) if_absent: bool,
-    /// The key is text, whatever it looks like
-    #[arg(long)]
-    pub(crate) text_key: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = KEYS)]
-pub(crate) struct Get {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// The key
-    pub(crate) key: String,
-    /// The key is text, whatever it looks like
-    #[arg(long)]
-    pub(crate) text_key: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = KEYS)]
-pub(crate) struct Delete {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// The keys; all go, or none
-    #[arg(required = true, value_name = "KEY")]
-    pub(crate) keys: Vec<String>,
-    /// The keys are text, whatever they look like
-    #[arg(long)]
-    pub(crate) text_key: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = KEYS)]
-pub(crate) struct Scan {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Only keys that begin so
-    #[arg(long, value_name = "KEY", conflicts_with_all = ["from", "to"])]
-    pub(crate) prefix: Option<String>,
-    /// From this key on
-    #[arg(long, value_name = "KEY")]
-    pub(crate) from: Option<String>,
-    /// Up to this key, without it
-    #[arg(long, value_name = "KEY")]
-    pub(crate) to: Option<String>,
-    /// From the highest key to the lowest
-    #[arg(long)]
-    pub(crate) reverse: bool,
-    /// At most so many records; a table shows 100 unless told, the other formats all
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u64>,
-    /// Only what comes after this key: how to go on where an earlier scan ended
-    #[arg(long, value_name = "KEY")]
-    pub(crate) after: Option<String>,
-    /// The keys are text, whatever they look like
-    #[arg(long)]
-    pub(crate) text_key: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = KEYS)]
-#[command(group(ArgGroup::new("query").required(true).args(["vector", "like"])))]
-pub(crate) struct Find {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// Near this: [0.1, -2, ...], hexadecimal digits for bits, @file.json, @file.npy[ROW], or - for stdin
-    #[arg(long)]
-    pub(crate) vector: Option<String>,
-    /// Near the vector of this record, which is left out itself
-    #[arg(long, value_name = "KEY")]
-    pub(crate) like: Option<String>,
-    /// How many
-    #[arg(short, long, value_name = "N", default_value_t = 10)]
-    pub(crate) k: usize,
-    /// Print payloads too
-    #[arg(long)]
-    pub(crate) payload: bool,
-    /// The model that the vector comes from; refused unless it is the collection's
-    #[arg(long)]
-    pub(crate) model: Option<String>,
-    /// The key is text, whatever it looks like
-    #[arg(long, requires = "like")]
-    pub(crate) text_key: bool,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "All records appear at once, when the import ends; one that fails leaves nothing.\n\n\
-    A line of a .jsonl file is {\"key\": ..., \"vector\": [...], \"payload\": {...}}, as scan prints it. With --key-field \
-    it is any object: that field is the key, --vector-field the vector, and all others are the payload.")]
-pub(crate) struct Import {
-    #[command(flatten)]
-    pub(crate) place: Place,
-    /// FILE.npy (two dimensions), FILE.jsonl, or - for lines of JSON from stdin
-    pub(crate) file: String,
-    /// Create the collection first, and the store if there is none; its dimension is the file's
-    #[arg(long)]
-    pub(crate) create: bool,
-    /// With --create, how vectors are compared: l2, cosine, dot, l1, or hamming for packed bits
-    #[arg(long, requires = "create")]
-    pub(crate) metric: Option<Metric>,
-    /// npy: the key of the first row; the others count on from it
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) first_key: u64,
-    /// npy: a file of one label for each row, which become the payloads
-    #[arg(long, value_name = "FILE.npy")]
-    pub(crate) labels: Option<PathBuf>,
-    /// npy: the name of the labels in the payloads
-    #[arg(long, value_name = "NAME", default_value = "label", requires = "labels")]
-    pub(crate) label_field: String,
-    /// jsonl: the field that holds the key
-    #[arg(long, value_name = "NAME")]
-    pub(crate) key_field: Option<String>,
-    /// jsonl: the field that holds the vector
-    #[arg(long, value_name = "NAME", default_value = "vector", requires = "key_field")]
-    pub(crate) vector_field: String,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct Verify {
-    /// The directory of the store
-    pub(crate) store: PathBuf,
-    /// How much to check: structure, or every byte and every record by its key
-    #[arg(value_enum, default_value_t = Level::Full)]
-    pub(crate) level: Level,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum Level {
-    Quick,
-    Full,
-}
-
-impl From<Level> for VerifyLevel {
-    fn from(level: Level) -> VerifyLevel {
-        match level {
-            Level::Quick => VerifyLevel::Quick,
-            Level::Full => VerifyLevel::Full,
-        }
-    }
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct Demo {
     /// Where to build the store: a directory that does not exist yet. Default: a fresh one among the system's temporary
     /// files
     pub(crate) directory: Option<PathBuf>,
 }
 
-/// The durability that was asked for.
-impl Global {
-    pub(crate) fn durability(&self) -> Durability {
-        self.durability.0
+#[derive(Debug, clap::Args)]
+pub(crate) struct Help {
+    /// The first word of a statement
+    pub(crate) verb: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Writer {
+    /// The directory of the store
+    pub(crate) store: PathBuf,
+}
+
+impl Args {
+    /// Reads the command line.
+    pub(crate) fn read() -> Args {
+        Args::parse_from(joined(std::env::args_os()))
+    }
+}
+
+/// The words, with those that begin as negative numbers joined to the word before: they are no options but parts of a
+/// statement, such as the vector in `near [0.1, -2]`.
+fn joined(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut joined: Vec<OsString> = Vec::new();
+    for word in words {
+        let bytes = word.as_encoded_bytes();
+        let negative =
+            bytes.first() == Some(&b'-') && bytes.get(1).is_some_and(|it| it.is_ascii_digit() || *it == b'.');
+        match joined.last_mut().filter(|_| negative) {
+            Some(before) => {
+                before.push(" ");
+                before.push(word);
+            }
+            None => joined.push(word),
+        }
+    }
+    joined
+}
+
+fn on_or_off(text: &str) -> Result<bool, String> {
+    switch(text).ok_or_else(|| "write on or off".into())
+}
+
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "commit" => Ok(Durability::Commit),
+        "none" => Ok(Durability::None),
+        interval => match humantime::parse_duration(interval) {
+            Ok(interval) if !interval.is_zero() => Ok(Durability::Interval(interval)),
+            _ => Err("write commit, none, or a time such as 50ms".into()),
+        },
+    }
+}
+
+/// Reads `on` or `off`.
+pub(crate) fn switch(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "yes" | "true" | "1" => Some(true),
+        "off" | "no" | "false" | "0" => Some(false),
+        _ => None,
     }
 }

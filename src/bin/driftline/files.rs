@@ -16,6 +16,13 @@ pub(crate) fn open(path: &Path) -> Result<BufReader<File>> {
     Ok(BufReader::with_capacity(1 << 20, file))
 }
 
+/// Makes a file of the user's, or empties the one that is there.
+pub(crate) fn create(name: &str) -> Result<File> {
+    #[expect(clippy::disallowed_methods, reason = "files of the user's, which are no part of a store")]
+    let file = File::create(name);
+    file.map_err(|error| Error::new(ErrorKind::Io, format!("could not write the file: {error}")).at(name))
+}
+
 /// The text of a file, or of stdin.
 pub(crate) fn text(name: &str) -> Result<String> {
     let mut text = String::new();

@@ -1,60 +1,55 @@
-//! The `driftline` program: each command is a thin use of the library's public face.
+//! The `driftline` program: a shell for stores, and statements from the command line, on the library's public face.
 //!
-//! `args` says what may be typed, one file per group of commands does it, `render` prints what they answer. Data goes
-//! to stdout, everything else to stderr.
+//! `args` says what may be typed to start it, `shell` reads statements from people, scripts and the command line,
+//! `run` does what they say, `render` prints what they answer. Data goes to stdout, everything else to stderr.
 
 mod args;
 mod bench;
-mod collections;
 mod demo;
 mod failure;
 mod files;
-mod find;
-mod import;
-mod records;
+mod interrupt;
 mod render;
-mod stats;
+mod run;
+mod screen;
+mod session;
+mod shell;
 mod store;
-mod values;
-mod verify;
+mod style;
 
+use std::io;
 use std::process::ExitCode;
-
-use clap::Parser;
 
 use args::{Args, Bench, Command};
 use failure::Outcome;
 use render::Output;
+use style::Style;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::read();
     listen();
-    match run(&args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
+    let style = Style::of(args.global.color, &io::stderr());
+    match run(args) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.tell(style);
+            failure.exit()
+        }
     }
 }
 
-fn run(args: &Args) -> Outcome {
+fn run(args: Args) -> Outcome<ExitCode> {
     let mut output = Output::new(args.global.format);
-    match &args.command {
-        Command::Create(create) => collections::create(create, &args.global, &mut output),
-        Command::Drop(drop) => collections::drop(drop, &args.global, &mut output),
-        Command::Collections(it) => collections::list(&it.store, &mut output),
-        Command::Count(place) => collections::count(place, &mut output),
-        Command::Put(put) => records::put(put, &args.global, &mut output),
-        Command::Get(get) => records::get(get, &mut output),
-        Command::Delete(delete) => records::delete(delete, &args.global, &mut output),
-        Command::Scan(scan) => records::scan(scan, &mut output),
-        Command::Find(find) => find::find(find, &mut output),
-        Command::Import(import) => import::import(import, &args.global, &mut output),
-        Command::Verify(verify) => verify::verify(verify, &mut output),
-        Command::Stats(it) => stats::stats(&it.store, &mut output),
-        Command::Demo(demo) => demo::demo(demo, &mut output),
-        Command::Bench(Bench::Drive) => bench::drive(),
-        Command::DemoWriter(it) => demo::write_until_killed(&it.store),
-    }?;
-    output.finish()
+    output.style = Style::of(args.global.color, &io::stdout());
+    match args.command {
+        Some(Command::Bench(Bench::Drive)) => bench::drive()?,
+        Some(Command::Demo(demo)) => demo::demo(&demo, &mut output)?,
+        Some(Command::DemoWriter(it)) => demo::write_until_killed(&it.store)?,
+        Some(Command::Help(help)) => shell::help::print(help.verb.as_deref(), &mut output)?,
+        None => return shell::start(args.global, args.shell, output),
+    }
+    output.finish()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what the library has to say beside its answers. `DRIFTLINE_LOG` chooses how much: off, error, warn (the

@@ -3,6 +3,8 @@
 
 pub(crate) mod child;
 pub(crate) mod reading;
+#[cfg(feature = "cli")]
+pub(crate) mod shell;
 pub(crate) mod threads;
 pub(crate) mod workload;
 pub(crate) mod world;

@@ -280,18 +280,19 @@ impl Story<'_> {
         self.line("The store is still there. Try next:\n")?;
         self.line(&format!("   S={}", quoted(&path.display().to_string())))?;
         for command in [
-            "stats $S",
-            "find $S digits --like 42 -k 5 --payload",
-            "get $S digits 42 --format json",
-            "scan $S written --reverse --limit 3",
-            "create $S notes --dimension 3 --metric cosine",
-            "put $S notes first --vector '[0.1, 0.9, 0]'",
-            "find $S notes --vector '[0, 1, 0]'",
-            "verify $S",
+            "$S stats",
+            "$S find digits near @42 limit 5",
+            "$S get digits 42 --format json",
+            "$S scan written reverse limit 3",
+            "$S create notes 'f32[3]' cosine",
+            "$S put notes first '[0.1, 0.9, 0]'",
+            "$S find notes near '[0, 1, 0]'",
+            "$S verify",
         ] {
             self.line(&format!("   {program} {}", command.replace("$S", "\"$S\"")))?;
         }
-        self.line("\nWhen you have seen enough: rm -r \"$S\"")
+        self.line(&format!("\nOr all of these in a shell: {program} \"$S\""))?;
+        self.line("When you have seen enough: rm -r \"$S\"")
     }
 }
 

@@ -1,0 +1,143 @@
+//! Looking after a store: `stats`, `verify`, `compact`, `flush`.
+
+use std::time::Duration;
+
+use driftline::statement::Name;
+use driftline::{CollectionStats, Problem, VerifyLevel, json};
+use indicatif::ProgressBar;
+
+use crate::failure::{Failure, Outcome};
+use crate::render::{self, Output, Plain};
+use crate::session::Session;
+
+pub(super) fn stats(session: &mut Session, name: Option<&Name>) -> Outcome {
+    let mut stats = session.store.reading()?.stats()?;
+    if let Some(name) = name {
+        session.store.collection(name)?;
+        stats.collections.retain(|it| it.name == name.text);
+        let one = stats.collections.remove(0);
+        return session.output.one(&one, || render::pairs(pairs(&one)));
+    }
+    if !session.output.is_table() {
+        return session.output.one(&stats, String::new);
+    }
+    let mut pairs = vec![
+        ("store", render::plain(&stats.location)),
+        ("newest batch", format!("LSN {}", stats.lsn)),
+        ("files", render::size(stats.file_bytes)),
+        ("in memory", render::size(stats.unsealed_bytes)),
+        ("log", format!("{}, {}", render::counted(stats.log_files, "file"), render::size(stats.log_bytes))),
+        ("blobs", format!("{}, {}", render::count(stats.blobs), render::size(stats.blob_bytes))),
+    ];
+    pairs.extend(stats.free_bytes.map(|free| ("free on disk", render::size(free))));
+    pairs.extend(stats.maintenance_failure.clone().map(|failure| ("maintenance failed", failure)));
+    session.output.line(&render::pairs(pairs))?;
+    if stats.collections.is_empty() {
+        return Ok(());
+    }
+    session.output.line("")?;
+    table(&mut session.output, &stats.collections)?;
+    for collection in &stats.collections {
+        if let Some(damage) = &collection.damage {
+            session.output.line(&format!("{}: {}", collection.name, render::plain(damage)))?;
+        }
+    }
+    Ok(())
+}
+
+fn table(output: &mut Output, collections: &[CollectionStats]) -> Outcome {
+    let headings = ["collection", "records", "segments", "deleted", "size", "schema"];
+    let row = |it: &CollectionStats| {
+        let cells = vec![
+            it.name.clone(),
+            render::count(it.records),
+            render::count(it.segments),
+            render::count(it.deleted_rows),
+            render::size(it.file_bytes),
+            it.schema.clone(),
+        ];
+        Ok(Plain { thing: it.clone(), cells })
+    };
+    output.many(&headings, collections.iter().map(row))
+}
+
+fn pairs(it: &CollectionStats) -> Vec<(&'static str, String)> {
+    let mut pairs = vec![
+        ("collection", it.name.clone()),
+        ("schema", it.schema.clone()),
+        ("records", render::count(it.records)),
+        ("segments", render::count(it.segments)),
+        ("rows in files", render::count(it.sealed_rows)),
+        ("deleted", render::count(it.deleted_rows)),
+        ("rows in memory", render::count(it.unsealed_rows)),
+        ("memory", render::size(it.unsealed_bytes)),
+        ("files", render::size(it.file_bytes)),
+    ];
+    pairs.extend(it.damage.as_deref().map(|damage| ("damage", render::plain(damage))));
+    pairs
+}
+
+pub(super) fn verify(session: &mut Session, quick: bool) -> Outcome {
+    let db = session.store.reading()?;
+    let spinner = spinner(session, "checking");
+    let report = db.verify(if quick { VerifyLevel::Quick } else { VerifyLevel::Full });
+    spinner.finish_and_clear();
+    let report = report?;
+    session.output.one(&report, || {
+        let records =
+            if report.records > 0 { format!(", {}", render::counted(report.records, "record")) } else { "".into() };
+        let checked =
+            format!("checked {} of {}{records}", render::counted(report.files, "file"), render::size(report.bytes));
+        if report.is_clean() {
+            return format!("{checked}: all is well");
+        }
+        let problems: Vec<String> = report.problems.iter().map(told).collect();
+        format!("{checked}: {}\n{}", render::counted(problems.len() as u64, "problem"), problems.join("\n"))
+    })?;
+    if report.is_clean() { Ok(()) } else { session.output.finish().and(Err(Failure::damaged())) }
+}
+
+fn told(problem: &Problem) -> String {
+    format!("  {}", render::plain(&problem.to_string()))
+}
+
+/// It says only that work goes on.
+fn spinner(session: &Session, doing: &'static str) -> ProgressBar {
+    if !session.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let spinner = ProgressBar::new_spinner().with_message(doing);
+    spinner.enable_steady_tick(Duration::from_millis(120));
+    spinner
+}
+
+pub(super) fn compact(session: &mut Session, name: Option<&Name>) -> Outcome {
+    let db = session.store.writing()?;
+    let names = match name {
+        Some(name) => vec![name.text.clone()],
+        None => db.collections()?.into_iter().filter(|it| it.damage.is_none()).map(|it| it.name).collect(),
+    };
+    if let Some(name) = name {
+        session.store.writable(name)?;
+    }
+    let spinner = spinner(session, "compacting");
+    let before = db.stats()?.file_bytes;
+    let done = names.iter().try_for_each(|name| {
+        session.check()?;
+        db.collection(name)?.compact()
+    });
+    spinner.finish_and_clear();
+    done?;
+    let after = db.stats()?.file_bytes;
+    let answer = json!({"compacted": names, "bytes_before": before, "bytes_after": after});
+    session.output.one(&answer, || {
+        let count = render::counted(names.len() as u64, "collection");
+        format!("compacted {count}: {} before, {} now", render::size(before), render::size(after))
+    })
+}
+
+pub(super) fn flush(session: &mut Session) -> Outcome {
+    let db = session.store.writing()?;
+    db.flush()?;
+    session.output.one(&json!({"flushed": true, "lsn": db.lsn().0}), || format!("flushed up to LSN {}", db.lsn()))
+}

@@ -1,0 +1,63 @@
+//! Does what a statement says, and prints the answer.
+
+mod care;
+mod collections;
+mod inputs;
+mod records;
+mod search;
+mod timer;
+mod transfer;
+
+use std::time::Instant;
+
+use driftline::statement::Statement;
+
+use crate::failure::{Failure, Outcome};
+use crate::render;
+use crate::session::Session;
+
+pub(crate) use inputs::parameter;
+use timer::Timer;
+
+/// Runs a statement and prints its answer.
+pub(crate) fn run(session: &mut Session, statement: &Statement) -> Outcome {
+    let start = Instant::now();
+    let running = session.interrupt.begin();
+    session.begin(running.token.clone());
+    let searches = matches!(statement, Statement::Find(_) | Statement::Explain(_));
+    // A search has its own deadline and keeps what it found.
+    let timer = session.settings.timeout.filter(|_| !searches).map(|time| Timer::start(time, &running.token));
+    let ended = answer(session, statement).and_then(|()| session.output.finish());
+    let late = timer.is_some_and(Timer::stop);
+    drop(running);
+    session.last = Some(statement.clone());
+    if session.settings.timer {
+        session.note(&format!("took {}", render::elapsed(start.elapsed())));
+    }
+    ended.map_err(|failure| if late { Failure::failed("the time for the statement was up") } else { failure })
+}
+
+fn answer(session: &mut Session, statement: &Statement) -> Outcome {
+    match statement {
+        Statement::Collections => collections::list(session),
+        Statement::Compact { collection } => care::compact(session, collection.as_ref()),
+        Statement::Count { collection, filter } => collections::count(session, collection, filter.as_ref()),
+        Statement::Create { collection, schema } => collections::create(session, collection, schema),
+        Statement::Delete { collection, which } => records::delete(session, collection, which),
+        Statement::Drop { collection } => collections::drop(session, collection),
+        Statement::Explain(find) => search::explain(session, find),
+        Statement::Export(export) => transfer::export(session, export),
+        Statement::Find(find) => search::find(session, find),
+        Statement::Flush => care::flush(session),
+        Statement::Get { collection, key } => records::get(session, collection, key),
+        Statement::Import(import) => transfer::import(session, import),
+        Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
+        Statement::Put(put) => records::put(session, put),
+        Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),
+        Statement::Scan(scan) => search::scan(session, scan),
+        Statement::Stats { collection } => care::stats(session, collection.as_ref()),
+        Statement::Verify { quick } => care::verify(session, *quick),
+        // The library may learn a statement before this program does.
+        _ => Err(Failure::failed("this program cannot do that yet")),
+    }
+}
