@@ -18,7 +18,7 @@ pub struct Hit {
     pub key: Key,
     /// How far it is from the query: lower is closer, in the units of the collection's [`Metric`].
     pub distance: f32,
-    /// The record itself, or parts of it, when the query asked for them with [`Select`].
+    /// The record itself, or parts of it, when the query asked for them with [`Select`](crate::Select).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<Record>,
     #[serde(skip)]
