@@ -1,6 +1,6 @@
 //! Values in cells of text: what is JSON is that value, anything else is the text itself.
 //!
-//! So `12`, `true` and `[1, 2]` are what they look like, `caf\u{e9}` and `007` are texts, and a text that looks like JSON is
+//! So `12`, `true` and `[1, 2]` are what they look like, `café` and `007` are texts, and a text that looks like JSON is
 //! written in quotes.
 
 use crate::key::Key;

@@ -127,3 +127,9 @@ fn line(file: &mut Reading, bytes: &mut Vec<u8>, number: u64) -> Result<Option<V
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("the line is not UTF-8", &place, "save it as UTF-8"))?;
     Ok(Some(cell::read(text.trim_end_matches(['\n', '\r']))))
 }
+
+/// The values of a file of this name and content, for the fuzzer.
+pub(crate) fn values(name: &str, bytes: Vec<u8>) -> Result<Vec<Value>> {
+    let mut column = Column::open(Reading::stream(name, Box::new(std::io::Cursor::new(bytes))))?;
+    std::iter::from_fn(|| column.next().transpose()).collect()
+}

@@ -41,6 +41,7 @@ mod table;
 mod target;
 mod vecs;
 
+pub(crate) use column::values;
 pub use export::{ExportOptions, ExportReport, export, export_records};
 pub use format::Format;
 pub use import::{ImportReport, import, import_new};

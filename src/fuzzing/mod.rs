@@ -6,6 +6,8 @@
 
 mod containers;
 mod filters;
+#[cfg(feature = "exchange")]
+mod importers;
 mod logs;
 mod manifests;
 mod metadata;
@@ -15,6 +17,8 @@ mod statements;
 
 pub use containers::segment;
 pub use filters::filter;
+#[cfg(feature = "exchange")]
+pub use importers::importers;
 pub use logs::wal;
 pub use manifests::manifest;
 pub use metadata::codec;
@@ -50,6 +54,8 @@ pub struct Seed {
 pub const TARGETS: &[Target] = &[
     Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
     Target { name: "filter", check: filter, places: 1_000, seeds: filters::seeds },
+    #[cfg(feature = "exchange")]
+    Target { name: "importers", check: importers, places: 300, seeds: importers::seeds },
     Target { name: "manifest", check: manifest, places: 1_000, seeds: manifests::seeds },
     Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
     Target { name: "rows", check: rows, places: 1_000, seeds: rows::seeds },
