@@ -40,7 +40,8 @@ impl Hit {
 pub enum Completeness {
     /// The k nearest, or all there are when there are fewer than k, within the radius if one was given.
     Complete,
-    /// A filter let fewer than k records through, and all of those are here.
+    /// A filter let fewer than k records through, and all of those are here. Not said of pages and within a radius,
+    /// where fewer than k have other reasons.
     FilterExhausted,
     /// A deadline ended the search early; nearer records may be missing.
     BudgetHit,
@@ -91,7 +92,8 @@ pub struct Hits {
     pub completeness: Completeness,
     /// What finding them cost.
     pub stats: QueryStats,
-    /// Where to go on with [`Query::after`](crate::Query::after); `None` when there is nothing more.
+    /// Where to go on with [`Query::after`](crate::Query::after); `None` when there is nothing more, and
+    /// when a deadline cut the answer.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
     pub next: Option<Cursor>,
 }

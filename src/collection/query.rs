@@ -17,9 +17,13 @@ use crate::segment::mutable::{Block, LiveInBlock, Mutable};
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
 use crate::storage::names;
+use crate::sync::Mutex;
 use crate::vector::VectorRef;
 use crate::vector::metric::Metric;
 use crate::vector::top_k::Order;
+
+/// Blocks that a thread searches before their answers are brought together.
+const BLOCKS_PER_THREAD: usize = 4;
 
 /// A stored key and its distance.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,15 +125,19 @@ impl<'a> Search<'a> {
         let start = Instant::now();
         let file = segment.file();
         let Some(vectors) = file.vectors() else { return Ok(()) };
-        let matches =
-            self.wanted.filter.map(|filter| in_sealed(segment, filter, self.moment, self.pool)).transpose()?;
-        let found = {
+        let stop = self.wanted.stop;
+        let passing = |filter| in_sealed(segment, filter, self.moment, stop, self.pool);
+        let matches = self.wanted.filter.map(passing).transpose()?;
+        let mut found = {
             let unfiltered = segment.live_at(self.moment)?;
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
             let order = self.key_order(&**file);
-            let scope = Scope { live, order: &order, stop: self.wanted.stop };
-            self.index.search_many(&vectors, &self.queries, &scope, self.pool)?
+            let scope = Scope { live, order: &order, stop };
+            let found = self.index.search_many(&vectors, &self.queries, &scope, self.pool)?;
+            order.failure()?;
+            found
         };
+        self.cut_if(matches.as_ref().is_some_and(|matches| matches.cut));
         let evaluated = matches.as_ref().map_or(0, |matches| matches.evaluated);
         self.count_segment(evaluated);
         if self.wanted.explain {
@@ -143,7 +151,7 @@ impl<'a> Search<'a> {
                 matches.map(|matches| (matches.by_index, matches.by_payload)).unwrap_or_default();
             self.segments.push(report);
         }
-        self.take(found, |row| file.key(row).map(<[u8]>::to_vec))?;
+        self.take(&mut found, |row| file.key(row).map(<[u8]>::to_vec))?;
         self.settle();
         Ok(())
     }
@@ -153,53 +161,73 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let start = Instant::now();
-        let blocks = segment.full_blocks();
-        let mut searched = self.pool.map(blocks.len(), |number| self.block(&blocks[number]))?;
-        searched.extend(segment.rest(blocks.len(), |block| self.block(block))?);
-        let evaluated = searched.iter().map(|block| block.evaluated).sum();
-        self.count_segment(evaluated);
-        if self.wanted.explain {
-            let found: Vec<Found> = searched.iter().flat_map(|block| &block.found).cloned().collect();
-            let mut report = report(&found, MEMORY.into(), u64::from(segment.rows()), start);
-            report.evaluated = evaluated;
-            report.candidates = searched.iter().map(|block| block.candidates).sum();
-            self.segments.push(report);
+        let mut searched = Vec::new();
+        if self.is_brief() {
+            let full = segment.full_blocks();
+            searched.extend(self.pool.map(full.len(), |number| self.block(&full[number]))?);
+            searched.extend(segment.rest(full.len(), |block| self.block(block))?);
+            self.take_searched(&mut searched)?;
+        } else {
+            // The lock is not held meanwhile: writers must not wait for a filter, or for many queries.
+            for blocks in segment.blocks().chunks(self.pool.threads().max(1) * BLOCKS_PER_THREAD) {
+                let mut part = self.pool.map(blocks.len(), |number| self.block(&blocks[number]))?;
+                self.take_searched(&mut part)?;
+                searched.extend(part);
+            }
         }
-        for Searched { found, keys, .. } in searched {
-            let mut keys = keys.into_iter();
-            self.take(found, |_| keys.next().ok_or_else(|| Error::internal("a hit without a key")))?;
+        self.count_segment(searched.iter().map(|block| block.evaluated).sum());
+        if self.wanted.explain {
+            self.segments.push(in_memory(&searched, u64::from(segment.rows()), start));
+        }
+        Ok(())
+    }
+
+    /// Whether a block is searched in less time than copying it takes.
+    fn is_brief(&self) -> bool {
+        self.wanted.filter.is_none() && self.queries.len() == 1
+    }
+
+    fn block(&self, block: &Block) -> Result<Searched> {
+        let Some(rows) = block.vectors() else { return Ok(Searched::default()) };
+        let Wanted { filter, stop, explain, .. } = *self.wanted;
+        let all = LiveInBlock { block, moment: self.moment };
+        let passing = filter.map(|filter| in_block(block, filter, self.moment, stop)).transpose()?;
+        let live: &dyn Live = passing.as_ref().map_or(&all, |(rows, _)| rows);
+        let order = self.key_order(block);
+        let found =
+            self.index.search_many(&rows, &self.queries, &Scope { live, order: &order, stop }, &Pool::inline())?;
+        let hits = found.iter().flat_map(|found| &found.hits);
+        let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
+        let present = || RowSet::from_words(block.len() as u32, |word| all.word(word)).count();
+        let (candidates, evaluated) = match &passing {
+            Some((rows, _)) => (rows.count(), present()),
+            None if explain => (present(), 0),
+            None => (0, 0),
+        };
+        let cut = passing.is_some_and(|(_, cut)| cut);
+        Ok(Searched { found, keys, candidates: candidates.into(), evaluated: evaluated.into(), cut })
+    }
+
+    /// Adds what blocks gave to the answers; what is only told stays with them.
+    fn take_searched(&mut self, searched: &mut [Searched]) -> Result<()> {
+        for block in searched {
+            let mut keys = std::mem::take(&mut block.keys).into_iter();
+            self.cut_if(block.cut);
+            self.take(&mut block.found, |_| keys.next().ok_or_else(|| Error::internal("a hit without a key")))?;
         }
         self.settle();
         Ok(())
     }
 
-    fn block(&self, block: &Block) -> Result<Searched> {
-        let Some(rows) = block.vectors() else { return Ok(Searched::default()) };
-        let all = LiveInBlock { block, moment: self.moment };
-        let passing = self.wanted.filter.map(|filter| in_block(block, filter, self.moment)).transpose()?;
-        let live: &dyn Live = passing.as_ref().map_or(&all, |rows| rows);
-        let order = self.key_order(block);
-        let scope = Scope { live, order: &order, stop: self.wanted.stop };
-        let found = self.index.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
-        let hits = found.iter().flat_map(|found| &found.hits);
-        let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
-        let (candidates, evaluated) = match &passing {
-            Some(rows) => {
-                (u64::from(rows.count()), RowSet::from_words(block.len() as u32, |word| all.word(word)).count())
-            }
-            None if self.wanted.explain => {
-                (RowSet::from_words(block.len() as u32, |word| all.word(word)).count().into(), 0)
-            }
-            None => (0, 0),
-        };
-        Ok(Searched { found, keys, candidates, evaluated: evaluated.into() })
+    fn cut_if(&mut self, cut: bool) {
+        self.answers.iter_mut().for_each(|answer| answer.cut |= cut);
     }
 
     fn key_order<'b>(&self, source: &'b dyn RowSource) -> KeyOrder<'b>
     where
         'a: 'b,
     {
-        KeyOrder { source, after: self.wanted.after.map(|(_, key)| key) }
+        KeyOrder { source, after: self.wanted.after.map(|(_, key)| key), failure: Mutex::new(None) }
     }
 
     fn count_segment(&mut self, evaluated: u64) {
@@ -210,14 +238,14 @@ impl<'a> Search<'a> {
     }
 
     /// Adds what one segment or block found for each query.
-    fn take(&mut self, found: Vec<Found>, mut key: impl FnMut(RowId) -> Result<Vec<u8>>) -> Result<()> {
+    fn take(&mut self, found: &mut [Found], mut key: impl FnMut(RowId) -> Result<Vec<u8>>) -> Result<()> {
         for (answer, found) in self.answers.iter_mut().zip(found) {
             answer.stats.visited += found.visited;
             answer.stats.distances += found.distances;
             answer.stats.code_distances += found.code_distances;
             answer.stats.bytes += found.bytes;
             answer.cut |= found.cut;
-            for (distance, row) in found.hits {
+            for (distance, row) in std::mem::take(&mut found.hits) {
                 answer.neighbours.push(Neighbour { distance, key: key(row)? });
             }
         }
@@ -249,6 +277,8 @@ struct Searched {
     candidates: u64,
     /// Rows that the filter was asked about.
     evaluated: u64,
+    /// The filter was stopped.
+    cut: bool,
 }
 
 /// What searching a segment took, for all queries together.
@@ -266,24 +296,44 @@ fn report(found: &[Found], name: String, rows: u64, start: Instant) -> SegmentEx
     }
 }
 
+/// What was done in the blocks of a segment in memory.
+fn in_memory(searched: &[Searched], rows: u64, start: Instant) -> SegmentExplain {
+    let found: Vec<Found> = searched.iter().flat_map(|block| &block.found).cloned().collect();
+    SegmentExplain {
+        evaluated: searched.iter().map(|block| block.evaluated).sum(),
+        candidates: searched.iter().map(|block| block.candidates).sum(),
+        ..report(&found, MEMORY.into(), rows, start)
+    }
+}
+
 /// Rows in the order of their keys, and those that a page before had.
+///
+/// A key that cannot be read comes before all others, so that there is an order still, and its error is kept: who
+/// searches asks for it when it is done, since a row that lost a tie for it would be missed by nobody.
 struct KeyOrder<'a> {
     source: &'a dyn RowSource,
     /// The last key of the page before.
     after: Option<&'a [u8]>,
+    failure: Mutex<Option<Error>>,
 }
 
-/// A key that cannot be read orders by row; the damage is reported when the hit's key is fetched.
+impl<'a> KeyOrder<'a> {
+    fn key(&self, row: RowId) -> Option<&'a [u8]> {
+        self.source.key(row).map_err(|error| _ = self.failure.lock().get_or_insert(error)).ok()
+    }
+
+    /// Fails when a key was asked for that cannot be read.
+    fn failure(self) -> Result<()> {
+        self.failure.into_inner().map_or(Ok(()), Err)
+    }
+}
+
 impl Order for KeyOrder<'_> {
     fn before(&self, a: RowId, b: RowId) -> bool {
-        match (self.source.key(a), self.source.key(b)) {
-            (Ok(first), Ok(second)) => first < second,
-            _ => a < b,
-        }
+        (self.key(a), a) < (self.key(b), b)
     }
 
     fn passed(&self, row: RowId) -> bool {
-        let key = self.after.zip(self.source.key(row).ok());
-        key.is_some_and(|(after, key)| key <= after)
+        self.after.zip(self.key(row)).is_some_and(|(after, key)| key <= after)
     }
 }

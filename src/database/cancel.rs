@@ -55,13 +55,13 @@ impl CancelToken {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Limit {
     pub(crate) cancel: CancelToken,
-    pub(crate) until: Option<Instant>,
+    until: Option<Instant>,
 }
 
 impl Limit {
-    /// At most this long from now; a time too long to count is none.
-    pub(crate) fn deadline(&mut self, time: Duration) {
-        self.until = Instant::now().checked_add(time);
+    /// From now on at most `time`; a time too long to count is none.
+    pub(crate) fn new(cancel: CancelToken, time: Option<Duration>) -> Limit {
+        Limit { cancel, until: time.and_then(|time| Instant::now().checked_add(time)) }
     }
 
     /// Whether to stop now. Asks the clock only where there is a deadline.

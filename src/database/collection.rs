@@ -147,7 +147,8 @@ impl Collection {
     /// One that is changed by somebody else meanwhile stays as it then is. Many records are deleted in several batches
     /// of some 100,000, each of them whole or not at all.
     pub fn delete_where(&self, filter: impl IntoFilter) -> Result<u64> {
-        self.change_where(&filter.into_filter()?, 0, |draft, view, found| draft.delete_found(view, found))
+        let bytes = |found: &Passing| found.key.len();
+        self.change_where(&filter.into_filter()?, bytes, |draft, view, found| draft.delete_found(view, found))
     }
 
     /// Changes parts of the records that pass the filter at the moment of this call; tells how many.
@@ -160,16 +161,17 @@ impl Collection {
             checked.map_err(|error| error.at(format!("collection {}", self.name)))?;
         }
         let adds = patch.bytes()?;
-        self.change_where(&filter.into_filter()?, adds, |draft, view, found| {
+        let bytes = |found: &Passing| found.bytes + adds;
+        self.change_where(&filter.into_filter()?, bytes, |draft, view, found| {
             draft.patch_found(view, found, patch.clone());
         })
     }
 
-    /// Changes what passes, in batches; each change `adds` at most so many bytes to a record.
+    /// Changes what passes, in batches; a change takes about so many `bytes` of one.
     fn change_where(
         &self,
         filter: &Filter,
-        adds: usize,
+        bytes: impl Fn(&Passing) -> usize,
         change: impl Fn(&mut Draft, &CollectionView, Passing),
     ) -> Result<u64> {
         let reader = self.reader()?;
@@ -178,9 +180,9 @@ impl Collection {
         let mut changed = 0;
         while found.peek().is_some() {
             let mut draft = Draft::new(self.engine());
-            let (mut rows, mut bytes) = (0, 0);
-            while let Some(next) = found.next_if(|next| rows == 0 || bytes + next.bytes + adds <= CHANGED_BYTES) {
-                bytes += next.bytes + adds;
+            let (mut rows, mut taken) = (0, 0);
+            while let Some(next) = found.next_if(|next| rows == 0 || taken + bytes(next) <= CHANGED_BYTES) {
+                taken += bytes(&next);
                 rows += 1;
                 change(&mut draft, &reader.view, next);
                 if rows == CHANGED_ROWS {

@@ -133,8 +133,12 @@ impl Engine {
                 touched.extend(keys);
             }
             let refused = if log.closed { self.check_open() } else { self.poison.check() };
-            let resolved = refused.and_then(|()| resolve(request, &current.view, moment));
             // How large a patch is, is known only now.
+            let admitted = |resolved: Resolved| match request.has_patches() {
+                true => self.admit(resolved.bytes.len() as u64).map(|()| resolved),
+                false => Ok(resolved),
+            };
+            let resolved = refused.and_then(|()| resolve(request, &current.view, moment)).and_then(admitted);
             bytes += resolved.as_ref().map_or(0, |resolved| resolved.bytes.len());
             if bytes > MAX_BATCH_BYTES && !round.is_empty() {
                 break;

@@ -55,7 +55,8 @@ pub struct Query {
     filter: Option<Filter>,
     after: Option<Cursor>,
     select: Select,
-    limit: Limit,
+    deadline: Option<Duration>,
+    cancel: CancelToken,
 }
 
 impl Query {
@@ -69,7 +70,8 @@ impl Query {
             filter: None,
             after: None,
             select: Select::default(),
-            limit: Limit::default(),
+            deadline: None,
+            cancel: CancelToken::new(),
         }
     }
 
@@ -116,16 +118,16 @@ impl Query {
         self
     }
 
-    /// How long the search may take. One that takes longer ends with what it has found by then, and says so:
+    /// How long the search may take once it is run. One that takes longer ends with what it has found by then, and says so:
     /// [`Completeness::BudgetHit`]. Default: as long as it needs.
     pub fn deadline(mut self, time: Duration) -> Query {
-        self.limit.deadline(time);
+        self.deadline = Some(time);
         self
     }
 
     /// Lets `token` stop the search, which then fails with `Cancelled`.
     pub fn cancel(mut self, token: &CancelToken) -> Query {
-        self.limit.cancel = token.clone();
+        self.cancel = token.clone();
         self
     }
 
@@ -199,7 +201,8 @@ impl Query {
             Select::Fields(fields) => paths(fields).map_err(|error| error.at(reader.place()))?,
             Select::Key | Select::Record => Vec::new(),
         };
-        let Query { k, within, filter, after, select, limit, .. } = self;
+        let limit = Limit::new(self.cancel, self.deadline);
+        let Query { k, within, filter, after, select, .. } = self;
         Ok(Ready { start, reader, k, within, filter, bound, after, select, fields, limit })
     }
 }
@@ -249,10 +252,13 @@ impl Ready {
         let hits = answer.neighbours.into_iter().map(|found| self.hit(found)).collect::<Result<Vec<_>>>()?;
         let completeness = match () {
             () if answer.cut => Completeness::BudgetHit,
-            () if !full && self.filter.is_some() => Completeness::FilterExhausted,
+            () if !full && self.filter.is_some() && self.within == f32::INFINITY && self.after.is_none() => {
+                Completeness::FilterExhausted
+            }
             () => Completeness::Complete,
         };
-        let last = hits.last().filter(|_| full);
+        // What a cut answer lacks may be nearer than its last hit, and would be on no page.
+        let last = hits.last().filter(|_| full && !answer.cut);
         let next = last.map(|hit| Cursor::new(vector.view(), hit.distance, &hit.key));
         let mut stats = answer.stats;
         stats.elapsed = self.start.elapsed();
@@ -260,6 +266,7 @@ impl Ready {
     }
 
     fn hit(&self, found: Neighbour) -> Result<Hit> {
+        self.limit.cancel.check()?;
         let Reader { view, moment, .. } = &self.reader;
         let damaged = || Error::corrupt("a key cannot be read", self.reader.place());
         let record = match &self.select {

@@ -85,7 +85,7 @@ impl Request {
         self.steps.iter().any(|step| !matches!(step, Step::Effect(_)))
     }
 
-    fn has_patches(&self) -> bool {
+    pub(crate) fn has_patches(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Patch { .. }))
     }
 

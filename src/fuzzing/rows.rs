@@ -97,7 +97,7 @@ fn match_filters(file: &SealedFile) {
         ["number = 7", "number != 2 and lang like '%e%'", "lang in ['en', 'de'] or lang is missing", "@time < 5"]
     {
         let Ok(filter) = Filter::parse(text).and_then(|filter| filter.bind(Timestamp(0))) else { continue };
-        let Ok(found) = matching(file, &filter, None, &Pool::inline()) else { continue };
+        let Ok(found) = matching(file, &filter, None, &|| false, &Pool::inline()) else { continue };
         assert!(found.rows.rows() == file.rows() && found.evaluated <= u64::from(file.rows()), "rows of the segment");
         let twice = found.by_index.iter().any(|name| found.by_payload.contains(name));
         assert!(!twice, "what an index answered was not read row by row");

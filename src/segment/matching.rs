@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::filter::{Bound, Comparison, Condition, Literal, Number, Predicate, Row, Subject};
 use crate::ids::RowId;
+use crate::index::Stop;
 use crate::key::Key;
 use crate::payload::Scalar;
 use crate::pool::Pool;
@@ -15,6 +16,8 @@ use crate::segment::sealed::SealedFile;
 
 /// Rows that one thread looks at in one go.
 const ROWS_PER_TASK: usize = 4096;
+/// Rows between two looks at whether to stop: one may take long, where a pattern meets a long text.
+const ROWS_PER_LOOK: usize = 16;
 
 /// The rows that pass, and how they were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub(crate) struct Matches {
     pub(crate) by_payload: Vec<String>,
     /// Rows that were read.
     pub(crate) evaluated: u64,
+    /// It was stopped: rows that pass may be missing.
+    pub(crate) cut: bool,
 }
 
 /// What is known of a filter without reading rows: those that pass, and those that may.
@@ -42,7 +47,13 @@ pub(crate) fn known(file: &SealedFile, filter: &Bound) -> Result<Known> {
 }
 
 /// Finds the rows of `file` that pass; only among `candidates`, if they are given. Deleted rows may be among them.
-pub(crate) fn matching(file: &SealedFile, filter: &Bound, candidates: Option<&RowSet>, pool: &Pool) -> Result<Matches> {
+pub(crate) fn matching(
+    file: &SealedFile,
+    filter: &Bound,
+    candidates: Option<&RowSet>,
+    stop: &Stop<'_>,
+    pool: &Pool,
+) -> Result<Matches> {
     let mut asked = Asked { file, by_index: BTreeSet::new(), by_payload: BTreeSet::new() };
     let Known { surely: mut rows, possibly: mut open } = asked.known(filter)?;
     open.intersect(&rows.complement());
@@ -51,31 +62,42 @@ pub(crate) fn matching(file: &SealedFile, filter: &Bound, candidates: Option<&Ro
         open.intersect(candidates);
     }
     let evaluated = open.count();
-    for row in evaluate(file, filter, &open, pool)? {
+    let (passing, cut) = evaluate(file, filter, &open, stop, pool)?;
+    for row in passing {
         rows.insert(row);
     }
     let by_payload = if evaluated > 0 { asked.by_payload } else { BTreeSet::new() };
     let by_index = asked.by_index.difference(&by_payload).cloned().collect();
-    Ok(Matches { rows, by_index, by_payload: by_payload.into_iter().collect(), evaluated: u64::from(evaluated) })
+    Ok(Matches { rows, by_index, by_payload: by_payload.into_iter().collect(), evaluated: u64::from(evaluated), cut })
 }
 
-/// Those of `open` that pass.
-fn evaluate(file: &SealedFile, filter: &Bound, open: &RowSet, pool: &Pool) -> Result<Vec<RowId>> {
+/// Those of `open` that pass, and whether it was stopped before all were asked.
+fn evaluate(
+    file: &SealedFile,
+    filter: &Bound,
+    open: &RowSet,
+    stop: &Stop<'_>,
+    pool: &Pool,
+) -> Result<(Vec<RowId>, bool)> {
     let rows: Vec<RowId> = open.iter().collect();
     let asks_key = filter.asks(&Subject::Key);
     let chunks: Vec<_> = rows.chunks(ROWS_PER_TASK).collect();
     let passing = pool.map(chunks.len(), |number| {
         let mut passing = Vec::new();
-        for row in chunks[number] {
+        for (place, row) in chunks[number].iter().enumerate() {
+            if place % ROWS_PER_LOOK == 0 && stop() {
+                return Ok((passing, true));
+            }
             let key = if asks_key { file.key(*row)? } else { &[] };
             let stored = Row { key, created: file.created(*row)?, payload: file.payload(*row)? };
             if filter.matches(&stored).map_err(|_: Error| file.damaged("a payload cannot be read"))? {
                 passing.push(*row);
             }
         }
-        Ok(passing)
+        Ok((passing, false))
     })?;
-    Ok(passing.concat())
+    let cut = passing.iter().any(|part| part.1);
+    Ok((passing.into_iter().flat_map(|part| part.0).collect(), cut))
 }
 
 /// A filter being held against a segment, and what it asked for.
@@ -301,7 +323,7 @@ mod tests {
                 let expected = naive(&records, &bound);
                 for file in &segments {
                     let pool = Pool::inline();
-                    let found = matching(file, &bound, None, &pool).unwrap();
+                    let found = matching(file, &bound, None, &|| false, &pool).unwrap();
                     prop_assert_eq!(rows_of(&found), &expected[..], "{}", filter);
                     prop_assert!(found.evaluated <= u64::from(file.rows()));
 
@@ -309,7 +331,7 @@ mod tests {
                     for row in &candidates {
                         some.insert(RowId(row % file.rows()));
                     }
-                    let found = matching(file, &bound, Some(&some), &pool).unwrap();
+                    let found = matching(file, &bound, Some(&some), &|| false, &pool).unwrap();
                     let among: Vec<u32> = expected.iter().copied().filter(|row| some.contains(RowId(*row))).collect();
                     prop_assert_eq!(rows_of(&found), among, "{}", filter);
                     prop_assert!(found.evaluated <= u64::from(some.count()));
@@ -348,7 +370,7 @@ mod tests {
             ("note = 'note 3' and FALSE", 0, &none, &none, 0),
         ] {
             let bound = Filter::parse(text).unwrap().bind(NOW).unwrap();
-            let found = matching(&file, &bound, None, &Pool::new(3).unwrap()).unwrap();
+            let found = matching(&file, &bound, None, &|| false, &Pool::new(3).unwrap()).unwrap();
             assert_eq!(rows_of(&found), naive(&records, &bound), "{text}");
             assert_eq!((found.rows.count(), found.evaluated), (count, evaluated), "{text}");
             assert_eq!((found.by_index, found.by_payload), (owned(by_index), owned(by_payload)), "{text}");
@@ -364,9 +386,21 @@ mod tests {
         let (records, schema) = library();
         let schema = schema.field("lang", FieldType::Text);
         let bound = Filter::parse("lang = 'en'").unwrap().bind(NOW).unwrap();
-        let found = matching(&segment(&schema, &records, Some(0)), &bound, None, &Pool::inline()).unwrap();
+        let found = matching(&segment(&schema, &records, Some(0)), &bound, None, &|| false, &Pool::inline()).unwrap();
         assert_eq!(rows_of(&found), naive(&records, &bound));
         assert_eq!((found.by_payload, found.evaluated), (owned(&["lang"]), 1000));
+    }
+
+    #[test]
+    fn who_is_told_to_stop_says_that_rows_may_be_missing() {
+        let schema = Schema::payload_only().field_indexing(FieldIndexing::None);
+        let records: Records = (0..100u64).map(|n| (Key::from(n).encode(), (json!({"n": n}).into(), 0))).collect();
+        let file = segment(&schema, &records, None);
+        let bound = Filter::parse("n >= 0").unwrap().bind(Timestamp(0)).unwrap();
+        let found = matching(&file, &bound, None, &|| true, &Pool::inline()).unwrap();
+        assert_eq!((found.rows.count(), found.cut), (0, true));
+        let found = matching(&file, &bound, None, &|| false, &Pool::inline()).unwrap();
+        assert_eq!((found.rows.count(), found.cut), (100, false));
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) struct Block {
     values: Vec<f32>,
     bits: Vec<u8>,
     inverse_norms: Vec<f32>,
-    payloads: Vec<Box<[u8]>>,
+    payloads: Vec<Arc<[u8]>>,
 }
 
 impl Mutable {
@@ -184,6 +184,13 @@ impl Mutable {
         Arc::clone(&self.inner.read().full)
     }
 
+    /// All blocks, the open one as a copy that shares keys and payloads: for work that takes too long to hold the lock.
+    pub(crate) fn blocks(&self) -> Vec<Arc<Block>> {
+        let inner = self.inner.read();
+        let open = (inner.open.len() > 0).then(|| Arc::new(inner.open.copy()));
+        inner.full.iter().cloned().chain(open).collect()
+    }
+
     /// Reads what [`Mutable::full_blocks`] left out, given how many blocks it returned. More blocks may have filled
     /// since: they are all shown, the open one last, under the lock.
     pub(crate) fn rest<T>(&self, after: usize, mut read: impl FnMut(&Block) -> Result<T>) -> Result<Vec<T>> {
@@ -269,6 +276,21 @@ impl Block {
                     self.inverse_norms.push(inverse_norm(&self.values[start..]));
                 }
             }
+        }
+    }
+
+    fn copy(&self) -> Block {
+        let deleted_at = self.deleted_at.iter().map(|lsn| AtomicU64::new(lsn.load(Ordering::Acquire)));
+        Block {
+            shape: self.shape,
+            keys: self.keys.clone(),
+            metas: self.metas.clone(),
+            previous: self.previous.clone(),
+            deleted_at: deleted_at.collect(),
+            values: self.values.clone(),
+            bits: self.bits.clone(),
+            inverse_norms: self.inverse_norms.clone(),
+            payloads: self.payloads.clone(),
         }
     }
 

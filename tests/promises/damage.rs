@@ -355,3 +355,39 @@ fn reading_only_repairs_and_removes_nothing() {
         }
     }
 }
+
+/// Which of many records at one distance are the nearest is decided by their keys: one that cannot be read may not
+/// simply lose.
+#[test]
+fn a_tie_that_a_damaged_key_would_decide_is_right_or_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store");
+    let db = Database::open(&path).unwrap();
+    let points = db.create_collection("points", Schema::vector(1, Metric::L2)).unwrap();
+    // An odd multiplier walks through all keys, out of order.
+    let keys = (0..20_000u64).map(|place| place * 7_919 % 20_000);
+    points.put_all(keys.map(|key| Record::new(key).vector([1.0]))).unwrap();
+    db.close().unwrap();
+    let names = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let segment =
+        names.into_iter().find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("seg-")).unwrap();
+    let whole = std::fs::read(&segment).unwrap();
+    let (mut refused, mut right) = (0, 0);
+    for at in (4096..whole.len()).step_by(64 << 10).map(|chunk| chunk + 77).filter(|at| *at < whole.len()) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&segment, damaged).unwrap();
+        let answer = Database::open(&path).and_then(|db| db.collection("points")?.query().nearest([0.0]).k(3).run());
+        match answer {
+            Ok(hits) => {
+                assert!(hits.keys().eq([&0u64.into(), &1u64.into(), &2u64.into()]), "byte {at}: {:?}", hits.hits);
+                right += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "byte {at}: {error}");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 0 && right > 0, "{refused} refused, {right} right");
+}

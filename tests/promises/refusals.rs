@@ -500,3 +500,21 @@ fn a_nearly_full_disk_refuses_rows_and_lets_deleting_merging_and_dropping_go_on(
     db.close().unwrap();
     assert_eq!(open(&fs).unwrap().collection("notes").unwrap().get(1u64).unwrap().unwrap().payload, Value::Null);
 }
+
+/// A patch writes its record whole, however small it is itself.
+#[test]
+fn patches_of_large_records_do_not_use_up_what_is_kept_free() {
+    const FREE: u64 = 8 << 20;
+    let fs = SimulatedFs::new(1);
+    let db = options().free_disk_reserve_bytes(FREE).open_on(Arc::new(fs.clone())).unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    for key in 0..12u64 {
+        notes.put(Record::new(key).payload(json!({"text": "x".repeat(1 << 20)}))).unwrap();
+    }
+    db.flush().unwrap();
+    fs.inject(Fault::DiskFull { after_bytes: FREE + (3 << 20) });
+    let refused = notes.patch_where(driftline::Filter::all(), Patch::new().merge(json!({"n": 1})));
+    assert_refused(refused, ErrorKind::DiskFull, &["free some space"]);
+    assert!(fs.free_bytes().unwrap().unwrap() >= FREE);
+    db.flush().unwrap();
+}

@@ -49,7 +49,7 @@ pub(super) fn search(
         code_distances: compared,
         visited,
         bytes: found.bytes + compared * codes.row_bytes() as u64,
-        cut: parts.contains(&None),
+        cut: found.cut || parts.contains(&None),
         ..found
     })
 }

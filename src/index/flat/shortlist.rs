@@ -11,6 +11,9 @@ use crate::quantization::bounds::Bounds;
 use crate::vector::kernel::{self, Kernels, Task};
 use crate::vector::top_k::TopK;
 
+/// Rows read between two looks at whether to stop.
+const ROWS_PER_LOOK: usize = 1024;
+
 /// Keeps every row whose lower bound is not above the k-th smallest upper bound so far.
 ///
 /// That number only falls, and every row with one of the k smallest upper bounds has a lower bound below it. So what is
@@ -90,8 +93,12 @@ impl Task for Settle<'_> {
         let Settle { vectors, query, scope, .. } = self;
         let mut nearest = TopK::new(query.k).within(query.bound);
         let mut found = Found::default();
-        for (lower, row) in self.rows {
+        for (place, (lower, row)) in self.rows.iter().enumerate() {
             if *lower > nearest.bound() {
+                break;
+            }
+            if place % ROWS_PER_LOOK == ROWS_PER_LOOK - 1 && (scope.stop)() {
+                found.cut = true;
                 break;
             }
             let inverse_norm = if self.comparison.is_cosine() { vectors.inverse_norm(*row)? } else { 1.0 };
