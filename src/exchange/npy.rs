@@ -94,18 +94,13 @@ fn check_text(text: &[u8]) -> Result<(), &'static str> {
     if brackets > MAX_HEADER_BRACKETS {
         return Err("its header is nested deeply");
     }
-    let words = unquoted(text);
-    let numbers =
-        words.split(|byte| !byte.is_ascii_alphanumeric()).filter(|word| word.first().is_some_and(u8::is_ascii_digit));
+    // Texts in quotes are looked at too, for a quote may stand inside another and hide the shape. A type such as `<f4` is
+    // no number: it begins with a letter.
+    let words = text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    let numbers = words.filter(|word| word.first().is_some_and(u8::is_ascii_digit));
     let number = |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<u64>().ok();
     let product = numbers.map(number).try_fold(1u64, |product, number| product.checked_mul(number?.max(1)));
     product.map(drop).ok_or("its shape is impossible")
-}
-
-/// The text without what stands in quotes.
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let parts = text.split(|byte| matches!(byte, b'\'' | b'"'));
-    parts.step_by(2).collect::<Vec<_>>().join(&b' ')
 }
 
 fn no_npy(name: &str, why: &str) -> Error {
@@ -128,5 +123,30 @@ impl Text {
         };
         let text: Option<String> = bytes.as_chunks::<4>().0.iter().map(character).collect();
         text.map(|text| text.trim_end_matches('\0').to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open_text(header: &str) -> Result<Npy> {
+        let length = (header.len() as u16).to_le_bytes();
+        let bytes = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
+        open(Reading::stream("it", Box::new(io::Cursor::new(bytes))))
+    }
+
+    #[test]
+    fn no_quote_hides_an_impossible_shape() {
+        let shape = "'shape': (4294967296, 4294967296, 4294967296)";
+        for before in ["", "\"a'b\": 1, ", "'a\"b': 1, ", "'a\\'b': 1, ", "\"\"\"a\"b'\"\"\": 1, ", "'\\\\': 1, "] {
+            let header = format!("{{{before}'descr': '<f4', 'fortran_order': False, {shape}}}");
+            assert!(open_text(&header).is_err(), "{header}");
+        }
+        for kind in ["<f18446744073709551615", "<U18446744073709551615", "<U4611686018427387904"] {
+            let header = format!("{{'descr': '{kind}', 'fortran_order': False, 'shape': (2,)}}");
+            assert!(open_text(&header).is_err(), "{header}");
+        }
+        assert!(open_text("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 8), }").is_ok());
     }
 }
