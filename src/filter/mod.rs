@@ -26,7 +26,7 @@ mod types;
 use std::collections::BTreeMap;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::payload::Value;
+use crate::payload::{MAX_DEPTH, Value};
 
 pub(crate) use bound::{Bound, Condition, Predicate, order, rank};
 pub use build::{Field, field, key, time};
@@ -93,9 +93,16 @@ impl IntoFilter for &String {
 #[cfg(test)]
 pub(crate) mod tests;
 
-/// The names on the way to a field of the payload, from text such as `size.width`.
+/// The names on the way to a field of the payload, from text such as `size.width`; at most [`MAX_DEPTH`], none empty.
 pub(crate) fn path(text: &str) -> Result<Vec<String>> {
     match parse::subject(text)? {
+        tree::Subject::Field(names) if names.len() > MAX_DEPTH => {
+            Err(refuse(format!("a path of {} names is over the limit of {MAX_DEPTH}", names.len()))
+                .mend("payloads nest no deeper"))
+        }
+        tree::Subject::Field(names) if names.iter().any(String::is_empty) => {
+            Err(refuse(format!("{text:?} has an empty name")).mend("give every field on the way its name"))
+        }
         tree::Subject::Field(names) => Ok(names),
         part => Err(refuse(format!("{part} is no field of the payload")).mend("name a field, such as size.width")),
     }

@@ -119,9 +119,38 @@ fn changes_name_one_record_or_a_filter() {
     assert!(matches!(which, Which::Where(_)));
     let Statement::Patch { change, .. } = read("patch docs 7 set `a b`.c = 1") else { panic!() };
     assert_eq!(change.merge.unwrap().to_string(), r#"{"a b":{"c":1}}"#);
-    let Statement::Delete { which, .. } = read("delete docs 1, 'b' c") else { panic!() };
+    let Statement::Delete { which, .. } = read("delete docs 1, 'b', c") else { panic!() };
     assert_eq!(which, Which::Keys(vec![1u64.into(), "b".into(), "c".into()]));
     assert!(matches!(read("delete docs"), Statement::Delete { which: Which::All, .. }));
+}
+
+#[test]
+fn a_filter_behind_a_key_is_never_taken_for_keys() {
+    for (text, message, at) in [
+        ("delete docs 7 where year < 2000", "either keys or `where`", "where"),
+        ("delete docs 7, where", "no key without quotes", "where"),
+        ("delete docs year < 2000", "a comma", "<"),
+        ("delete docs year, <, 2000", "no key without quotes", "<"),
+        ("delete docs 1 2", "a comma", "2"),
+    ] {
+        let (told, span) = refused(text);
+        assert!(told.contains(message) && span == at, "{text}: {told}");
+    }
+    let Statement::Delete { which, .. } = read("delete docs 'where'") else { panic!() };
+    assert_eq!(which, Which::Keys(vec!["where".into()]));
+}
+
+#[test]
+fn a_path_is_no_longer_than_payloads_are_deep() {
+    let set = |names: &[&str]| parse(&format!("patch docs 1 set {} = 1", names.join(".")), &Params::new());
+    let most = crate::payload::MAX_DEPTH;
+    assert!(set(&vec!["a"; most]).is_ok());
+    for names in [most + 1, 20_000, 300_000] {
+        let error = set(&vec!["a"; names]).unwrap_err();
+        assert!(error.to_string().contains("limit"), "{error}");
+    }
+    assert!(set(&["a", "", "b"]).is_err());
+    assert!(set(&["a", "``", "b"]).unwrap_err().to_string().contains("empty name"));
 }
 
 #[test]

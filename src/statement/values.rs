@@ -27,6 +27,10 @@ pub(super) fn key(reader: &mut Reader<'_>) -> Result<Key> {
         return Ok(text.into());
     }
     let word = reader.word("a key")?;
+    if word.eq_ignore_ascii_case("where") || word.starts_with(['<', '>', '!', '~']) {
+        let message = format!("`{word}` belongs to a filter and is no key without quotes");
+        return Err(reader.refuse(reader.span_from(begin), &message));
+    }
     if let Some(number) = number(word) {
         return Ok(number.into());
     }
@@ -39,13 +43,17 @@ pub(super) fn key(reader: &mut Reader<'_>) -> Result<Key> {
     }
 }
 
-/// Keys, with commas between them or without.
+/// Keys with commas between them. A filter behind a key is not taken for more keys.
 pub(super) fn keys(reader: &mut Reader<'_>) -> Result<Vec<Key>> {
     let mut keys = vec![key(reader)?];
-    while reader.symbol(',') || !reader.is_at_end() {
+    while reader.symbol(',') {
         keys.push(key(reader)?);
     }
-    Ok(keys)
+    match reader.peek_word() {
+        _ if reader.is_at_end() => Ok(keys),
+        word if word.eq_ignore_ascii_case("where") => Err(reader.expected("either keys or `where`, not both")),
+        _ => Err(reader.expected("a comma and another key, or the end of the statement")),
+    }
 }
 
 /// The number that is written just so. A text such as `007` stays what it is.
