@@ -44,7 +44,11 @@ pub(crate) enum Condition {
 
 /// Values of a list, ascending, each once.
 #[derive(Debug, Clone)]
-pub(crate) struct Values(Vec<Literal>);
+pub(crate) struct Values {
+    list: Vec<Literal>,
+    /// A bit for the [`rank`] of each kind that is among them.
+    kinds: u8,
+}
 
 impl Filter {
     /// The filter as it is at `now`.
@@ -102,23 +106,29 @@ impl Values {
         let order = |a: &Literal, b: &Literal| a.compare(&b.as_scalar());
         values.sort_by(order);
         values.dedup_by(|b, a| order(a, b).is_eq());
-        Values(values)
+        let kinds = values.iter().fold(0, |kinds, value| kinds | 1 << rank(&value.as_scalar()));
+        Values { list: values, kinds }
     }
 
     pub(crate) fn as_slice(&self) -> &[Literal] {
-        &self.0
+        &self.list
     }
 
     /// Which of the values `found` is.
     pub(crate) fn position(&self, found: &Scalar<'_>) -> Option<usize> {
-        self.0.binary_search_by(|value| value.compare(found)).ok()
+        if !self.have_kind_of(found) {
+            return None;
+        }
+        self.list.binary_search_by(|value| value.compare(found)).ok()
     }
 
     /// Whether one of the values is of the kind of `found`, or there are none.
     pub(crate) fn include_kind_of(&self, found: &Scalar<'_>) -> bool {
-        let kind = rank(found);
-        let first = self.0.partition_point(|value| rank(&value.as_scalar()) < kind);
-        self.0.is_empty() || self.0.get(first).is_some_and(|value| rank(&value.as_scalar()) == kind)
+        self.list.is_empty() || self.have_kind_of(found)
+    }
+
+    fn have_kind_of(&self, found: &Scalar<'_>) -> bool {
+        self.kinds & 1 << rank(found) != 0
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! filter = true | false | {"and": [filter, ..]} | {"or": [filter, ..]} | {"not": filter} | {"field": path, NAME: argument}
+//!        | text
 //! ```
 //!
 //! A path is written as in text (`"size.width"`, `"@key"`), and `NAME` is that of the builder's method. Bytes are
@@ -15,6 +16,10 @@ use super::{MAX_FILTER_DEPTH, number::Number, parse, refuse, suggest, time};
 use crate::error::{Error, Result};
 use crate::payload::Value;
 
+/// How many connectives may stand around one that is written as an object. Each takes two levels of JSON and readers
+/// follow some 128, so that what lies deeper is written as text.
+const MAX_OBJECT_DEPTH: usize = 32;
+
 /// Names of what is said of a field, beside the six comparisons.
 const NAMES: [&str; 9] =
     ["between", "in", "not_in", "like", "not_like", "contains_any", "contains_all", "contains_none", "is"];
@@ -24,6 +29,7 @@ impl Filter {
     /// `{"field": "year", "ge": 2020}`. The names of predicates are `eq`, `ne`, `lt`, `le`, `gt`, `ge`, `between`, `in`,
     /// `not_in`, `like`, `not_like`, `contains_any`, `contains_all`, `contains_none`, and `is` with `"null"`,
     /// `"not_null"`, `"missing"` or `"present"`. A time may be `{"now": "-7d"}`.
+    /// In place of any of them a filter may stand as text, such as `"year >= 2020"`.
     ///
     /// An error is of kind [`ErrorKind::Filter`](crate::ErrorKind::Filter) and names the way to where it lies.
     ///
@@ -41,8 +47,10 @@ impl Filter {
     }
 
     /// The JSON form, which [`Filter::from_json`] reads as an equal filter; null when the filter could not be made.
+    /// Connectives inside 32 others are written as text, so that no legal filter nests deeper than readers of JSON
+    /// follow.
     pub fn to_json(&self) -> Json {
-        self.node().map_or(Json::Null, write)
+        self.node().map_or(Json::Null, |node| write(node, 0))
     }
 }
 
@@ -70,11 +78,11 @@ fn read(json: &Json, depth: usize) -> Result<Filter> {
     let object = match json {
         Json::Bool(true) => return Ok(Filter::all()),
         Json::Bool(false) => return Ok(Filter::none()),
+        Json::String(text) => return parse::embedded(text),
         Json::Object(object) => object,
         _ => {
-            return Err(
-                refuse("a filter is true, false or an object").mend("such as {\"field\": \"lang\", \"eq\": \"en\"}")
-            );
+            return Err(refuse("a filter is true, false or an object, or its text")
+                .mend("such as {\"field\": \"lang\", \"eq\": \"en\"}"));
         }
     };
     if let Some(path) = object.get("field") {
@@ -173,13 +181,15 @@ fn read_literal(subject: &Subject, json: &Json) -> Result<Literal> {
     }
 }
 
-fn write(node: &Node) -> Json {
-    let all = |nodes: &[Node]| nodes.iter().map(write).collect::<Vec<_>>();
+/// Writes what stands inside `depth` connectives.
+fn write(node: &Node, depth: usize) -> Json {
+    let all = |nodes: &[Node]| nodes.iter().map(|node| write(node, depth + 1)).collect::<Vec<_>>();
     match node {
+        Node::And(_) | Node::Or(_) | Node::Not(_) if depth > MAX_OBJECT_DEPTH => Json::String(node.to_string()),
         Node::Constant(value) => Json::Bool(*value),
         Node::And(nodes) => json!({ "and": all(nodes) }),
         Node::Or(nodes) => json!({ "or": all(nodes) }),
-        Node::Not(node) => json!({ "not": write(node) }),
+        Node::Not(node) => json!({ "not": write(node, depth + 1) }),
         Node::Test(test) => {
             let (name, argument) = write_check(&test.check);
             json!({ "field": test.subject.to_string(), name: argument })

@@ -20,7 +20,7 @@ pub(crate) enum TokenKind {
     Ident(String),
     /// A name in back quotes; a doubled back quote stands for one.
     Quoted(String),
-    /// A text in single or double quotes; the quote doubled stands for one.
+    /// A text in single quotes, where a doubled one stands for one, or in double quotes as JSON writes it.
     Str(String),
     /// Bytes: `x'0aff'`.
     Bytes(Vec<u8>),
@@ -70,7 +70,8 @@ impl<'a> Lexer<'a> {
         let start = self.place;
         let Some(first) = self.rest().chars().next() else { return Ok(None) };
         let kind = match first {
-            '\'' | '"' => TokenKind::Str(self.quoted(first)?),
+            '\'' => TokenKind::Str(self.quoted(first)?),
+            '"' => TokenKind::Str(self.json_text()?),
             '`' => TokenKind::Quoted(self.quoted(first)?),
             'x' | 'X' if self.rest()[1..].starts_with('\'') => self.bytes()?,
             '@' => {
@@ -115,9 +116,7 @@ impl<'a> Lexer<'a> {
             self.place += 1;
             content.push_str(self.take_while(|next| next != quote));
             if self.rest().is_empty() {
-                return Err(refuse(format!("the {} that begins here has no end", quoted_name(quote)))
-                    .mend(format!("add the missing {quote}"))
-                    .with_span(start..self.place));
+                return Err(self.endless(start, quote));
             }
             self.place += 1;
             if !self.rest().starts_with(quote) {
@@ -125,6 +124,41 @@ impl<'a> Lexer<'a> {
             }
             content.push(quote);
         }
+    }
+
+    /// A text between double quotes. It ends where the scanner of statements ends it, which looks at the text first.
+    fn json_text(&mut self) -> Result<String> {
+        let start = self.place;
+        let mut characters = self.rest().char_indices().skip(1);
+        let end = loop {
+            match characters.next() {
+                Some((place, '"')) => break place + 1,
+                Some((_, '\\')) => drop(characters.next()),
+                Some(_) => {}
+                None => {
+                    self.place = self.text.len();
+                    return Err(self.endless(start, '"'));
+                }
+            }
+        };
+        self.place += end;
+        let span = start..self.place;
+        if self.rest().starts_with('"') {
+            return Err(refuse("between double quotes a quote is not doubled")
+                .mend(r#"write \" as in JSON, or put the text into single quotes"#)
+                .with_span(span));
+        }
+        serde_json::from_str(&self.text[span.clone()]).map_err(|_| {
+            refuse("what stands between double quotes is no text of JSON")
+                .mend(r"write \\ for a backslash, or put the text into single quotes, where it stands for itself")
+                .with_span(span)
+        })
+    }
+
+    fn endless(&self, start: usize, quote: char) -> Error {
+        refuse(format!("the {} that begins here has no end", quoted_name(quote)))
+            .mend(format!("add the missing {quote}"))
+            .with_span(start..self.place)
     }
 
     fn bytes(&mut self) -> Result<TokenKind> {
@@ -198,13 +232,18 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// The number that `written` (digits, perhaps a sign, a fraction and an exponent) stands for.
+/// The number that `written` (digits, perhaps a sign, a fraction and an exponent) stands for; with a fraction or an
+/// exponent, the nearest `f64`.
 fn number(written: &str) -> Result<TokenKind, Error> {
     if let Ok(number) = written.parse() {
         return Ok(TokenKind::Int(number));
     }
     if let Ok(number) = written.parse() {
         return Ok(TokenKind::UInt(number));
+    }
+    if !written.contains(['.', 'e', 'E']) {
+        return Err(refuse(format!("{written} is beyond the whole numbers from -2^63 to 2^64 - 1"))
+            .mend(format!("write {written}.0 for the nearest number of 64 bits with a point")));
     }
     match written.parse::<f64>() {
         Ok(number) if number.is_finite() => Ok(TokenKind::Float(number)),
@@ -250,8 +289,8 @@ mod tests {
         let name = |name: &str| Ident(name.into());
         assert_eq!(kinds("lang != 'it''s' -- remark\n x"), [name("lang"), Symbol("!="), Str("it's".into()), name("x")]);
         assert_eq!(
-            kinds(r#""a""b" `a ``b` $p1 @key"#),
-            [Str("a\"b".into()), Quoted("a `b".into()), Param("p1".into()), At, name("key")]
+            kinds(r#""a\"b\\ ü\u00fc" `a ``b` $p1 @key"#),
+            [Str("a\"b\\ üü".into()), Quoted("a `b".into()), Param("p1".into()), At, name("key")]
         );
         assert_eq!(
             kinds("-7 18446744073709551615 -0.5 1e3 2.5E-1 x'0aFF' größe"),
@@ -271,6 +310,11 @@ mod tests {
             ("a => 1", 2..4, ">="),
             ("a = 12abc", 4..9, "'12abc'"),
             ("a = 1e999", 4..9, "range"),
+            ("a = 18446744073709551616", 4..24, "2^64"),
+            ("a = -9223372036854775809", 4..24, "2^63"),
+            (r#"a = "b""c""#, 4..7, "not doubled"),
+            (r#"a = "5\%""#, 4..9, "single quotes"),
+            (r#"a = "b\""#, 4..8, "missing \""),
             ("a = $", 4..5, "$lang"),
             ("a = “x”", 4..7, "straight"),
             ("a = x'0'", 4..8, "pairs"),

@@ -92,19 +92,20 @@ impl Condition {
 impl Quantifier {
     /// Whether so many of `values` are in `array`.
     fn holds(self, values: &Values, array: View<'_>) -> Result<bool, Malformed> {
-        let wanted = if self == Quantifier::All { values.as_slice().len() } else { 0 };
-        let mut seen = vec![false; wanted];
-        let mut left = seen.len();
+        // Only of what is in the array, which may be much shorter than the list.
+        let mut seen = Vec::new();
         for element in array.elements()? {
             let Some(place) = values.position(&element?.scalar()?) else { continue };
             if self != Quantifier::All {
                 return Ok(self == Quantifier::Any);
             }
-            left -= usize::from(!std::mem::replace(&mut seen[place], true));
+            seen.push(place);
         }
+        seen.sort_unstable();
+        seen.dedup();
         Ok(match self {
             Quantifier::Any => false,
-            Quantifier::All => left == 0,
+            Quantifier::All => seen.len() == values.as_slice().len(),
             Quantifier::None => true,
         })
     }

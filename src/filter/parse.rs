@@ -14,7 +14,7 @@
 use super::cursor::Cursor;
 use super::lex::TokenKind;
 use super::suggest::nearest;
-use super::time::parse_duration;
+use super::time;
 use super::tree::{Check, Comparison, Filter, Literal, Quantifier, Subject, Test};
 use super::{MAX_FILTER_BYTES, Params, refuse};
 use crate::error::{Error, Result};
@@ -47,15 +47,24 @@ impl Filter {
     /// # Ok::<(), driftline::Error>(())
     /// ```
     pub fn parse_with(text: &str, params: &Params) -> Result<Filter> {
-        let mut cursor = open(text)?;
-        let filter = disjunction(&mut cursor, params)?;
-        match cursor.peek() {
-            None => Ok(filter),
-            Some(TokenKind::Symbol(")")) => {
-                Err(refuse("this parenthesis was never opened").mend("leave it out").with_span(cursor.span()))
-            }
-            Some(_) => Err(cursor.expected("AND, OR or the end", &["AND", "OR"])),
+        whole(open(text)?, params)
+    }
+}
+
+/// Reads text that stands inside JSON, which is in memory already: it may be of any length. An error has no span.
+pub(super) fn embedded(text: &str) -> Result<Filter> {
+    let read = Cursor::new(text).and_then(|cursor| whole(cursor, &Params::new()));
+    read.map_err(|error| refuse(format!("the text of a filter cannot be read: {error}")))
+}
+
+fn whole(mut cursor: Cursor<'_>, params: &Params) -> Result<Filter> {
+    let filter = disjunction(&mut cursor, params)?;
+    match cursor.peek() {
+        None => Ok(filter),
+        Some(TokenKind::Symbol(")")) => {
+            Err(refuse("this parenthesis was never opened").mend("leave it out").with_span(cursor.span()))
         }
+        Some(_) => Err(cursor.expected("AND, OR or the end", &["AND", "OR"])),
     }
 }
 
@@ -420,7 +429,8 @@ fn now(cursor: &mut Cursor<'_>) -> Result<Given> {
     let Some(TokenKind::Str(text)) = cursor.peek() else {
         return Err(cursor.expected("a duration", &[]).mend("write it in quotes: '7d'"));
     };
-    let micros = parse_duration(text).map_err(|error| error.with_span(span))?;
+    let moved = time::duration(text).map_err(|error| error.with_span(span))?;
     cursor.advance()?;
-    Ok(Given::Now(sign * micros))
+    // No duration is longer than half of the range.
+    Ok(Given::Now(sign * moved.as_micros() as i64))
 }

@@ -204,6 +204,8 @@ fn a_mistake_says_where_it_is_and_what_to_write() {
         ("@time > 'yesterday'", 8..19, "2026-01-31"),
         ("@time > now() - 7d", 16..18, "'7d'"),
         ("@time > now() - '7 moons'", 16..25, "months"),
+        ("@time > now() - '7d ago'", 16..24, "no duration"),
+        ("@time > now() - '-7d'", 16..21, "negative"),
         ("@tme > now()", 1..4, "did you mean time?"),
         ("@id = 7", 1..3, "@key"),
         ("@model = 'x'", 1..6, "yet"),
@@ -243,6 +245,7 @@ fn json_is_read_as_the_builder_builds() {
         (json!({"or": []}), Filter::none()),
         (json!({"field": "a.b", "eq": 1}), field("a.b").eq(1)),
         (json!({"not": {"field": "a", "in": [1, "x"]}}), !field("a").is_in([Value::from(1), "x".into()])),
+        (json!({"not": "a = 1 or b = 2"}), !field("a").eq(1).or(field("b").eq(2))),
         (json!({"field": "a", "between": [1, 2.5]}), field("a").between(1, 2.5)),
         (json!({"field": "@key", "eq": {"$bytes": "Cv8="}}), key().eq(vec![10u8, 255])),
         (json!({"field": "`@key`", "is": "present"}), field("`@key`").is_present()),
@@ -257,6 +260,7 @@ fn json_is_read_as_the_builder_builds() {
 fn json_that_is_no_filter_says_where_and_why() {
     for (json, place, named) in [
         (json!(1), None, "true, false or an object"),
+        (json!({"and": [true, "a = "]}), Some(".and[1]"), "a value"),
         (json!({"nad": []}), None, "did you mean \\\"and\\\"?"),
         (json!({"and": [true, {"field": "a", "qe": 1}]}), Some(".and[1].qe"), "eq"),
         (json!({"not": {"field": "a b", "eq": 1}}), Some(".not.field"), "names no field"),
@@ -331,6 +335,33 @@ fn what_is_within_the_limits_is_read_from_its_text_again() {
     assert!(long.clone().into_filter().is_err());
     let error = Filter::parse(&" ".repeat(MAX_FILTER_BYTES + 1)).unwrap_err();
     assert!(error.to_string().contains("limit of 65536"), "{error}");
+}
+
+#[test]
+fn the_json_of_the_deepest_filters_is_within_what_readers_follow() {
+    let mut zigzag = field("a").eq(vec![10u8, 255]);
+    let mut negated = field("a").eq(1);
+    for level in 1..=MAX_FILTER_DEPTH {
+        zigzag = zigzag.or(field("b").is_in([vec![1u8]])).and(field("c").eq(3));
+        negated = !negated;
+        for filter in [&zigzag, &negated] {
+            let text = serde_json::to_string(filter).unwrap();
+            assert_eq!(serde_json::from_str::<Filter>(&text).ok().as_ref(), Some(filter), "{level}: {text}");
+        }
+    }
+}
+
+#[test]
+fn all_of_a_list_counts_values_that_an_array_repeats_once() {
+    let passes = |filter: Filter| {
+        let payload = crate::payload::encode(&json!({"tags": ["x", "x", 1, null]}).into()).unwrap();
+        let row = Row { key: &[], created: crate::clock::Timestamp(0), payload: &payload };
+        filter.bind(crate::clock::Timestamp(0)).unwrap().matches(&row).unwrap()
+    };
+    assert!(passes(field("tags").contains_all([Value::from("x"), 1.into(), 1.0.into()])));
+    assert!(!passes(field("tags").contains_all(["x", "y"])));
+    assert!(passes(field("tags").contains_all(Vec::<Value>::new())));
+    assert!(passes(field("tags").contains_none([true])));
 }
 
 #[test]

@@ -34,10 +34,12 @@ pub(crate) fn print(time: Timestamp) -> Option<String> {
     jiff::Timestamp::from_microsecond(time.0).ok().map(|time| time.to_string())
 }
 
-/// Reads a duration such as `7d`, `1h 30m` or `-250ms`, in microseconds; a day has 24 hours.
+/// Reads a duration such as `7d`, `1h 30m` or `-250ms`, in microseconds; a day has 24 hours. A duration with
+/// `ago` behind it is refused, since its sign would be easy to take for the other one.
 pub(crate) fn parse_duration(text: &str) -> Result<i64> {
     let span = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
-    let micros = span.ok().and_then(|duration| i64::try_from(duration.as_micros()).ok());
+    let ago = text.trim_end().to_ascii_lowercase().ends_with("ago");
+    let micros = span.ok().filter(|_| !ago).and_then(|duration| i64::try_from(duration.as_micros()).ok());
     micros.filter(|micros| micros.abs() <= MAX_MICROS).ok_or_else(|| {
         refuse(format!("{text:?} is no duration"))
             .mend("write it like '7d', '36h', '1h 30m' or '250ms'; months differ in length")
@@ -85,7 +87,7 @@ mod tests {
         {
             assert_eq!(parse_duration(text).unwrap(), micros, "{text}");
         }
-        for text in ["", "7", "d", "1mo", "1y", "seven days", "99999999999999999999d"] {
+        for text in ["", "7", "d", "1mo", "1y", "7d ago", "seven days", "99999999999999999999d"] {
             assert!(parse_duration(text).is_err(), "{text}");
         }
     }

@@ -141,6 +141,37 @@ fn a_filter_behind_a_key_is_never_taken_for_keys() {
 }
 
 #[test]
+fn quotes_mean_the_same_in_a_statement_and_in_its_filter() {
+    for quoted in [r#""\" and b != ""#, r#""a\\""#, r#""x;y -- z""#, r#""\u00fc\n""#, "'it''s -- \\'", "'\\'"] {
+        let Statement::Get { key, .. } = read(&format!("get docs {quoted}")) else { panic!() };
+        let Statement::Delete { which, .. } = read(&format!("delete docs where a = {quoted} and c = 1")) else {
+            panic!()
+        };
+        let text = key.as_text().unwrap();
+        let expected = crate::filter::field("a").eq(text).and(crate::filter::field("c").eq(1));
+        assert_eq!(which, Which::Where(expected), "{quoted}");
+    }
+    for text in [r#"get docs "a""b""#, r#"delete docs where a = "a""b""#] {
+        assert!(parse(text, &Params::new()).is_err(), "{text}");
+    }
+    // The text ends at its third quote, what is behind the dashes is a remark.
+    let filter = r#"a = "\" and b != " -- " or c = "x""#;
+    let Statement::Delete { which, .. } = read(&format!("delete docs where {filter}")) else { panic!() };
+    assert_eq!(which, Which::Where(crate::filter::Filter::parse(filter).unwrap()));
+    assert_eq!(which, Which::Where(crate::filter::field("a").eq("\" and b != ")));
+}
+
+#[test]
+fn names_in_back_quotes_stay_one_name() {
+    let Statement::Scan(scan) = read("scan docs select `a.b`, `my field`.c, d") else { panic!() };
+    let Columns::Fields(fields) = scan.columns else { panic!() };
+    let paths: Vec<_> = fields.iter().map(|field| crate::filter::path(field).unwrap()).collect();
+    assert_eq!(paths, [vec!["a.b"], vec!["my field", "c"], vec!["d"]]);
+    let Statement::Patch { change, .. } = read("patch docs 7 set `a.b` = 1") else { panic!() };
+    assert_eq!(change.merge.unwrap().to_string(), r#"{"a.b":1}"#);
+}
+
+#[test]
 fn a_path_is_no_longer_than_payloads_are_deep() {
     let set = |names: &[&str]| parse(&format!("patch docs 1 set {} = 1", names.join(".")), &Params::new());
     let most = crate::payload::MAX_DEPTH;
