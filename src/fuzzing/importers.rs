@@ -68,12 +68,14 @@ pub(super) fn seeds() -> Vec<Seed> {
     };
     let matrix = npy("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 1), }\n", &[0, 0, 128, 63, 0, 0, 0, 64]);
     let bytes = npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1, 2), }\n", &[7, 8]);
+    let hidden = npy("{\"a'b\": 1, 'descr': '<f4', 'shape': (4294967296, 4294967296, 4294967296)}", &[]);
     let texts = npy("{'descr': '<U1', 'fortran_order': False, 'shape': (2,), }\n", &[97, 0, 0, 0, 98, 0, 0, 0]);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     // Memory takes all that is written.
     let packed = packed.write_all(&matrix).and_then(|()| packed.finish()).unwrap_or_default();
     vec![
         seed("npy", number(Format::Npy), &matrix),
+        seed("npy-hidden-shape", number(Format::Npy), &hidden),
         seed("npy-packed", number(Format::Npy), &packed),
         seed("npy-bits", number(Format::Npy) | 0x20, &bytes),
         seed("fvecs", number(Format::Fvecs), &[1, 0, 0, 0, 0, 0, 128, 63, 1, 0, 0, 0, 0, 0, 0, 64]),
