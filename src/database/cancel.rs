@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sync::{AtomicBool, Ordering};
 
-/// Tells a running query, scan or import to stop. Clones tell the same; it cannot be taken back.
+/// Tells a running query or scan to stop. Clones tell the same; it cannot be taken back.
 ///
 /// A call that is stopped returns an error of kind [`ErrorKind::Cancelled`], within about a millisecond of work.
 ///

@@ -184,7 +184,8 @@ impl ImportOptions {
     }
 
     /// Whether an import of a file that was cut off, by a kill or a cancel, keeps what it had sealed, so that the same
-    /// import goes on from there. Default true. Nothing of it shows in between; a stream is never resumed.
+    /// import goes on from there, unless options or files differ: their lengths and first and last 64 KiB tell. Default
+    /// true. Nothing of it shows in between. What cannot be read twice, a stream or a pipe, is never resumed.
     pub fn resumable(self, resumable: bool) -> ImportOptions {
         ImportOptions { resumable, ..self }
     }

@@ -27,7 +27,7 @@ pub struct Progress {
 pub enum Phase {
     /// Reading rows and writing them.
     Rows,
-    /// Making all of them visible; this cannot be cancelled.
+    /// Making all of them visible. It is told before that begins, and can be cancelled then, but not any later.
     Finishing,
 }
 
