@@ -31,7 +31,7 @@ enum Source {
 
 impl Column {
     /// Opens a file of values: npy and idx of one dimension, ivecs of one number, and lines of text for all others.
-    pub(super) fn open(file: Reading) -> Result<Column> {
+    pub(super) fn open(mut file: Reading) -> Result<Column> {
         let of = |source, total| Column { source, total, next: 0, bytes: Vec::new() };
         match Format::of_name(&file.name).ok() {
             Some(Format::Npy) => match npy::open(file)? {
@@ -40,7 +40,10 @@ impl Column {
             },
             Some(Format::Idx) => of_array(super::array::open_idx(file)?),
             Some(Format::Ivecs) => Ok(of(Source::Vecs(VecsRows::open(file, Element::I32)?), None)),
-            _ => Ok(of(Source::Lines(file), None)),
+            _ => {
+                file.pass_mark()?;
+                Ok(of(Source::Lines(file), None))
+            }
         }
     }
 
@@ -130,6 +133,6 @@ fn line(file: &mut Reading, bytes: &mut Vec<u8>, number: u64) -> Result<Option<V
 
 /// The values of a file of this name and content, for the fuzzer.
 pub(crate) fn values(name: &str, bytes: Vec<u8>) -> Result<Vec<Value>> {
-    let mut column = Column::open(Reading::stream(name, Box::new(std::io::Cursor::new(bytes))))?;
+    let mut column = Column::open(Reading::stream(name, Box::new(std::io::Cursor::new(bytes)))?)?;
     std::iter::from_fn(|| column.next().transpose()).collect()
 }

@@ -21,6 +21,9 @@ use crate::payload::Value;
 use crate::sync::{AtomicU64, Ordering};
 use crate::vector::Vector;
 
+/// Within so many bytes the headings tell what is between cells.
+const MAX_HEADINGS_BYTES: u64 = 1 << 20;
+
 /// The rows of a table.
 pub(super) struct Table {
     name: String,
@@ -48,7 +51,8 @@ impl Table {
     /// Reads the headings.
     pub(super) fn open(mut file: Reading, options: &ImportOptions) -> Result<Table> {
         let name = file.name.clone();
-        let delimiter = delimiter(&mut file).map_err(|error| unreadable(&name, &error))?;
+        file.pass_mark()?;
+        let delimiter = delimiter(&file.peek(MAX_HEADINGS_BYTES, Some(b'\n'))?);
         let left = Arc::new(AtomicU64::new(MAX_TEXT_BYTES));
         let capped = Capped { reader: file.reader, left: Arc::clone(&left) };
         let mut reader = ReaderBuilder::new().delimiter(delimiter).buffer_capacity(64 << 10).from_reader(capped);
@@ -168,19 +172,16 @@ fn no_time(text: &str) -> Error {
     Error::invalid(format!("{text:?} is no time")).mend("times are microseconds since 1970-01-01")
 }
 
-/// A tab where the headings have one and no comma. Passes over the mark that some programs begin UTF-8 with.
-fn delimiter(file: &mut Reading) -> io::Result<u8> {
-    let start = file.reader.fill_buf()?;
-    let mark = if start.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    let end = start.iter().position(|byte| *byte == b'\n').unwrap_or(start.len());
-    let headings = &start[mark.min(end)..end];
-    let delimiter = if headings.contains(&b'\t') && !headings.contains(&b',') { b'\t' } else { b',' };
-    file.reader.consume(mark);
-    Ok(delimiter)
+/// A tab where the headings have one and no comma.
+fn delimiter(headings: &[u8]) -> u8 {
+    if headings.contains(&b'\t') && !headings.contains(&b',') { b'\t' } else { b',' }
 }
 
 fn unparsed(error: ::csv::Error, place: &str) -> Error {
     match error.into_kind() {
+        ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            refuse("the row is too long: it takes more than 64 MiB", place, "check that every quote is closed")
+        }
         ErrorKind::Io(error) => unreadable(place, &error),
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             let message = format!("the row has {len} cells, and the headings {expected_len}");
@@ -204,7 +205,7 @@ impl Read for Capped {
         let count = self.reader.read(buffer)?;
         let left = self.left.load(Ordering::Relaxed);
         if count as u64 > left {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the row is too long"));
+            return Err(io::ErrorKind::FileTooLarge.into());
         }
         self.left.store(left - count as u64, Ordering::Relaxed);
         Ok(count)

@@ -1,7 +1,8 @@
 //! Opening the files that are imported: unpacked where they are gzip'd, and counted as they are read.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -54,28 +55,49 @@ impl Reading {
         }
         let packed = name.to_ascii_lowercase().ends_with(".gz");
         // A pipe has no length.
-        Ok(Reading::new(name, Box::new(file), meta.is_file().then_some(meta.len()), |_| packed))
+        let file = Reading::new(name, Box::new(file), meta.is_file().then_some(meta.len()));
+        Ok(if packed { file.unpacked() } else { file })
     }
 
     /// Reads what comes from elsewhere; it is unpacked when it begins as a gzip'd file does.
-    pub(super) fn stream(name: &str, reader: Box<dyn Read + Send>) -> Reading {
-        Reading::new(name.to_owned(), reader, None, |start| start.starts_with(&[0x1F, 0x8B, 0x08]))
+    pub(super) fn stream(name: &str, reader: Box<dyn Read + Send>) -> Result<Reading> {
+        let mut stream = Reading::new(name.to_owned(), reader, None);
+        let packed = stream.peek(3, None)? == [0x1F, 0x8B, 0x08];
+        Ok(if packed { stream.unpacked() } else { stream })
     }
 
-    fn new(
-        name: String,
-        reader: Box<dyn Read + Send>,
-        length: Option<u64>,
-        packed: impl FnOnce(&[u8]) -> bool,
-    ) -> Reading {
+    fn new(name: String, reader: Box<dyn Read + Send>, length: Option<u64>) -> Reading {
         let bytes = Arc::new(AtomicU64::new(0));
-        let mut raw = BufReader::with_capacity(BUFFER_BYTES, Counting { reader, bytes: Arc::clone(&bytes) });
-        // Should reading fail already, it fails again for whoever wants the first row.
-        let reader: Box<dyn BufRead + Send> = match packed(raw.fill_buf().unwrap_or_default()) {
-            true => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(raw))),
-            false => Box::new(raw),
+        let counting = Counting { reader, bytes: Arc::clone(&bytes) };
+        Reading { name, reader: Box::new(BufReader::with_capacity(BUFFER_BYTES, counting)), bytes, length }
+    }
+
+    fn unpacked(self) -> Reading {
+        let unpacked = BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(self.reader));
+        Reading { reader: Box::new(unpacked), ..self }
+    }
+
+    /// What is read next: `most` bytes, or fewer where the file ends or `last` comes. One reading may give fewer yet, as
+    /// from a pipe, so what was read is put in front again.
+    pub(super) fn peek(&mut self, most: u64, last: Option<u8>) -> Result<Vec<u8>> {
+        let mut start = Vec::new();
+        let mut limited = (&mut *self.reader).take(most);
+        let read = match last {
+            Some(last) => limited.read_until(last, &mut start),
+            None => limited.read_to_end(&mut start),
         };
-        Reading { name, reader, bytes, length }
+        read.map_err(|error| unreadable(&self.name, &error))?;
+        let rest = mem::replace(&mut self.reader, Box::new(io::empty()));
+        self.reader = Box::new(Cursor::new(start.clone()).chain(rest));
+        Ok(start)
+    }
+
+    /// Passes over the mark that some programs begin UTF-8 with.
+    pub(super) fn pass_mark(&mut self) -> Result<()> {
+        if self.peek(3, None)? == b"\xEF\xBB\xBF" {
+            self.reader.consume(3);
+        }
+        Ok(())
     }
 
     pub(super) fn meter(&self) -> Meter {

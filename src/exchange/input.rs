@@ -17,6 +17,8 @@ use crate::schema::Schema;
 use crate::vector::Vector;
 use crate::vector::metric::Metric;
 
+const KEY_ALL: &str = "give every row one, or key them by row number";
+
 /// An opened source: its records, one after the other. Each error names the file and the row; after one, reading on is of
 /// no use.
 ///
@@ -46,9 +48,9 @@ pub struct Input {
 
 /// Where keys come from.
 enum KeyFrom {
-    /// The rows; unless they are known to have some, the first row decides.
+    /// The rows, or their numbers where they have none; unless it is known, the first row decides.
     Rows {
-        known: bool,
+        keyed: Option<bool>,
     },
     Number {
         first: u64,
@@ -68,17 +70,17 @@ impl Input {
                 let format = options
                     .format
                     .ok_or_else(|| refuse("a stream has no name to tell its format", &name, "name the format"))?;
-                (Reading::stream(&name, reader), format)
+                (Reading::stream(&name, reader)?, format)
             }
         };
         let (name, meter) = (file.name.clone(), file.meter());
         let (rows, has_keys) = open_rows(file, format, options)?;
         let keys = match &options.keys {
-            Keys::Auto if format == Format::Jsonl => KeyFrom::Rows { known: true },
-            Keys::Auto if has_keys || options.payload.is_some() => KeyFrom::Rows { known: has_keys },
+            Keys::Auto if format == Format::Jsonl => KeyFrom::Rows { keyed: Some(true) },
+            Keys::Auto if has_keys || options.payload.is_some() => KeyFrom::Rows { keyed: has_keys.then_some(true) },
             Keys::Auto => KeyFrom::Number { first: 0 },
             Keys::Rows { first } => KeyFrom::Number { first: *first },
-            Keys::Field(_) => KeyFrom::Rows { known: true },
+            Keys::Field(_) => KeyFrom::Rows { keyed: Some(true) },
             Keys::File(path) => KeyFrom::File(Column::open(Reading::open(path)?)?),
         };
         let beside = options.payload.as_deref().map(|path| Beside::open(path, options)).transpose()?;
@@ -225,7 +227,7 @@ impl Input {
     }
 
     fn key(&mut self, own: Option<Key>) -> Result<Key> {
-        let place = self.rows.place();
+        let (place, has_own) = (self.rows.place(), own.is_some());
         match &mut self.keys {
             KeyFrom::Number { first } => first
                 .checked_add(self.row)
@@ -235,17 +237,13 @@ impl Input {
                 let value = column.next()?.ok_or_else(|| too_short("keys", column.name(), &place))?;
                 Key::try_from(value).map_err(|error| error.at(column.place()))
             }
-            KeyFrom::Rows { known } => match own {
-                Some(key) => {
-                    *known = true;
-                    Ok(key)
-                }
-                None if *known => {
-                    Err(refuse("there is no key", &place, "give every row one, or key them by row number"))
-                }
-                None => {
-                    self.keys = KeyFrom::Number { first: 0 };
-                    self.key(None)
+            KeyFrom::Rows { keyed } => match (own, *keyed.get_or_insert(has_own)) {
+                (Some(key), true) => Ok(key),
+                (None, false) => Ok(Key::from(self.row)),
+                (None, true) => Err(refuse("there is no key", &place, KEY_ALL)),
+                (Some(_), false) => {
+                    let place = self.beside.as_ref().map_or(place, Beside::place);
+                    Err(refuse("there is a key, and rows before have none", &place, KEY_ALL))
                 }
             },
         }

@@ -38,7 +38,7 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn open(file: Reading, options: &ImportOptions) -> Result<Lines> {
+    pub(super) fn open(mut file: Reading, options: &ImportOptions) -> Result<Lines> {
         let key = match &options.keys {
             Keys::Field(name) => Some(name.clone()),
             _ => None,
@@ -52,6 +52,7 @@ impl Lines {
                 return Err(refuse("in jsonl a vector stands in one field", &file.name, mend));
             }
         };
+        file.pass_mark()?;
         Ok(Lines { file, layout, number: 0, line: Vec::new() })
     }
 }

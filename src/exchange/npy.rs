@@ -133,7 +133,7 @@ mod tests {
     fn open_text(header: &str) -> Result<Npy> {
         let length = (header.len() as u16).to_le_bytes();
         let bytes = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
-        open(Reading::stream("it", Box::new(io::Cursor::new(bytes))))
+        open(Reading::stream("it", Box::new(io::Cursor::new(bytes)))?)
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub(super) struct VecsRows {
 impl VecsRows {
     /// Looks at the first row, for its dimension. A file of no bytes holds no rows.
     pub(super) fn open(mut file: Reading, element: Element) -> Result<VecsRows> {
-        let start = file.reader.fill_buf().map_err(|error| unreadable(&file.name, &error))?;
+        let start = file.peek(4, None)?;
         let width = start.first_chunk().map(|width| u32::from_le_bytes(*width) as usize);
         if let Some(width) = width {
             check_width(width, &format!("{}, row 0", file.name))?;

@@ -1,6 +1,6 @@
 //! A file is imported as what it is, or refused with its name and the row that is wrong; then nothing of it stays.
 
-use std::io::{Cursor, Write};
+use std::io::{self, Cursor, Read, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -44,6 +44,20 @@ fn read(format: Format, bytes: &[u8]) -> Result<Vec<Record>> {
     read_with(bytes, ImportOptions::new().format(format))
 }
 
+/// Gives one byte at a time, as a slow pipe may.
+struct Dripping(Cursor<Vec<u8>>);
+
+impl Read for Dripping {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+fn dripping(bytes: &[u8], options: &ImportOptions) -> Result<Input> {
+    Input::open(Source::stream("it", Dripping(Cursor::new(bytes.to_vec()))), options)
+}
+
 /// Two vectors in every format that holds vectors.
 fn pairs() -> Vec<(Format, Vec<u8>)> {
     let row = |bytes: &[u8]| [&2u32.to_le_bytes()[..], bytes].concat();
@@ -70,6 +84,43 @@ fn every_format_gives_the_same_vectors_packed_or_not() {
         let last = read_with(&bytes, ImportOptions::new().format(format).skip(1).limit(1)).unwrap();
         assert_eq!(last, expected[1..], "{format}, the second row");
     }
+}
+
+#[test]
+fn every_format_can_come_byte_by_byte() {
+    let expected = vec![Record::new(0u64).vector([1.0, 2.0]), Record::new(1u64).vector([3.0, 4.0])];
+    let table = b"key\tvector\n0\t[1,2]\n1\t[3,4]\n".to_vec();
+    for (format, bytes) in pairs().into_iter().chain([(Format::Csv, table)]) {
+        let options = ImportOptions::new().format(format);
+        for bytes in [&bytes, &gz(&bytes)] {
+            let found: Result<Vec<_>> = dripping(bytes, &options).and_then(Iterator::collect);
+            assert_eq!(found.unwrap(), expected, "{format}");
+        }
+        let schema = dripping(&bytes, &options.limit(0)).unwrap().schema(Some(Metric::L2));
+        assert_eq!(schema.is_ok(), !format.holds_records(), "{format}: the dimension stands in front");
+    }
+}
+
+#[test]
+fn the_mark_before_utf8_is_no_text() {
+    let marked = |text: &str| format!("\u{feff}{text}").into_bytes();
+    let expected = vec![Record::new(7u64).payload(json!({"x": 1}))];
+    let cases = [
+        (Format::Csv, marked("key,x\n7,1")),
+        (Format::Csv, marked("key\tx\n7\t1")),
+        (Format::Jsonl, marked("{\"key\":7,\"payload\":{\"x\":1}}")),
+    ];
+    for (format, bytes) in cases {
+        let options = ImportOptions::new().format(format);
+        let found: Vec<_> = dripping(&bytes, &options).unwrap().collect::<Result<_>>().unwrap();
+        assert_eq!((&found, &read(format, &bytes).unwrap()), (&expected, &expected), "{format}");
+    }
+    let bench = Bench::new();
+    let vectors = bench.file("x.npy", npy("<f4", "(1, 1)", &f32s(&[1.0])));
+    let (keys, labels) = (bench.file("keys.txt", marked("7\n")), bench.file("labels.txt", marked("tea\n")));
+    bench.import("it", vectors, &ImportOptions::new().keys(Keys::File(keys)).labels(labels)).unwrap();
+    let found = &bench.all("it")[0];
+    assert_eq!((&found.key, &found.payload), (&Key::from(7u64), &json!({"label": "tea"}).into()));
 }
 
 #[test]
@@ -141,6 +192,8 @@ fn what_is_wrong_is_told_with_its_place() {
         assert!(error.to_string().contains(said), "{format}: {error} does not say {said:?}");
         assert!(error.place().unwrap().starts_with("it") && error.remedy().is_some(), "{error}");
     }
+    let error = read(Csv, &[&b"key,a\n1,\""[..], &long].concat()).unwrap_err();
+    assert!(error.remedy().is_some_and(|remedy| remedy.contains("quote")), "{error}");
     let error = read_with(&[], ImportOptions::new()).unwrap_err();
     assert!(error.to_string().contains("name the format"), "{error}");
 }
@@ -224,6 +277,21 @@ fn files_of_other_lengths_are_refused() {
     let texts = bench.file("texts.npy", npy("<U1", "(2,)", &u32s(&[0x61, 0xD800])));
     refused(ImportOptions::new().labels(texts), &["texts.npy, row 1", "not Unicode"]);
     refused(ImportOptions::new().labels("/nowhere/x.npy"), &["/nowhere/x.npy", "check the path"]);
+}
+
+#[test]
+fn keys_for_some_rows_only_are_refused() {
+    let bench = Bench::new();
+    let vectors = bench.file("x.npy", npy("<f4", "(3, 1)", &f32s(&[1.0, 2.0, 3.0])));
+    for (lines, said) in [
+        ("{\"payload\":1}\n{\"payload\":2}\n{\"key\":\"c\"}\n", ["there is a key", "p.jsonl, line 3"]),
+        ("{\"key\":\"a\"}\n{\"key\":\"b\"}\n{\"payload\":3}\n", ["there is no key", "x.npy, row 2"]),
+    ] {
+        let payload = bench.file("p.jsonl", lines);
+        let error =
+            bench.import("it", vectors.clone(), &ImportOptions::new().payload(payload)).unwrap_err().to_string();
+        assert!(said.iter().all(|said| error.contains(said)), "{error} does not say {said:?}");
+    }
 }
 
 #[test]
