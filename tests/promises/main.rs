@@ -26,6 +26,8 @@ mod imports;
 mod kill;
 mod killed_imports;
 mod locks;
+#[cfg(feature = "exchange")]
+mod mnist;
 mod queries;
 mod refusals;
 mod scans;
