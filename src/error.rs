@@ -135,7 +135,7 @@ impl Error {
     pub(crate) fn corrupt(message: impl Into<String>, place: impl Into<String>) -> Error {
         Error::new(ErrorKind::Corrupt, message)
             .at(place)
-            .mend("run `driftline verify` and restore what is damaged from a backup")
+            .mend("run `driftline PATH verify` and restore what is damaged from a backup")
     }
 
     /// A promise inside the engine was broken.

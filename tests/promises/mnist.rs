@@ -12,7 +12,7 @@ use driftline::{Database, Key, Metric, Record};
 
 use super::support::threads::for_each_case;
 
-const QUERIES: u64 = 200;
+const QUERIES: u64 = 60;
 
 fn directory() -> Option<PathBuf> {
     let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/mnist");
