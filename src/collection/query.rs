@@ -22,6 +22,9 @@ use crate::vector::VectorRef;
 use crate::vector::metric::Metric;
 use crate::vector::top_k::Order;
 
+/// So few rows are compared in less time than it takes to hand them to other threads.
+const FEW_ROWS: u32 = 2048;
+
 /// Blocks that a thread searches before their answers are brought together.
 const BLOCKS_PER_THREAD: usize = 4;
 
@@ -133,7 +136,9 @@ impl<'a> Search<'a> {
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
             let order = self.key_order(&**file);
             let scope = Scope { live, order: &order, stop };
-            let found = self.index.search_many(&vectors, &self.queries, &scope, self.pool)?;
+            let few = matches.as_ref().is_some_and(|matches| matches.rows.count() <= FEW_ROWS);
+            let pool = if few { &Pool::inline() } else { self.pool };
+            let found = self.index.search_many(&vectors, &self.queries, &scope, pool)?;
             order.failure()?;
             found
         };

@@ -2,6 +2,7 @@
 //!
 //! The threads share one shortlist, so that each leaves out what the others know to be too far.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::super::{Found, Query, Scope, Vectors, live_word, rows_of};
@@ -19,6 +20,9 @@ use crate::vector::metric::Metric;
 
 /// Of a word with more live rows than this, all 64 are compared: one stream is read faster than its parts.
 const DENSE: u32 = 24;
+
+/// Rows that memory is asked for before they are compared, where few rows are live.
+const AHEAD: usize = 8;
 
 /// Rows whose bounds are compared in one go.
 const GROUP: usize = 8;
@@ -97,6 +101,8 @@ impl Task for Pass<'_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> u64 {
         let (mut most, mut compared) = (self.shared.most(), 0);
+        // Single rows, far from one another, that memory was asked for.
+        let mut ahead = VecDeque::with_capacity(AHEAD + 1);
         let mut limit = self.coded.limit(most);
         for number in self.range.start / 64..self.range.end.div_ceil(64) {
             let word = live_word(self.scope.live, number, self.range.end);
@@ -108,16 +114,21 @@ impl Task for Pass<'_> {
             if now != most {
                 (most, limit) = (now, self.coded.limit(now));
             }
-            match self.metric {
-                Metric::L1 => rows_of(number, word).for_each(|row| self.offer_sum(kernels, row)),
-                _ if word.count_ones() > DENSE => self.offer_all(kernels, &limit, number, word),
-                _ => rows_of(number, word).for_each(|row| {
-                    let mut dot = [0];
-                    kernels.code_dots(&self.coded.whole, self.codes.of(row, 1), &mut dot);
-                    self.offer_passing(&limit, row, &dot, !0);
-                }),
+            if self.metric != Metric::L1 && word.count_ones() > DENSE {
+                self.offer_all(kernels, &limit, number, word);
+                continue;
+            }
+            for row in rows_of(number, word) {
+                kernels.prefetch(self.codes.of(row, 1));
+                ahead.push_back(row);
+                if ahead.len() > AHEAD
+                    && let Some(row) = ahead.pop_front()
+                {
+                    self.offer_one(kernels, &limit, row);
+                }
             }
         }
+        ahead.into_iter().for_each(|row| self.offer_one(kernels, &limit, row));
         compared
     }
 }
@@ -149,6 +160,17 @@ impl Pass<'_> {
                 self.shared.offer(self.coded.bounds(*dot, self.codes.columns().row(row)), row);
             }
         }
+    }
+
+    /// Compares one row and offers it.
+    #[inline(always)]
+    fn offer_one<K: Kernels>(&self, kernels: K, limit: &Limit, row: usize) {
+        if self.metric == Metric::L1 {
+            return self.offer_sum(kernels, row);
+        }
+        let mut dot = [0];
+        kernels.code_dots(&self.coded.whole, self.codes.of(row, 1), &mut dot);
+        self.offer_passing(limit, row, &dot, !0);
     }
 
     #[inline(always)]

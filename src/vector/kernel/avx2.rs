@@ -6,16 +6,18 @@
 #![expect(unsafe_code, reason = "instructions that not every processor has, and loads through pointers, are unsafe")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadl_epi64, _mm_loadu_si128,
-    _mm_movehl_ps, _mm_shuffle_ps, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps, _mm256_andnot_ps,
-    _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
-    _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_hadd_epi32,
-    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_ps,
+    __m128i, __m256, __m256i, _MM_HINT_T0, _mm_add_epi32, _mm_add_ps, _mm_add_ss, _mm_cvtss_f32, _mm_loadl_epi64,
+    _mm_loadu_si128, _mm_movehl_ps, _mm_prefetch, _mm_shuffle_ps, _mm_storeu_si128, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_andnot_ps, _mm256_castps256_ps128, _mm256_castsi256_si128, _mm256_cvtepi8_epi16, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_extractf128_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_fnmadd_ps,
+    _mm256_hadd_epi32, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maskload_ps, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
 use super::scalar::Scalar;
 use super::{CODES, Kernels, TILE_QUERIES, TILE_ROWS, Task, TileDots};
+
+const CACHE_LINE_BYTES: usize = 64;
 
 /// Proof that this processor has AVX2, FMA and POPCNT.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +65,14 @@ impl Kernels for Avx2 {
     fn hamming(self, a: &[u8], b: &[u8]) -> u32 {
         // SAFETY: `self` exists, so `detect` found the instructions on this processor.
         unsafe { hamming(a, b) }
+    }
+
+    #[inline(always)]
+    fn prefetch(self, codes: &[i8]) {
+        for line in codes.chunks(CACHE_LINE_BYTES) {
+            // SAFETY: prefetching accesses no memory as far as the program can tell; the pointer is that of a slice.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr()) }
+        }
     }
 
     #[inline(always)]

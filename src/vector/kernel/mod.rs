@@ -39,6 +39,10 @@ pub(crate) trait Kernels: Copy + Send + Sync {
     /// The inner products of [`TILE_QUERIES`] queries with [`TILE_ROWS`] rows, both in pairs of positions: first the
     /// first two positions of each vector, then the next two of each.
     fn tile(self, queries: &[i16], rows: &[i16], dots: &mut TileDots);
+
+    /// Asks for codes that will be compared soon. Changes nothing but how long that takes.
+    #[inline(always)]
+    fn prefetch(self, _codes: &[i8]) {}
 }
 
 /// Rows of codes are padded with zeros to a multiple of this: what one instruction takes.
