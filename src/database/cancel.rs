@@ -8,7 +8,8 @@ use crate::sync::{AtomicBool, Ordering};
 
 /// Tells a running query or scan to stop. Clones tell the same; it cannot be taken back.
 ///
-/// A call that is stopped returns an error of kind [`ErrorKind::Cancelled`], within about a millisecond of work.
+/// A call that is stopped returns an error of kind [`ErrorKind::Cancelled`]. It looks between pieces of work that take
+/// about a millisecond each; the first search of a file after opening also verifies checksums, and does that to the end.
 ///
 /// ```
 /// # fn main() -> driftline::Result<()> {

@@ -93,8 +93,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) stop: &'a Stop<'a>,
 }
 
-/// Whether to stop before the end: a deadline has passed, or the caller has cancelled. Asked every few hundred
-/// microseconds, from any thread.
+/// Whether to stop before the end: a deadline has passed, or the caller has cancelled. Asked between pieces of work, from
+/// any thread; a piece is a chunk of rows times the queries that are compared with it.
 pub(crate) type Stop<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// What was found, and what it took.
