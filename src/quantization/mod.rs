@@ -2,3 +2,5 @@
 
 pub(crate) mod bounds;
 pub(crate) mod int8;
+#[allow(dead_code)] // until an index uses it
+pub(crate) mod rotation;
