@@ -149,7 +149,7 @@ pub use error::{ErrorKind, Result};
 pub use filter::{Field, Filter, IntoFilter, Params, field, key, time};
 pub use filter::{MAX_FILTER_BYTES, MAX_FILTER_DEPTH, MAX_FILTER_NODES, MAX_FILTER_VALUES};
 pub use ids::Lsn;
-pub use index::{IndexSpec, MAX_K};
+pub use index::{HnswSpec, IndexSpec, Layout, LshSpec, MAX_K};
 pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, FieldType, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;

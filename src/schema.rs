@@ -241,6 +241,7 @@ impl Schema {
     /// Refuses a schema that breaks a rule, naming the value and the rule.
     pub(crate) fn check(&self) -> Result<()> {
         self.vectors.check()?;
+        self.index.check()?;
         self.fields.check()?;
         if let Some(ttl) = self.ttl
             && !(1..=i64::MAX as u128).contains(&ttl.as_micros())

@@ -10,7 +10,7 @@ use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
 use crate::filter::Bound;
 use crate::ids::RowId;
-use crate::index::{self, Found, Live, Query, Scope, Stop, VectorIndex};
+use crate::index::{self, Effort, Found, Live, Query, Scope, Stop, VectorIndex};
 use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::segment::mutable::{Block, LiveInBlock, Mutable};
@@ -46,6 +46,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) after: Option<(f32, &'a [u8])>,
     /// Only those that pass.
     pub(crate) filter: Option<&'a Bound>,
+    /// How hard to try, where a segment has an index that is not exact.
+    pub(crate) effort: Effort,
     /// Whether to stop before the end.
     pub(crate) stop: &'a Stop<'a>,
     /// Whether to tell what was done in each segment.
@@ -83,8 +85,7 @@ pub(crate) fn nearest_many(
     let metric = view.schema.metric().ok_or_else(|| {
         Error::invalid("this collection has no vectors to search").at(format!("collection {}", view.name))
     })?;
-    let index = index::create(view.schema.index_spec());
-    let mut search = Search::new(index, vectors, metric, wanted, moment, pool);
+    let mut search = Search::new(vectors, metric, wanted, moment, pool);
     let mut sealed: Vec<&Arc<Sealed>> = view.sealed.iter().collect();
     sealed.sort_by_key(|segment| std::cmp::Reverse(segment.file().rows()));
     for segment in sealed {
@@ -98,7 +99,7 @@ pub(crate) fn nearest_many(
 
 /// A search in progress: the best so far bounds what later segments need to return.
 struct Search<'a> {
-    index: Box<dyn VectorIndex>,
+    index: &'static dyn VectorIndex,
     queries: Vec<Query<'a>>,
     answers: Vec<Nearest>,
     segments: Vec<SegmentExplain>,
@@ -109,7 +110,6 @@ struct Search<'a> {
 
 impl<'a> Search<'a> {
     fn new(
-        index: Box<dyn VectorIndex>,
         vectors: &[VectorRef<'a>],
         metric: Metric,
         wanted: &'a Wanted<'a>,
@@ -117,11 +117,11 @@ impl<'a> Search<'a> {
         pool: &'a Pool,
     ) -> Search<'a> {
         let floor = wanted.after.map(|(distance, _)| distance);
-        let query =
-            |vector: &VectorRef<'a>| Query { vector: *vector, metric, k: wanted.k, bound: wanted.within, floor };
+        let (k, bound, effort) = (wanted.k, wanted.within, wanted.effort);
+        let query = |vector: &VectorRef<'a>| Query { vector: *vector, metric, k, bound, floor, effort };
         let queries: Vec<Query<'a>> = vectors.iter().map(query).collect();
         let answers = vec![Nearest::default(); queries.len()];
-        Search { index, answers, segments: Vec::new(), queries, wanted, moment, pool }
+        Search { index: index::flat(), answers, segments: Vec::new(), queries, wanted, moment, pool }
     }
 
     fn sealed(&mut self, segment: &Sealed) -> Result<()> {
@@ -135,7 +135,8 @@ impl<'a> Search<'a> {
             let unfiltered = segment.live_at(self.moment)?;
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
             let order = self.key_order(&**file);
-            let scope = Scope { live, order: &order, stop };
+            let count = matches.as_ref().map(|matches| matches.rows.count());
+            let scope = Scope { live, count, order: &order, stop };
             let few = matches.as_ref().is_some_and(|matches| matches.rows.count() <= FEW_ROWS);
             let pool = if few { &Pool::inline() } else { self.pool };
             let found = self.index.search_many(&vectors, &self.queries, &scope, pool)?;
@@ -199,8 +200,9 @@ impl<'a> Search<'a> {
         let passing = filter.map(|filter| in_block(block, filter, self.moment, stop)).transpose()?;
         let live: &dyn Live = passing.as_ref().map_or(&all, |(rows, _)| rows);
         let order = self.key_order(block);
-        let found =
-            self.index.search_many(&rows, &self.queries, &Scope { live, order: &order, stop }, &Pool::inline())?;
+        let count = passing.as_ref().map(|(rows, _)| rows.count());
+        let scope = Scope { live, count, order: &order, stop };
+        let found = self.index.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
         let hits = found.iter().flat_map(|found| &found.hits);
         let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
         let present = || RowSet::from_words(block.len() as u32, |word| all.word(word)).count();

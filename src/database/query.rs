@@ -11,11 +11,13 @@ use crate::database::cancel::{CancelToken, Limit};
 use crate::database::reader::Reader;
 use crate::error::{Error, Result};
 use crate::filter::{Bound, Filter, IntoFilter};
-use crate::index::MAX_K;
+use crate::index::{Effort, MAX_K};
 use crate::key::Key;
 use crate::vector::{Vector, VectorRef};
 
 const DEFAULT_K: usize = 10;
+/// The most candidates [`Query::ef`] may ask for.
+const MAX_EF: usize = 100_000;
 
 /// A search for the records nearest to a vector, built step by step and run once.
 ///
@@ -55,6 +57,7 @@ pub struct Query {
     filter: Option<Filter>,
     after: Option<Cursor>,
     select: Select,
+    effort: Effort,
     deadline: Option<Duration>,
     cancel: CancelToken,
 }
@@ -70,6 +73,7 @@ impl Query {
             filter: None,
             after: None,
             select: Select::default(),
+            effort: Effort::default(),
             deadline: None,
             cancel: CancelToken::new(),
         }
@@ -115,6 +119,29 @@ impl Query {
     /// last one ended. Costs as much as the first page.
     pub fn after(mut self, cursor: Cursor) -> Query {
         self.after = Some(cursor);
+        self
+    }
+
+    /// Which share of the k nearest to find on average, above 0 and at most 1; default 0.95, and with 1 as
+    /// [`Query::exact`] does. Only where the collection has an index that is not exact does it change anything: how much
+    /// of it is searched follows from what was measured on its own vectors when it was built, so queries unlike the
+    /// vectors may find less. Takes the place of [`Query::ef`] and [`Query::exact`].
+    pub fn recall(mut self, recall: f32) -> Query {
+        self.effort = if recall == 1.0 { Effort::Exact } else { Effort::Recall(recall) };
+        self
+    }
+
+    /// How many candidates an index that is not exact looks at in each segment: 1 to 100,000. More take longer and
+    /// find more. Takes the place of [`Query::recall`] and [`Query::exact`].
+    pub fn ef(mut self, ef: usize) -> Query {
+        self.effort = Effort::Ef(ef);
+        self
+    }
+
+    /// Compares with every vector that passes the filter, whatever index there is: the exact answer. Takes the place
+    /// of [`Query::recall`] and [`Query::ef`].
+    pub fn exact(mut self) -> Query {
+        self.effort = Effort::Exact;
         self
     }
 
@@ -192,6 +219,13 @@ impl Query {
         if self.within.is_nan() {
             return refuse("within is not a number; it is a distance".into());
         }
+        match self.effort {
+            Effort::Recall(recall) if !(recall > 0.0 && recall <= 1.0) => {
+                return refuse(format!("recall is {recall}; it must be above 0 and at most 1"));
+            }
+            Effort::Ef(ef) if ef == 0 || ef > MAX_EF => return refuse(format!("ef is {ef}; it must be 1 to {MAX_EF}")),
+            _ => {}
+        }
         let schema = &reader.view.schema;
         if let Some(model) = &self.model {
             schema.check_model_is(model).map_err(|error| error.at(reader.place()))?;
@@ -202,8 +236,8 @@ impl Query {
             Select::Key | Select::Record => Vec::new(),
         };
         let limit = Limit::new(self.cancel, self.deadline);
-        let Query { k, within, filter, after, select, .. } = self;
-        Ok(Ready { start, reader, k, within, filter, bound, after, select, fields, limit })
+        let Query { k, within, filter, after, select, effort, .. } = self;
+        Ok(Ready { start, reader, k, within, filter, bound, after, select, fields, effort, limit })
     }
 }
 
@@ -220,6 +254,7 @@ struct Ready {
     select: Select,
     /// The fields it names, each with the way to it.
     fields: Vec<(String, Vec<String>)>,
+    effort: Effort,
     limit: Limit,
 }
 
@@ -237,6 +272,7 @@ impl Ready {
             within: self.within,
             after: self.after.as_ref().map(|cursor| (cursor.distance, &*cursor.key)),
             filter: self.bound.as_ref(),
+            effort: self.effort,
             stop: &|| self.limit.is_reached(),
             explain,
         };

@@ -10,7 +10,7 @@ use crate::collection::view::CollectionView;
 use crate::error::Result;
 use crate::filter::Filter;
 use crate::ids::{CollectionId, FileId, Lsn, RowId};
-use crate::index::{self, IndexSpec, Query, Scope, Vectors};
+use crate::index::{self, Effort, Query, Scope, Vectors};
 use crate::key::Key;
 use crate::payload::{self, BlobId, Value};
 use crate::pool::Pool;
@@ -78,12 +78,12 @@ fn search(segment: &Sealed, vectors: &SealedVectors<'_>, moment: Moment) {
         assert_eq!(rows.len(), segment.file().rows() as usize, "there is a vector for each row");
     }
     let Ok(live) = segment.live_at(moment) else { return };
-    let scope = Scope { live: &live, order: &|a: RowId, b: RowId| a < b, stop: &|| false };
+    let scope = Scope { live: &live, count: None, order: &|a: RowId, b: RowId| a < b, stop: &|| false };
     let vector = [1.0; DIMENSION];
-    let query =
-        Query { vector: VectorRef::F32(&vector), metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None };
+    let (vector, effort) = (VectorRef::F32(&vector), Effort::default());
+    let query = Query { vector, metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None, effort };
     for queries in [&[query][..], &[query; 7]] {
-        let _ = index::create(&IndexSpec::Flat).search_many(vectors, queries, &scope, &Pool::inline());
+        let _ = index::flat().search_many(vectors, queries, &scope, &Pool::inline());
     }
 }
 

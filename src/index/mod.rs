@@ -4,12 +4,18 @@
 //! vectors are stored once, where the segment keeps them. It knows no files, keys or records: rows are numbers, the
 //! caller says which of them are alive and which of two comes first. Flat search is the truth the others are held to.
 
+#![allow(dead_code, reason = "the kinds of indexes come one by one")]
+
 mod flat;
 mod spec;
+pub(crate) mod stored;
 
 use std::fmt;
 
-use crate::error::Result;
+use stored::{Sink, Source};
+
+use crate::bytes::Reader;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RowId;
 use crate::pool::Pool;
 use crate::quantization::int8::Codes;
@@ -19,7 +25,7 @@ use crate::vector::metric::Metric;
 use crate::vector::top_k::Order;
 use crate::vector::{VectorRef, inverse_norm};
 
-pub use spec::IndexSpec;
+pub use spec::{HnswSpec, IndexSpec, Layout, LshSpec};
 
 /// The most neighbours one query may ask for.
 pub const MAX_K: usize = 100_000;
@@ -39,6 +45,56 @@ pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
         scope: &Scope<'_>,
         pool: &Pool,
     ) -> Result<Vec<Found>>;
+
+    /// What it is, for `stats` and `explain`.
+    fn facts(&self) -> IndexFacts;
+
+    /// Which rows it links, for an index that is built from it.
+    fn links(&self) -> Option<&dyn Links> {
+        None
+    }
+}
+
+/// The links of a graph, as plain lists.
+pub(crate) trait Links: Sync {
+    /// How many rows there are.
+    fn rows(&self) -> usize;
+
+    /// Puts the rows that `row` links to into `out`, in place of what was there.
+    fn of(&self, row: u32, out: &mut Vec<u32>) -> Result<()>;
+}
+
+/// What an index is.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct IndexFacts {
+    /// Its kind as text: what it was built with.
+    pub(crate) kind: String,
+    /// How it lies in its file, where there is a choice.
+    pub(crate) layout: Option<&'static str>,
+    pub(crate) rows: u32,
+    /// What its sections hold.
+    pub(crate) bytes: u64,
+    /// Rows that no search gets to.
+    pub(crate) unreachable: u32,
+    /// Recall and what a query costs for it in distances, as measured when it was built; ascending.
+    pub(crate) curve: Vec<(f32, f32)>,
+}
+
+/// How hard a search tries to find all of the nearest. Only an index that is not exact asks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Effort {
+    /// So that it finds about this share of them, as far as that was measured.
+    Recall(f32),
+    /// By looking at so many candidates.
+    Ef(usize),
+    /// By comparing with every row.
+    Exact,
+}
+
+impl Default for Effort {
+    fn default() -> Effort {
+        Effort::Recall(0.95)
+    }
 }
 
 /// The vectors of one segment, read as far as a search needs them.
@@ -75,6 +131,7 @@ pub(crate) struct Query<'a> {
     /// Nothing nearer than this is wanted: where the page before ended. Of what is exactly as far, [`Order::passed`]
     /// says which rows that page had.
     pub(crate) floor: Option<f32>,
+    pub(crate) effort: Effort,
 }
 
 impl Query<'_> {
@@ -89,6 +146,8 @@ impl Query<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Scope<'a> {
     pub(crate) live: &'a dyn Live,
+    /// How many rows are live, where that was counted.
+    pub(crate) count: Option<u32>,
     pub(crate) order: &'a dyn Order,
     pub(crate) stop: &'a Stop<'a>,
 }
@@ -174,9 +233,67 @@ impl Vectors for Rows<'_> {
     }
 }
 
-/// The index that `spec` asks for, without rows in it yet.
-pub(crate) fn create(spec: &IndexSpec) -> Box<dyn VectorIndex> {
-    match spec {
-        IndexSpec::Flat => Box::new(flat::Flat),
+/// Comparing with every row, which works on any rows.
+pub(crate) fn flat() -> &'static dyn VectorIndex {
+    &flat::Flat
+}
+
+/// What an index is built from, and under what.
+#[derive(Clone, Copy)]
+pub(crate) struct Building<'a> {
+    pub(crate) vectors: &'a dyn Vectors,
+    pub(crate) metric: Metric,
+    pub(crate) pool: &'a Pool,
+    /// Whether to give up, with an error.
+    pub(crate) stop: &'a Stop<'a>,
+    /// Indexes over some of these rows, the largest first.
+    pub(crate) inherited: &'a [Inherited<'a>],
+    /// Bytes of memory it may take.
+    pub(crate) budget: u64,
+}
+
+/// An index over rows that became part of those an index is built over.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inherited<'a> {
+    pub(crate) index: &'a dyn VectorIndex,
+    /// The new number of each of its rows; [`GONE`] for one that is not among the new ones.
+    pub(crate) rows: &'a [u32],
+}
+
+/// In [`Inherited::rows`]: the row was left out.
+pub(crate) const GONE: u32 = u32::MAX;
+
+/// An index that was built and is not stored yet.
+pub(crate) trait Built {
+    /// Writes all of its sections. The first is number 1 and begins with the kind and the version of its form.
+    fn write(&self, sink: &mut dyn Sink) -> Result<()>;
+}
+
+/// Kinds of stored indexes, the first byte of section 1. Frozen.
+pub(crate) mod kind {
+    pub(crate) const GRAPH: u8 = 1;
+    pub(crate) const LSH: u8 = 2;
+}
+
+/// Builds what `spec` asks for; none where it keeps no file for such rows, because it is flat or there are too few.
+///
+/// Fails with `Cancelled` when it was stopped.
+pub(crate) fn build<'a>(spec: &IndexSpec, building: &Building<'a>) -> Result<Option<Box<dyn Built + 'a>>> {
+    match spec.for_rows(building.vectors.len() as u32) {
+        // graph::build(&spec, building), lsh::build(&spec, building)
+        IndexSpec::Hnsw(_) | IndexSpec::Lsh(_) => Ok(None),
+        IndexSpec::Flat | IndexSpec::Auto => Ok(None),
+    }
+}
+
+/// Opens an index over `rows` rows that [`Built::write`] wrote. Reads little: sections are checked as they are used.
+pub(crate) fn open(source: &dyn Source, _rows: u32, _shape: Shape, _metric: Metric) -> Result<Box<dyn VectorIndex>> {
+    let first = source.section(1)?;
+    let found = Reader::new(first.get(0..first.len().min(1))?).u8();
+    match found {
+        // graph::open(source, rows, shape, metric), lsh::open(source, rows, shape, metric)
+        Ok(kind::GRAPH | kind::LSH) | Err(_) => Err(Error::corrupt("the index says no kind", "section 1")),
+        Ok(kind) => Err(Error::new(ErrorKind::Version, format!("there is no index of kind {kind} in this version"))
+            .mend("use a program of the version that wrote it")),
     }
 }

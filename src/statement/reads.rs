@@ -23,8 +23,9 @@ fn query(reader: &mut Reader<'_>) -> Result<Find> {
     reader.expect_keyword("near")?;
     let near = values::vector(reader)?;
     let columns = Columns::default();
-    let mut find =
-        Find { collection, near, filter: None, limit: None, within: None, columns, after: None, model: None };
+    let (recall, ef, exact) = (None, None, false);
+    let (filter, limit, within, after, model) = (None, None, None, None, None);
+    let mut find = Find { collection, near, filter, limit, within, recall, ef, exact, columns, after, model };
     while let Some(clause) = reader.clause()? {
         match clause {
             "where" => find.filter = Some(reader.filter()?),
@@ -33,11 +34,16 @@ fn query(reader: &mut Reader<'_>) -> Result<Find> {
             "select" => find.columns = values::columns(reader)?,
             "after" => find.after = Some(reader.text("the cursor of an earlier answer")?),
             "model" => find.model = Some(reader.text("the name of a model")?),
-            // Every answer of this version is exact.
-            _ => {}
+            "recall" => find.recall = Some(reader.number("a share such as 0.95")?),
+            "ef" => find.ef = Some(reader.number("how many candidates")?),
+            _ => find.exact = true,
         }
     }
-    Ok(find)
+    let efforts = usize::from(find.recall.is_some()) + usize::from(find.ef.is_some()) + usize::from(find.exact);
+    match efforts {
+        0 | 1 => Ok(find),
+        _ => Err(reader.expected("only one of `recall`, `ef` and `exact`")),
+    }
 }
 
 fn distance(reader: &mut Reader<'_>) -> Result<f32> {

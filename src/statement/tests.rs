@@ -43,6 +43,14 @@ fn a_search_is_read_with_its_clauses_in_any_order() {
     assert_eq!((find.limit, find.within), (Some(5), Some(0.3)));
     assert_eq!(find.columns, Columns::Fields(vec!["a".into(), "b.c".into()]));
     assert_eq!(find.filter.unwrap().to_string(), "year >= 2020");
+    let effort = |clause: &str| match read(&format!("find docs near @7 {clause}")) {
+        Statement::Find(find) => (find.recall, find.ef, find.exact),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(effort(""), (None, None, false));
+    assert_eq!(effort("recall 0.99"), (Some(0.99), None, false));
+    assert_eq!(effort("ef 200"), (None, Some(200), false));
+    assert_eq!(effort("exact"), (None, None, true));
 }
 
 #[test]
@@ -208,6 +216,8 @@ fn errors_point_at_what_is_wrong() {
         ("find docs where a = 1", "`scan` finds by a filter alone", "where"),
         ("find docs near @7 limt 3", "did you mean `limit`?", "limt"),
         ("find docs near @7 limit 3 limit 4", "said twice", "limit"),
+        ("find docs near @7 exact ef 9", "only one of `recall`, `ef` and `exact`", ""),
+        ("find docs near @7 recall most", "a share such as 0.95", "most"),
         ("find docs near @7 limit x", "expected how many, found `x`", "x"),
         ("find docs near @7 where year ~ 3", "LIKE", "~"),
         ("find docs near [1, 2 limit 3", "this is not a list of numbers", ""),

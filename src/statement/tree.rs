@@ -139,6 +139,12 @@ pub struct Find {
     pub limit: Option<u64>,
     /// How far away at most.
     pub within: Option<f32>,
+    /// Which share of the nearest is to be found on average.
+    pub recall: Option<f32>,
+    /// How many candidates an index looks at.
+    pub ef: Option<u64>,
+    /// Whether to compare with every vector.
+    pub exact: bool,
     /// What of each is shown.
     pub columns: Columns,
     /// Where an earlier answer ended: the text of a cursor.

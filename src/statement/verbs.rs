@@ -66,7 +66,9 @@ const QUERY: &[Clause] = &[
     SELECT,
     clause("after", "CURSOR", "go on where an earlier answer ended"),
     clause("model", "NAME", "the model that made the vector; refused unless it is the collection's"),
-    clause("exact", "", "compare with every vector; every answer of this version is exact"),
+    clause("recall", "SHARE", "which share of the nearest to find on average; 0.95 unless told"),
+    clause("ef", "N", "how many candidates an index looks at, instead of a recall"),
+    clause("exact", "", "compare with every vector, whatever index there is"),
 ];
 
 /// Every verb, in the order of their names.
@@ -104,7 +106,7 @@ pub const VERBS: &[Verb] = &[
         clauses: &[
             clause("ttl", "TIME", "how long a record lives, such as 90d"),
             clause("model", "NAME", "the model that the vectors come from, such as 'minilm-l6@1'"),
-            clause("index", "SPEC", "how near vectors are found; flat unless told"),
+            clause("index", "SPEC", "how near vectors are found: flat, hnsw, lsh or auto; flat unless told"),
             clause("fields", "NAME TYPE, ...", "types of fields: bool, int, float or text; others are refused"),
             clause("field", "indexing none", "make no indexes of fields; auto unless told"),
             clause("ephemeral", "", "keep records out of the log: a crash takes what came after the last flush"),

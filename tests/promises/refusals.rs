@@ -99,6 +99,14 @@ fn a_vector_of_another_dimension_or_kind_is_refused() {
     assert_refused(points.query().nearest([1.0]).run(), ErrorKind::Dimension, &["points", "3"]);
     assert_refused(points.query().run(), ErrorKind::Invalid, &["points", "vector"]);
     assert_refused(points.query().nearest([1.0, 2.0, 3.0]).k(0).run(), ErrorKind::Invalid, &["k is 0", "points"]);
+    for recall in [0.0, -0.5, 1.01, f32::NAN] {
+        let query = points.query().nearest([1.0, 2.0, 3.0]).recall(recall);
+        assert_refused(query.run(), ErrorKind::Invalid, &["recall is", "points"]);
+    }
+    for ef in [0, 100_001] {
+        let query = points.query().nearest([1.0, 2.0, 3.0]).ef(ef);
+        assert_refused(query.run(), ErrorKind::Invalid, &["ef is", "points"]);
+    }
     shop.is_unharmed();
 }
 

@@ -45,7 +45,7 @@ fn a_command_line_without_sense_is_a_usage_error() {
         "create x f32[3]",
         "create x bits[8] l2",
         "create x f32[3] euclid",
-        "create x f32[3] l2 index hnsw(m=16)",
+        "create x f32[3] l2 index hnsw(m=3)",
         "create x payload only ttl soon",
         "put points c [1,",
         "put points c [1,2] {",

@@ -10,7 +10,7 @@ mod scan;
 mod shortlist;
 mod tiles;
 
-use super::{Found, Query, Scope, VectorIndex, Vectors};
+use super::{Found, IndexFacts, Query, Scope, VectorIndex, Vectors};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::quantization::int8::Codes;
@@ -68,6 +68,10 @@ impl VectorIndex for Flat {
             }
         })?;
         Ok(shares.into_iter().flatten().collect())
+    }
+
+    fn facts(&self) -> IndexFacts {
+        IndexFacts { kind: "flat".into(), ..IndexFacts::default() }
     }
 }
 

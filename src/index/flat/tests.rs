@@ -1,6 +1,6 @@
 //! Flat search against sums in f64, one row after the other; and search by codes against search by rows.
 
-use super::super::{Found, IndexSpec, Live, Query, Scope, VectorIndex, Vectors, create};
+use super::super::{Effort, Found, Live, Query, Scope, VectorIndex, Vectors};
 use super::Flat;
 use super::comparison::Comparison;
 use crate::error::Result;
@@ -13,6 +13,8 @@ use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 use crate::vector::{Vector, VectorRef, inverse_norm};
 
+const EXACT: Effort = Effort::Exact;
+
 struct AllBut(Vec<usize>);
 
 impl Live for AllBut {
@@ -24,7 +26,7 @@ impl Live for AllBut {
 
 /// Rows that are live, in the order of `ties`, with nobody to stop the search.
 fn scope(live: &AllBut) -> Scope<'_> {
-    Scope { live, order: &ties, stop: &|| false }
+    Scope { live, count: None, order: &ties, stop: &|| false }
 }
 
 /// Rows and a query, with a few rows equal to one another and one equal to the query, so that there are ties.
@@ -80,12 +82,12 @@ impl Data {
     }
 
     fn query(&self, k: usize, bound: f32) -> Query<'_> {
-        Query { vector: self.query.view(), metric: self.metric, k, bound, floor: None }
+        Query { vector: self.query.view(), metric: self.metric, k, bound, floor: None, effort: EXACT }
     }
 
     fn search(&self, k: usize, bound: f32, live: &AllBut, threads: usize) -> Found {
         let pool = Pool::new(threads).unwrap();
-        create(&IndexSpec::Flat).search(&self.rows(), &self.query(k, bound), &scope(live), &pool).unwrap()
+        Flat.search(&self.rows(), &self.query(k, bound), &scope(live), &pool).unwrap()
     }
 
     /// The distance in f64, and how large the terms are that were summed for it.
@@ -221,7 +223,8 @@ fn equal_rows_come_in_the_order_of_their_keys() {
 fn a_tie_with_the_last_wanted_is_decided_by_key_across_chunks() {
     let values = vec![1.0; 600_000];
     let rows = Rows::F32 { values: &values, dimension: 2, inverse_norms: None };
-    let query = Query { vector: VectorRef::F32(&[0.0, 0.0]), metric: Metric::L2, k: 2, bound: 2.0, floor: None };
+    let query =
+        Query { vector: VectorRef::F32(&[0.0, 0.0]), metric: Metric::L2, k: 2, bound: 2.0, floor: None, effort: EXACT };
     let found = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap();
     assert_eq!(found.hits, [(2.0, RowId(299_999)), (2.0, RowId(299_998))]);
 }
@@ -248,8 +251,14 @@ fn cosine_ignores_lengths_from_tiny_to_huge() {
         for inverse_norms in [None, Some(&norms[..])] {
             let rows = Rows::F32 { values: &values, dimension: 2, inverse_norms };
             let vector = [3.0 * query_scale, 4.0 * query_scale];
-            let query =
-                Query { vector: (&vector).into(), metric: Metric::Cosine, k: 3, bound: f32::INFINITY, floor: None };
+            let query = Query {
+                vector: (&vector).into(),
+                metric: Metric::Cosine,
+                k: 3,
+                bound: f32::INFINITY,
+                floor: None,
+                effort: EXACT,
+            };
             let hits = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap().hits;
             let expected = [(0.0, 0), (1.0, 2), (2.0, 1)];
             for ((distance, row), (truth, place)) in hits.iter().zip(expected) {
@@ -264,7 +273,14 @@ fn sums_that_overflow_are_furthest_and_not_lost() {
     let values = [f32::MAX, f32::MAX, f32::MAX, -f32::MAX, 1.0, 0.0];
     let rows = Rows::F32 { values: &values, dimension: 2, inverse_norms: None };
     for metric in [Metric::Dot, Metric::L2, Metric::L1] {
-        let query = Query { vector: VectorRef::F32(&[-2.0, -2.0]), metric, k: 3, bound: f32::INFINITY, floor: None };
+        let query = Query {
+            vector: VectorRef::F32(&[-2.0, -2.0]),
+            metric,
+            k: 3,
+            bound: f32::INFINITY,
+            floor: None,
+            effort: EXACT,
+        };
         let hits = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap().hits;
         assert_eq!(hits.len(), 3, "{metric}");
         assert!(hits.iter().all(|hit| !hit.0.is_nan()), "{metric}");
@@ -274,8 +290,14 @@ fn sums_that_overflow_are_furthest_and_not_lost() {
 #[test]
 fn empty_rows_no_neighbours_and_queries_that_do_not_fit() {
     let rows = Rows::F32 { values: &[], dimension: 2, inverse_norms: None };
-    let query =
-        Query { vector: VectorRef::F32(&[1.0, 2.0]), metric: Metric::L2, k: 5, bound: f32::INFINITY, floor: None };
+    let query = Query {
+        vector: VectorRef::F32(&[1.0, 2.0]),
+        metric: Metric::L2,
+        k: 5,
+        bound: f32::INFINITY,
+        floor: None,
+        effort: EXACT,
+    };
     let live = AllBut(vec![]);
     let search = |rows: &Rows<'_>, query: &Query<'_>| Flat.search(rows, query, &scope(&live), &Pool::inline());
     assert_eq!(search(&rows, &query).unwrap(), Found::default());
@@ -311,7 +333,7 @@ impl Coded {
     }
 
     fn query<'a>(&self, vector: &'a [f32], k: usize) -> Query<'a> {
-        Query { vector: vector.into(), metric: self.data.metric, k, bound: f32::INFINITY, floor: None }
+        Query { vector: vector.into(), metric: self.data.metric, k, bound: f32::INFINITY, floor: None, effort: EXACT }
     }
 
     /// By codes and by rows, which must agree to the last bit.
@@ -433,7 +455,7 @@ fn a_page_begins_after_the_rows_that_were_on_the_one_before() {
     let values = vec![1.0; 2_000 * 32];
     let coded = Coded::new(Data { values, norms: vec![1.0; 2_000], ..Data::whole(2_000, 32, Metric::L2) });
     let live = AllBut(vec![72]);
-    let scope = Scope { live: &live, order: &Later, stop: &|| false };
+    let scope = Scope { live: &live, count: None, order: &Later, stop: &|| false };
     let query = Query { floor: Some(32.0), ..coded.query(&[0.0; 32], 3) };
     let (found, _) = coded.both(&query, &scope, 1);
     assert_eq!(found.hits, [71, 73, 74].map(|row| (32.0, RowId(row))));

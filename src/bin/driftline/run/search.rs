@@ -101,6 +101,15 @@ fn query(session: &Session, find: &Find, of: &Collection, vector: &Vector, k: us
     if let Some(distance) = find.within {
         query = query.within(distance);
     }
+    if let Some(recall) = find.recall {
+        query = query.recall(recall);
+    }
+    if let Some(ef) = find.ef {
+        query = query.ef(usize::try_from(ef).unwrap_or(usize::MAX));
+    }
+    if find.exact {
+        query = query.exact();
+    }
     if let Some(model) = &find.model {
         query = query.model(model);
     }
