@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "the kinds of indexes come one by one")]
 
 mod flat;
+mod graph;
 mod spec;
 pub(crate) mod stored;
 

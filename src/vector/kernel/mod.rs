@@ -33,6 +33,9 @@ pub(crate) trait Kernels: Copy + Send + Sync {
     /// The inner products of a query with the rows of `codes`, as many as `dots`, one behind the other and each as long
     /// as the query: a multiple of [`CODES`]. No sum may leave `i32`, which is for whoever makes the query to see to.
     fn code_dots(self, query: &[i16], codes: &[i8], dots: &mut [i32]);
+    /// The inner products of a row of codes with four others of its length, a multiple of [`WIDE_CODES`]. All codes are
+    /// from -127 to 127.
+    fn codes_by_four(self, codes: &[i8], others: [&[i8]; 4]) -> [i32; 4];
     /// The sum of absolute differences of a query and `scale` times a row of codes of the same length, a multiple of
     /// [`CODES`].
     fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32;
@@ -47,6 +50,9 @@ pub(crate) trait Kernels: Copy + Send + Sync {
 
 /// Rows of codes are padded with zeros to a multiple of this: what one instruction takes.
 pub(crate) const CODES: usize = 16;
+
+/// What one instruction takes of rows that are compared with each other.
+pub(crate) const WIDE_CODES: usize = 32;
 
 /// Queries that a tile compares at once.
 pub(crate) const TILE_QUERIES: usize = 6;
@@ -306,6 +312,39 @@ mod tests {
                             .sum();
                         assert_eq!(tile[query][row], expected, "{name} {length} {query} {row}");
                     }
+                }
+            }
+        }
+    }
+
+    /// One row of codes against four.
+    struct ByFour<'a>(&'a [i8], [&'a [i8]; 4]);
+
+    impl Task for ByFour<'_> {
+        type Output = [i32; 4];
+        fn run<K: Kernels>(self, k: K) -> [i32; 4] {
+            k.codes_by_four(self.0, self.1)
+        }
+    }
+
+    #[test]
+    fn rows_of_codes_are_compared_with_each_other_exactly() {
+        let mut random = Random::seeded(4, 0);
+        for length in [0, 32, 64, 96, 128, 832, 16_384] {
+            for most in [3, 127] {
+                let mut row = || (0..length).map(|_| (random.below(2 * most + 1) as i64 - most as i64) as i8).collect();
+                let mut rows: [Vec<i8>; 5] = std::array::from_fn(|_| row());
+                if most == 127 {
+                    // The largest sums there are, which sixteen bits only just hold.
+                    rows[0].fill(-127);
+                    rows[1].fill(127);
+                    rows[2].fill(-127);
+                }
+                let [codes, others @ ..] = &rows;
+                let dot = |other: &Vec<i8>| codes.iter().zip(other).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+                let expected: [i32; 4] = others.each_ref().map(dot);
+                for (name, found) in with_each(|| ByFour(codes, others.each_ref().map(Vec::as_slice))) {
+                    assert_eq!(found, expected, "{name} {length} {most}");
                 }
             }
         }

@@ -48,6 +48,14 @@ impl Kernels for Scalar {
     }
 
     #[inline(always)]
+    fn codes_by_four(self, codes: &[i8], others: [&[i8]; 4]) -> [i32; 4] {
+        others.map(|other| {
+            debug_assert_eq!(codes.len(), other.len());
+            codes.iter().zip(other).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+        })
+    }
+
+    #[inline(always)]
     fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32 {
         debug_assert_eq!(query.len(), codes.len());
         let mut sums = [0f32; LANES];

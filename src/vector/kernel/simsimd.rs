@@ -39,6 +39,11 @@ impl Kernels for SimSimd {
     }
 
     #[inline(always)]
+    fn codes_by_four(self, codes: &[i8], others: [&[i8]; 4]) -> [i32; 4] {
+        Scalar.codes_by_four(codes, others)
+    }
+
+    #[inline(always)]
     fn code_l1(self, query: &[f32], codes: &[i8], scale: f32) -> f32 {
         Scalar.code_l1(query, codes, scale)
     }
