@@ -42,6 +42,16 @@ impl Pool {
             _ => (0..count).map(work).collect(),
         }
     }
+
+    /// `work(number, piece)` for each piece of `size` items, the last one shorter.
+    pub(crate) fn fill<T: Send>(&self, items: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+        match &self.0 {
+            Some(pool) => pool.install(|| {
+                items.par_chunks_mut(size).enumerate().for_each(|(number, piece)| work(number, piece));
+            }),
+            None => items.chunks_mut(size).enumerate().for_each(|(number, piece)| work(number, piece)),
+        }
+    }
 }
 
 #[cfg(test)]

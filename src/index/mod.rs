@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "the kinds of indexes come one by one")]
 
+mod comparison;
 mod flat;
 mod graph;
 mod spec;
@@ -281,19 +282,21 @@ pub(crate) mod kind {
 /// Fails with `Cancelled` when it was stopped.
 pub(crate) fn build<'a>(spec: &IndexSpec, building: &Building<'a>) -> Result<Option<Box<dyn Built + 'a>>> {
     match spec.for_rows(building.vectors.len() as u32) {
-        // graph::build(&spec, building), lsh::build(&spec, building)
-        IndexSpec::Hnsw(_) | IndexSpec::Lsh(_) => Ok(None),
+        IndexSpec::Hnsw(spec) => graph::build(&spec, building),
+        // lsh::build(&spec, building)
+        IndexSpec::Lsh(_) => Ok(None),
         IndexSpec::Flat | IndexSpec::Auto => Ok(None),
     }
 }
 
 /// Opens an index over `rows` rows that [`Built::write`] wrote. Reads little: sections are checked as they are used.
-pub(crate) fn open(source: &dyn Source, _rows: u32, _shape: Shape, _metric: Metric) -> Result<Box<dyn VectorIndex>> {
+pub(crate) fn open(source: &dyn Source, rows: u32, shape: Shape, metric: Metric) -> Result<Box<dyn VectorIndex>> {
     let first = source.section(1)?;
     let found = Reader::new(first.get(0..first.len().min(1))?).u8();
     match found {
-        // graph::open(source, rows, shape, metric), lsh::open(source, rows, shape, metric)
-        Ok(kind::GRAPH | kind::LSH) | Err(_) => Err(Error::corrupt("the index says no kind", "section 1")),
+        Ok(kind::GRAPH) => Ok(Box::new(graph::open(source, rows, shape, metric)?)),
+        // lsh::open(source, rows, shape, metric)
+        Ok(kind::LSH) | Err(_) => Err(Error::corrupt("the index says no kind", "section 1")),
         Ok(kind) => Err(Error::new(ErrorKind::Version, format!("there is no index of kind {kind} in this version"))
             .mend("use a program of the version that wrote it")),
     }

@@ -5,9 +5,9 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::super::comparison::Comparison;
 use super::super::{Found, Query, Scope, Vectors, live_word, rows_of};
 use super::CHUNK_BYTES;
-use super::comparison::Comparison;
 use super::shortlist::Shortlist;
 use crate::error::Result;
 use crate::ids::RowId;

@@ -5,16 +5,15 @@
 //! (`scan`). The answer is the same, hit for hit and bit for bit: `quantization::bounds` has the proof.
 
 mod coded;
-mod comparison;
 mod scan;
 mod shortlist;
 mod tiles;
 
+use super::comparison::Comparison;
 use super::{Found, IndexFacts, Query, Scope, VectorIndex, Vectors};
 use crate::error::Result;
 use crate::pool::Pool;
 use crate::quantization::int8::Codes;
-use comparison::Comparison;
 
 /// Bytes of rows that one piece of work reads: large against the cost of handing it to a thread, small against the whole.
 /// The pieces follow from the rows alone, so what is found does not depend on the threads.

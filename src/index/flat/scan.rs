@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::super::comparison::Comparison;
 use super::super::{Found, Query, Scope, live_word, rows_of};
 use super::CHUNK_BYTES;
-use super::comparison::Comparison;
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::pool::Pool;

@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use super::super::comparison::Comparison;
 use super::super::{Found, Query, Scope, Vectors};
-use super::comparison::Comparison;
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::quantization::bounds::Bounds;

@@ -1,8 +1,8 @@
 //! Flat search against sums in f64, one row after the other; and search by codes against search by rows.
 
+use super::super::comparison::Comparison;
 use super::super::{Effort, Found, Live, Query, Scope, VectorIndex, Vectors};
 use super::Flat;
-use super::comparison::Comparison;
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::pool::Pool;

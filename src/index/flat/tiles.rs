@@ -4,8 +4,8 @@
 //! side; queries stand six side by side. A tile is then one sum a pair of vectors without a step in between, as in a
 //! product of matrices, and twice as fast as one of `f32`, because an instruction takes twice as many codes.
 
+use super::super::comparison::Comparison;
 use super::super::{Found, Query, Scope, Vectors, live_word, rows_of};
-use super::comparison::Comparison;
 use super::shortlist::Shortlist;
 use crate::error::Result;
 use crate::ids::RowId;

@@ -41,6 +41,8 @@ pub(crate) struct CodedPoints {
     /// What a step of a code is worth, the largest of all taken as 1 so that squares stay in the range of `f32`, and the
     /// squared length of the row that the codes stand for.
     factors: Vec<[f32; 2]>,
+    /// What the factors were divided by: what a distance of 1 is in truth, not squared.
+    unit: f32,
 }
 
 impl CodedPoints {
@@ -73,11 +75,22 @@ impl CodedPoints {
             *scale = if largest > 0.0 { *scale / largest } else { 0.0 };
             *square *= *scale * *scale;
         }
-        Ok(CodedPoints { lines, stride, factors })
+        Ok(CodedPoints { lines, stride, factors, unit: largest })
     }
 
+    /// What one step of a row's codes is worth.
+    pub(crate) fn scale(&self, row: u32) -> f32 {
+        self.factors[row as usize][0] * self.unit
+    }
+
+    /// The squared length of the point that a row's codes stand for.
+    pub(crate) fn square(&self, row: u32) -> f32 {
+        self.factors[row as usize][1] * self.unit * self.unit
+    }
+
+    /// A row's codes.
     #[inline(always)]
-    fn codes(&self, row: u32) -> &[i8] {
+    pub(crate) fn codes(&self, row: u32) -> &[i8] {
         let lines = self.stride / LINE;
         bytemuck::cast_slice(&self.lines[row as usize * lines..(row as usize + 1) * lines])
     }

@@ -15,7 +15,9 @@ use std::arch::x86_64::{
     _mm256_sign_epi8, _mm256_storeu_si256, _mm256_sub_ps,
 };
 
+use super::avx2_scan;
 use super::scalar::Scalar;
+use super::scan::{Block, Room, Tables};
 use super::{CODES, Kernels, TILE_QUERIES, TILE_ROWS, Task, TileDots, WIDE_CODES};
 
 const CACHE_LINE_BYTES: usize = 64;
@@ -26,15 +28,17 @@ pub(super) struct Avx2(());
 
 impl Avx2 {
     pub(super) fn detect() -> Option<Avx2> {
-        let has_all =
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("popcnt");
+        let has_all = is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+            && is_x86_feature_detected!("popcnt");
         has_all.then_some(Avx2(()))
     }
 
     /// Runs `task` compiled for these instructions, its `run` inlined into a function that has them.
     #[inline]
     pub(super) fn enter<T: Task>(self, task: T) -> T::Output {
-        #[target_feature(enable = "avx2,fma,popcnt")]
+        #[target_feature(enable = "avx2,fma,f16c,popcnt")]
         fn entered<T: Task>(kernels: Avx2, task: T) -> T::Output {
             task.run(kernels)
         }
@@ -66,6 +70,18 @@ impl Kernels for Avx2 {
     fn hamming(self, a: &[u8], b: &[u8]) -> u32 {
         // SAFETY: `self` exists, so `detect` found the instructions on this processor.
         unsafe { hamming(a, b) }
+    }
+
+    #[inline(always)]
+    fn scan(self, block: &Block<'_>, tables: &Tables<'_>, own: f32, ahead: &[u8], room: &mut Room<'_>) -> usize {
+        // SAFETY: `self` exists, so `detect` found the instructions on this processor.
+        unsafe { avx2_scan::scan(block, tables, own, ahead, room) }
+    }
+
+    #[inline(always)]
+    fn smallest(self, values: &[f32]) -> usize {
+        // SAFETY: `self` exists, so `detect` found the instructions on this processor.
+        unsafe { avx2_scan::smallest(values) }
     }
 
     #[inline(always)]

@@ -9,7 +9,10 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx2_scan;
 mod scalar;
+pub(crate) mod scan;
 mod simsimd;
 
 use std::sync::OnceLock;
@@ -17,6 +20,7 @@ use std::sync::OnceLock;
 #[cfg(target_arch = "x86_64")]
 use self::avx2::Avx2;
 use self::scalar::Scalar;
+use self::scan::{Block, Room, Tables};
 use self::simsimd::SimSimd;
 
 /// Distances between two slices of one length.
@@ -42,6 +46,17 @@ pub(crate) trait Kernels: Copy + Send + Sync {
     /// The inner products of [`TILE_QUERIES`] queries with [`TILE_ROWS`] rows, both in pairs of positions: first the
     /// first two positions of each vector, then the next two of each.
     fn tile(self, queries: &[i16], rows: &[i16], dots: &mut TileDots);
+
+    /// Estimates the distances of the neighbours of a row that is `own` away, puts those that are near enough at the
+    /// front of `room`, and returns how many they are. `ahead` is what will be read next: it is asked for meanwhile.
+    fn scan(self, block: &Block<'_>, tables: &Tables<'_>, own: f32, _ahead: &[u8], room: &mut Room<'_>) -> usize {
+        scan::scan(block, tables, own, room)
+    }
+
+    /// Where the smallest of some numbers is, the first of equal ones; 0 when there are none.
+    fn smallest(self, values: &[f32]) -> usize {
+        scan::smallest(values)
+    }
 
     /// Asks for codes that will be compared soon. Changes nothing but how long that takes.
     #[inline(always)]
@@ -347,6 +362,93 @@ mod tests {
                     assert_eq!(found, expected, "{name} {length} {most}");
                 }
             }
+        }
+    }
+
+    mod scans {
+        use super::super::scan::{Block, NEIGHBOURS, Room, SLACK, Tables, from_half, to_half};
+        use super::super::{Kernels, Task, with_each};
+        use crate::random::Random;
+
+        struct Scan<'a>(Block<'a>, Tables<'a>, f32);
+
+        impl Task for Scan<'_> {
+            type Output = Vec<(u32, f32)>;
+            #[inline(always)]
+            fn run<K: Kernels>(self, kernels: K) -> Self::Output {
+                let (mut estimates, mut rows) = ([0.0; SLACK], [0; SLACK]);
+                let ahead = [0; 300];
+                let mut room = Room { below: self.2, estimates: &mut estimates, rows: &mut rows };
+                let count = kernels.scan(&self.0, &self.1, 3.0, &ahead, &mut room);
+                rows[..count].iter().copied().zip(estimates).collect()
+            }
+        }
+
+        struct Smallest<'a>(&'a [f32]);
+
+        impl Task for Smallest<'_> {
+            type Output = usize;
+            #[inline(always)]
+            fn run<K: Kernels>(self, kernels: K) -> usize {
+                kernels.smallest(self.0)
+            }
+        }
+
+        #[test]
+        fn all_kernels_estimate_the_same_neighbours() {
+            let mut random = Random::seeded(3, 0);
+            for numbers in [64, 128, 192, 1024, 4096] {
+                let mut codes = vec![0; numbers * 4];
+                random.fill(&mut codes);
+                let entries: Vec<u8> = (0..numbers * 4).map(|_| random.below(61) as u8).collect();
+                let halves = |random: &mut Random| std::array::from_fn(|_| to_half(random.unit() as f32 * 20.0 - 10.0));
+                let (adds, scales) = (halves(&mut random), halves(&mut random));
+                let rows: [u32; NEIGHBOURS] = std::array::from_fn(|at| 1000 + at as u32);
+                let block = Block { codes: &codes, adds: &adds, scales: &scales, rows: &rows, unit: 0.5 };
+                let tables = Tables { entries: &entries, step: 0.01, base: -1.5 };
+                for below in [f32::INFINITY, 3.0, f32::NEG_INFINITY] {
+                    let each = with_each(|| Scan(block, tables, below));
+                    let (_, truth) = &each[0];
+                    assert!(truth.iter().all(|(_, estimate)| *estimate < below));
+                    assert_eq!(truth.len() == NEIGHBOURS, below == f32::INFINITY);
+                    for (name, found) in &each {
+                        assert_eq!(found.len(), truth.len(), "{name} {numbers} below {below}");
+                        for (found, truth) in found.iter().zip(truth) {
+                            assert_eq!(found.0, truth.0, "{name} {numbers}");
+                            assert!(
+                                (found.1 - truth.1).abs() <= 1e-4 * truth.1.abs().max(1.0),
+                                "{name} {found:?} {truth:?}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn the_smallest_is_the_first_of_equals() {
+            let mut random = Random::seeded(4, 0);
+            for length in (0..70).chain([255, 256, 1000]) {
+                let values: Vec<f32> = (0..length).map(|_| random.below(20) as f32 - 10.0).collect();
+                let least = values.iter().copied().fold(f32::INFINITY, f32::min);
+                let place = values.iter().position(|value| *value == least).unwrap_or(0);
+                for (name, found) in with_each(|| Smallest(&values)) {
+                    assert_eq!(found, place, "{name} {length}");
+                }
+            }
+        }
+
+        #[test]
+        fn halves_are_the_nearest_there_are() {
+            for bits in (0..0x7bef).chain(0x8000..0xfbef) {
+                assert_eq!(to_half(from_half(bits)), bits);
+            }
+            for (value, expected) in [(1.0, 0x3c00), (-2.0, 0xc000), (65_000.0, 0x7bef), (1e9, 0x7bef), (6e-8, 1)] {
+                assert_eq!(to_half(value), expected, "{value}");
+            }
+            let (low, high) = (from_half(0x3c00), from_half(0x3c01));
+            assert_eq!(to_half(low + (high - low) * 0.49), 0x3c00);
+            assert_eq!(to_half(low + (high - low) * 0.51), 0x3c01);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::super::Query;
+use super::Query;
 use crate::error::{Error, Result};
 use crate::quantization::bounds::CodedQuery;
 use crate::vector::kernel::Kernels;
@@ -11,7 +11,7 @@ use crate::vector::metric::{Metric, cosine_distance, dot_distance};
 use crate::vector::{VectorRef, normalize};
 
 /// A query that fits its rows.
-pub(super) enum Comparison<'a> {
+pub(in crate::index) enum Comparison<'a> {
     F32 {
         /// Scaled to length 1 under cosine, so that neither its length nor that of the rows makes a product overflow.
         query: Cow<'a, [f32]>,
@@ -23,7 +23,7 @@ pub(super) enum Comparison<'a> {
 }
 
 impl<'a> Comparison<'a> {
-    pub(super) fn new(rows: Shape, query: &Query<'a>) -> Result<Comparison<'a>> {
+    pub(in crate::index) fn new(rows: Shape, query: &Query<'a>) -> Result<Comparison<'a>> {
         match (rows, query.vector, query.metric) {
             (Shape::F32(dimension), VectorRef::F32(vector), metric)
                 if vector.len() == dimension && metric != Metric::Hamming =>
@@ -46,7 +46,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// The same for codes; `None` where no bound holds.
-    pub(super) fn coded(&self, stride: usize) -> Option<CodedQuery> {
+    pub(in crate::index) fn coded(&self, stride: usize) -> Option<CodedQuery> {
         match self {
             Comparison::F32 { query, metric } => CodedQuery::new(*metric, query, stride),
             Comparison::Bits { .. } => None,
@@ -54,13 +54,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// Whether distances are of directions, and need the inverse norms of the rows.
-    pub(super) fn is_cosine(&self) -> bool {
+    pub(in crate::index) fn is_cosine(&self) -> bool {
         matches!(self, Comparison::F32 { metric: Metric::Cosine, .. })
     }
 
     /// The distance of one row that fits, by the sums that a scan over all rows computes.
     #[inline(always)]
-    pub(super) fn distance<K: Kernels>(&self, kernels: K, row: VectorRef<'_>, inverse_norm: f32) -> f32 {
+    pub(in crate::index) fn distance<K: Kernels>(&self, kernels: K, row: VectorRef<'_>, inverse_norm: f32) -> f32 {
         match (self, row) {
             (Comparison::F32 { query, metric }, VectorRef::F32(row)) => match metric {
                 Metric::L2 => kernels.l2(query, row),

@@ -1,0 +1,221 @@
+//! What a walk through a graph holds: where it may go next, where it was, and the nearest rows so far.
+//!
+//! Where to go next is kept unsorted: putting every candidate in its place costs more than finding the nearest of some
+//! hundreds by looking at all of them, many at a time.
+
+use super::super::Live;
+use crate::ids::RowId;
+use crate::vector::kernel::Kernels;
+use crate::vector::kernel::scan::{Room, SLACK};
+
+/// Candidates that there is room for at first.
+const ROOM: usize = 1024;
+
+/// What a walk is after.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Aim {
+    /// Neighbours that are wanted.
+    pub(super) k: usize,
+    /// Neighbours to keep, so that comparing whole vectors can still choose.
+    pub(super) keep: usize,
+    /// Go only where it is nearer than this times the k-th nearest so far, in squared distance.
+    pub(super) reach: f32,
+    /// Go nowhere that is further than this, in squared distance.
+    pub(super) ceiling: f32,
+    /// The most rows to look at from within.
+    pub(super) hops: usize,
+}
+
+/// The memory of one walk, to be used again by the next.
+#[derive(Debug)]
+pub(super) struct Beam {
+    pub(super) aim: Aim,
+    /// Estimated distances of candidates and their rows; the first `len` of each mean something.
+    estimates: Vec<f32>,
+    rows: Vec<u32>,
+    len: usize,
+    /// The nearest rows that may be found, the nearest first.
+    nearest: Vec<(f32, u32)>,
+    below: f32,
+    seen: Seen,
+}
+
+impl Beam {
+    /// For walks through a graph of so many rows.
+    pub(super) fn new(rows: usize) -> Beam {
+        let aim = Aim { k: 1, keep: 1, reach: 1.0, ceiling: f32::INFINITY, hops: usize::MAX };
+        Beam {
+            aim,
+            estimates: vec![0.0; ROOM],
+            rows: vec![0; ROOM],
+            len: 0,
+            nearest: Vec::new(),
+            below: f32::INFINITY,
+            seen: Seen::new(rows),
+        }
+    }
+
+    /// Begins another walk.
+    pub(super) fn begin(&mut self, aim: Aim) {
+        self.aim = aim;
+        self.len = 0;
+        self.nearest.clear();
+        self.below = self.limit(f32::INFINITY);
+        self.seen.clear();
+    }
+
+    /// Leaves a row out of the walk, as if it were not there.
+    pub(super) fn avoid(&mut self, row: u32) {
+        self.seen.insert(row);
+    }
+
+    /// What is further than this need not be looked at.
+    #[inline(always)]
+    pub(super) fn below(&self) -> f32 {
+        self.below
+    }
+
+    pub(super) fn nearest(&self) -> &[(f32, u32)] {
+        &self.nearest
+    }
+
+    /// Whether the row was taken or found before, or is none of the graph's.
+    #[inline(always)]
+    pub(super) fn has_seen(&self, row: u32) -> bool {
+        self.seen.contains(row)
+    }
+
+    /// Notes that a row was found; tells whether that is new.
+    #[inline(always)]
+    pub(super) fn see(&mut self, row: u32) -> bool {
+        self.seen.insert(row)
+    }
+
+    /// Adds a place to go to.
+    #[inline(always)]
+    pub(super) fn push(&mut self, estimate: f32, row: u32) {
+        self.make_room();
+        self.estimates[self.len] = estimate;
+        self.rows[self.len] = row;
+        self.len += 1;
+    }
+
+    /// The nearest place to go to, which is then gone; `None` when none is worth going to.
+    #[inline(always)]
+    pub(super) fn pop<K: Kernels>(&mut self, kernels: K) -> Option<u32> {
+        let place = kernels.smallest(&self.estimates[..self.len]);
+        if self.len == 0 || self.estimates[place] >= self.below {
+            self.len = 0;
+            return None;
+        }
+        let row = self.rows[place];
+        self.len -= 1;
+        self.estimates[place] = self.estimates[self.len];
+        self.rows[place] = self.rows[self.len];
+        Some(row)
+    }
+
+    /// Lets `scan` put candidates behind those there are and say how many; keeps those that were not seen.
+    #[inline(always)]
+    pub(super) fn extend(&mut self, scan: impl FnOnce(&mut Room<'_>) -> usize) {
+        self.make_room();
+        let first = self.len;
+        let (estimates, rows) = (&mut self.estimates[first..], &mut self.rows[first..]);
+        let count = scan(&mut Room { below: self.below, estimates, rows });
+        for place in first..first + count {
+            let (estimate, row) = (self.estimates[place], self.rows[place]);
+            self.estimates[self.len] = estimate;
+            self.rows[self.len] = row;
+            self.len += usize::from(!self.seen.contains(row));
+        }
+    }
+
+    /// Takes a row into account that may be among the nearest.
+    #[inline(always)]
+    pub(super) fn offer(&mut self, distance: f32, row: u32, live: &dyn Live) {
+        let full = self.nearest.len() == self.aim.keep;
+        if full && self.nearest.last().is_some_and(|last| distance >= last.0) {
+            return;
+        }
+        if live.word(RowId(row).index() / 64) >> (row % 64) & 1 == 0 {
+            return;
+        }
+        if full {
+            self.nearest.pop();
+        }
+        let place = self.nearest.partition_point(|kept| kept.0 <= distance);
+        self.nearest.insert(place, (distance, row));
+        if let Some(last) = self.nearest.get(self.aim.k - 1) {
+            self.below = self.limit(last.0);
+        }
+    }
+
+    /// How near a candidate must be when the k-th nearest so far is `furthest` away.
+    #[inline(always)]
+    fn limit(&self, furthest: f32) -> f32 {
+        let Aim { reach, ceiling, .. } = self.aim;
+        (reach * furthest).min(reach.max(1.0) * ceiling)
+    }
+
+    /// Sees to it that the candidates of one row fit.
+    #[inline(always)]
+    fn make_room(&mut self) {
+        if self.len + SLACK > self.estimates.len() {
+            self.grow();
+        }
+    }
+
+    /// Drops what is not worth going to any more; where that does not help, takes more memory. There are at most as many
+    /// candidates as rows looked at, times their links.
+    #[cold]
+    fn grow(&mut self) {
+        let mut kept = 0;
+        for place in 0..self.len {
+            (self.estimates[kept], self.rows[kept]) = (self.estimates[place], self.rows[place]);
+            kept += usize::from(self.estimates[place] < self.below);
+        }
+        self.len = kept;
+        if self.len > self.estimates.len() / 2 {
+            let room = 2 * self.estimates.len();
+            self.estimates.resize(room, 0.0);
+            self.rows.resize(room, 0);
+        }
+    }
+}
+
+/// A set of rows that is emptied in as many steps as it has members.
+#[derive(Debug)]
+struct Seen {
+    words: Vec<u64>,
+    rows: usize,
+    members: Vec<u32>,
+}
+
+impl Seen {
+    fn new(rows: usize) -> Seen {
+        Seen { words: vec![0; rows.div_ceil(64)], rows, members: Vec::new() }
+    }
+
+    fn clear(&mut self) {
+        for member in self.members.drain(..) {
+            self.words[member as usize / 64] = 0;
+        }
+    }
+
+    /// Whether the row is a member; what is no row of the graph counts as one, so that nobody goes there.
+    #[inline(always)]
+    fn contains(&self, row: u32) -> bool {
+        let word = self.words.get(row as usize / 64).copied().unwrap_or(u64::MAX);
+        word >> (row % 64) & 1 == 1 || row as usize >= self.rows
+    }
+
+    #[inline(always)]
+    fn insert(&mut self, row: u32) -> bool {
+        if self.contains(row) {
+            return false;
+        }
+        self.words[row as usize / 64] |= 1 << (row % 64);
+        self.members.push(row);
+        true
+    }
+}

@@ -1,0 +1,93 @@
+//! Writing rows of the fused layout.
+
+use super::super::points::CodedPoints;
+use super::{HALVES, HEAD, Head, Layout, ROWS};
+use crate::vector::kernel::scan::{NEIGHBOURS, to_half};
+use crate::vector::kernel::{Kernels, Task};
+
+/// The largest half that a factor becomes, well inside what one can hold.
+const LARGEST: f32 = 30_000.0;
+
+/// What stands in place of a neighbour that is none: further than any.
+const NOWHERE: f32 = 65_000.0;
+
+/// Encodes some rows, one behind the other, into `bytes`.
+pub(in super::super) struct Encode<'a> {
+    pub(in super::super) layout: Layout,
+    pub(in super::super) points: &'a CodedPoints,
+    /// 32 neighbours a row; a row stands for none where it is its own neighbour.
+    pub(in super::super) links: &'a [u32],
+    pub(in super::super) first: u32,
+    pub(in super::super) bytes: &'a mut [u8],
+}
+
+impl Task for Encode<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, _: K) {
+        let Encode { layout, points, links, first, bytes } = self;
+        let mut own = vec![0.0; layout.padded()];
+        for (row, bytes) in (first..).zip(bytes.chunks_exact_mut(layout.stride())) {
+            let links = &links[row as usize * NEIGHBOURS..][..NEIGHBOURS];
+            encode_row(layout, points, row, links, &mut own, bytes);
+        }
+    }
+}
+
+#[inline(always)]
+fn encode_row(layout: Layout, points: &CodedPoints, row: u32, links: &[u32], own: &mut [f32], bytes: &mut [u8]) {
+    bytes.fill(0);
+    let (codes, scale) = (points.codes(row), points.scale(row));
+    for ((own, code), byte) in own.iter_mut().zip(codes).zip(&mut *bytes) {
+        (*own, *byte) = (f32::from(*code) * scale, *code as u8);
+    }
+    let mut factors = [Factors::default(); NEIGHBOURS];
+    for (place, link) in links.iter().enumerate().filter(|(_, link)| **link != row) {
+        let signs = &mut bytes[layout.codes()];
+        factors[place] = encode_neighbour(own, points.codes(*link), points.scale(*link), place, signs);
+    }
+    let largest = factors.iter().flat_map(|f| [f.add.abs(), f.scale.abs()]).fold(0.0, f32::max);
+    let unit = if largest > 0.0 { largest / LARGEST } else { 1.0 };
+    let rest = &mut bytes[layout.factors_at()..];
+    for (place, (factors, link)) in factors.iter().zip(links).enumerate() {
+        let add = if *link == row { NOWHERE } else { factors.add / unit };
+        rest[2 * place..][..2].copy_from_slice(&to_half(add).to_le_bytes());
+        rest[HALVES + 2 * place..][..2].copy_from_slice(&to_half(factors.scale / unit).to_le_bytes());
+        rest[2 * HALVES + 4 * place..][..4].copy_from_slice(&link.to_le_bytes());
+    }
+    let head = Head { scale, norm: points.square(row), unit, reserved: 0.0 };
+    rest[2 * HALVES + ROWS..2 * HALVES + ROWS + HEAD].copy_from_slice(bytemuck::bytes_of(&head));
+}
+
+/// What turns the signs of a neighbour into a distance.
+#[derive(Debug, Clone, Copy, Default)]
+struct Factors {
+    add: f32,
+    scale: f32,
+}
+
+/// With u the row, v the neighbour, r = v - u and s the signs of r, the distance of a query q is
+/// |q - v|² = |q - u|² + |r|² - 2 (q - u)·r, and g s·(q - u) with g = |r|² / s·r estimates (q - u)·r without bias
+/// (RaBitQ, theorem 3.2). So |q - v|² is about |q - u|² + (|r|² + 2 g s·u) - 2 g s·q.
+#[inline(always)]
+fn encode_neighbour(own: &[f32], codes: &[i8], scale: f32, place: usize, signs: &mut [u8]) -> Factors {
+    let (lane, shift) = (place % 16, if place < 16 { 0 } else { 4 });
+    let (mut sums, mut squares, mut products) = ([0f32; 4], [0f32; 4], [0f32; 4]);
+    let fours = own.as_chunks::<4>().0.iter().zip(codes.as_chunks::<4>().0);
+    for ((own, codes), group) in fours.zip(signs.as_chunks_mut::<16>().0) {
+        let mut bits = 0u8;
+        for at in 0..4 {
+            let leading = f32::from(codes[at]) * scale - own[at];
+            let positive = leading >= 0.0;
+            bits |= u8::from(positive) << at;
+            sums[at] += leading.abs();
+            squares[at] += leading * leading;
+            products[at] += if positive { own[at] } else { -own[at] };
+        }
+        group[lane] |= bits << shift;
+    }
+    let [sum, square, product] = [sums, squares, products].map(|of| of.iter().sum::<f32>());
+    let gain = if sum > 0.0 { square / sum } else { 0.0 };
+    Factors { add: square + 2.0 * gain * product, scale: -2.0 * gain }
+}

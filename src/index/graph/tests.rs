@@ -1,0 +1,227 @@
+//! What a graph promises, against comparing with every row.
+
+use super::super::stored::Memory;
+use super::super::{Building, Effort, Found, HnswSpec, Live, Query, Scope, VectorIndex, build, flat, open};
+use crate::error::ErrorKind;
+use crate::ids::RowId;
+use crate::index::IndexSpec;
+use crate::pool::Pool;
+use crate::random::Random;
+use crate::rows::RowSet;
+use crate::vector::VectorRef;
+use crate::vector::matrix::{Rows, Shape};
+use crate::vector::metric::Metric;
+
+const METRICS: [Metric; 3] = [Metric::L2, Metric::Cosine, Metric::Dot];
+const DIMENSION: usize = 40;
+
+/// Rows around some centres, and queries of the same kind.
+fn clustered(rows: usize, seed: u64) -> Vec<f32> {
+    let mut random = Random::seeded(9, 0);
+    let mut normal = move || (0..6).map(|_| random.unit() as f32).sum::<f32>() - 3.0;
+    let centres: Vec<f32> = (0..20 * DIMENSION).map(|_| normal() * 2.0).collect();
+    let mut random = Random::seeded(seed, 1);
+    let mut values = Vec::with_capacity(rows * DIMENSION);
+    for _ in 0..rows {
+        let centre = random.below(20) as usize;
+        for at in 0..DIMENSION {
+            let noise = (0..6).map(|_| random.unit() as f32).sum::<f32>() - 3.0;
+            values.push(centres[centre * DIMENSION + at] + noise);
+        }
+    }
+    values
+}
+
+fn rows(values: &[f32]) -> Rows<'_> {
+    Rows::F32 { values, dimension: DIMENSION, inverse_norms: None }
+}
+
+fn stored(rows: &Rows<'_>, metric: Metric, pool: &Pool) -> Memory {
+    let building = Building { vectors: rows, metric, pool, stop: &|| false, inherited: &[], budget: u64::MAX };
+    let built = build(&IndexSpec::Hnsw(HnswSpec::default()), &building).unwrap().expect("there are enough rows");
+    let mut memory = Memory::default();
+    built.write(&mut memory).unwrap();
+    memory
+}
+
+fn opened(memory: &Memory, rows: &Rows<'_>, metric: Metric) -> Box<dyn VectorIndex> {
+    open(memory, rows.len() as u32, rows.shape(), metric).unwrap()
+}
+
+fn query(vector: &[f32], metric: Metric, k: usize, recall: f32) -> Query<'_> {
+    let effort = Effort::Recall(recall);
+    Query { vector: VectorRef::F32(vector), metric, k, bound: f32::INFINITY, floor: None, effort }
+}
+
+fn search(index: &dyn VectorIndex, rows: &Rows<'_>, query: &Query<'_>, live: &RowSet) -> Found {
+    let order = |a: RowId, b: RowId| a < b;
+    let scope = Scope { live, count: Some(live.count()), order: &order, stop: &|| false };
+    index.search(rows, query, &scope, &Pool::inline()).unwrap()
+}
+
+fn all(rows: usize) -> RowSet {
+    RowSet::from_words(rows as u32, |_| u64::MAX)
+}
+
+/// The share of what exact search finds that the index finds too.
+fn recall(index: &dyn VectorIndex, rows: &Rows<'_>, metric: Metric, live: &RowSet, wanted: f32) -> f64 {
+    let queries = clustered(100, 77);
+    let (mut found, mut wanted_hits) = (0, 0);
+    for vector in queries.chunks_exact(DIMENSION) {
+        let query = query(vector, metric, 10, wanted);
+        let truth = search(flat(), rows, &query, live).hits;
+        let hits = search(index, rows, &query, live).hits;
+        assert_eq!(hits.len(), truth.len());
+        wanted_hits += truth.len();
+        assert!(hits.is_sorted_by(|a, b| a.0 <= b.0) && hits.iter().all(|hit| live.contains(hit.1)));
+        for hit in hits {
+            // Distances are those of exact search, bit for bit.
+            let exact = truth.iter().find(|it| it.1 == hit.1);
+            exact.inspect(|exact| assert_eq!(exact.0.to_bits(), hit.0.to_bits()));
+            found += u32::from(exact.is_some());
+        }
+    }
+    f64::from(found) / wanted_hits as f64
+}
+
+#[test]
+fn the_recall_that_is_asked_for_is_found_under_every_metric() {
+    let values = clustered(6000, 1);
+    let rows = rows(&values);
+    for metric in METRICS {
+        let index = opened(&stored(&rows, metric, &Pool::inline()), &rows, metric);
+        for wanted in [0.9, 0.99] {
+            let got = recall(&*index, &rows, metric, &all(6000), wanted);
+            assert!(got >= f64::from(wanted) - 0.03, "{metric}: {got} of {wanted}");
+        }
+    }
+}
+
+#[test]
+fn filters_leave_no_answer_short() {
+    let values = clustered(6000, 1);
+    let rows = rows(&values);
+    let index = opened(&stored(&rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
+    for one_in in [2, 10, 100, 1000] {
+        let mut live = RowSet::empty(6000);
+        (0..6000).step_by(one_in).for_each(|row| _ = live.insert(RowId(row)));
+        let got = recall(&*index, &rows, Metric::L2, &live, 0.95);
+        assert!(got >= 0.95, "one in {one_in}: {got}");
+    }
+}
+
+#[test]
+fn a_graph_does_not_depend_on_threads() {
+    let values = clustered(3000, 2);
+    let rows = rows(&values);
+    let one = stored(&rows, Metric::L2, &Pool::inline());
+    let three = stored(&rows, Metric::L2, &Pool::new(3).unwrap());
+    for number in one.numbers() {
+        assert!(one.clone().bytes(number) == three.clone().bytes(number), "section {number}");
+    }
+}
+
+#[test]
+fn equal_rows_and_few_rows_are_found() {
+    for count in [1, 2, 33, 400] {
+        let values = vec![1.5; count * DIMENSION];
+        let rows = rows(&values);
+        let spec = HnswSpec::default();
+        let building = Building {
+            vectors: &rows,
+            metric: Metric::L2,
+            pool: &Pool::inline(),
+            stop: &|| false,
+            inherited: &[],
+            budget: u64::MAX,
+        };
+        let built = super::build(&spec, &building).unwrap().unwrap();
+        let mut memory = Memory::default();
+        built.write(&mut memory).unwrap();
+        let index = opened(&memory, &rows, Metric::L2);
+        let hits = search(&*index, &rows, &query(&values[..DIMENSION], Metric::L2, 10, 0.95), &all(count)).hits;
+        assert_eq!(hits.len(), count.min(10));
+        assert!(hits.iter().all(|hit| hit.0 == 0.0));
+    }
+}
+
+#[test]
+fn a_stopped_build_says_so() {
+    let values = clustered(1000, 3);
+    let rows = rows(&values);
+    let pool = Pool::inline();
+    let building =
+        Building { vectors: &rows, metric: Metric::L2, pool: &pool, stop: &|| true, inherited: &[], budget: u64::MAX };
+    let refused = build(&IndexSpec::Hnsw(HnswSpec::default()), &building).err().map(|error| error.kind());
+    assert_eq!(refused, Some(ErrorKind::Cancelled));
+}
+
+/// Whatever is written over a stored graph: an error, or rows that are there.
+#[test]
+fn harmed_bytes_give_an_error_or_rows_that_are_there() {
+    let values = clustered(600, 4);
+    let rows = rows(&values);
+    let sound = stored(&rows, Metric::Dot, &Pool::inline());
+    let mut random = Random::seeded(5, 0);
+    let mut errors = 0;
+    for round in 0..4000 {
+        let mut harmed = sound.clone();
+        let numbers = sound.numbers();
+        let bytes = harmed.bytes(numbers[round % numbers.len()]);
+        let place = random.below(bytes.len() as u64) as usize;
+        match round % 3 {
+            0 => bytes[place] ^= 1 << random.below(8),
+            1 => bytes.truncate(place),
+            _ => bytes[place..].iter_mut().take(8).for_each(|byte| *byte = 0xff),
+        }
+        let Ok(index) = open(&harmed, 600, Shape::F32(DIMENSION), Metric::Dot) else {
+            errors += 1;
+            continue;
+        };
+        let order = |a: RowId, b: RowId| a < b;
+        let live = all(600);
+        let scope = Scope { live: &live, count: None, order: &order, stop: &|| false };
+        let found = index.search(&rows, &query(&values[..DIMENSION], Metric::Dot, 10, 0.99), &scope, &Pool::inline());
+        assert!(found.is_err() || found.unwrap().hits.iter().all(|hit| hit.1.0 < 600));
+    }
+    assert!(errors > 1000, "{errors}");
+}
+
+/// Whoever may be found is found, however far from the query.
+#[test]
+fn rows_behind_others_are_reached() {
+    let values = clustered(6000, 6);
+    let rows = rows(&values);
+    let index = opened(&stored(&rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
+    let mut missed = 0;
+    for row in (0..6000).step_by(7) {
+        let hits =
+            search(&*index, &rows, &query(&values[row * DIMENSION..][..DIMENSION], Metric::L2, 1, 0.95), &all(6000));
+        missed += usize::from(hits.hits.first().map(|hit| hit.1.index()) != Some(row));
+    }
+    assert_eq!(missed, 0);
+}
+
+struct Odd;
+
+impl Live for Odd {
+    fn word(&self, _: usize) -> u64 {
+        0xaaaa_aaaa_aaaa_aaaa
+    }
+}
+
+#[test]
+fn many_queries_find_what_each_finds() {
+    let values = clustered(3000, 8);
+    let rows = rows(&values);
+    let index = opened(&stored(&rows, Metric::Cosine, &Pool::inline()), &rows, Metric::Cosine);
+    let vectors = clustered(40, 9);
+    let queries: Vec<Query<'_>> =
+        vectors.chunks_exact(DIMENSION).map(|vector| query(vector, Metric::Cosine, 5, 0.9)).collect();
+    let order = |a: RowId, b: RowId| a < b;
+    let scope = Scope { live: &Odd, count: None, order: &order, stop: &|| false };
+    let together = index.search_many(&rows, &queries, &scope, &Pool::new(2).unwrap()).unwrap();
+    for (query, together) in queries.iter().zip(together) {
+        assert_eq!(index.search(&rows, query, &scope, &Pool::inline()).unwrap(), together);
+    }
+}
