@@ -9,6 +9,7 @@
 mod comparison;
 mod flat;
 mod graph;
+mod lsh;
 mod spec;
 pub(crate) mod stored;
 
@@ -283,8 +284,7 @@ pub(crate) mod kind {
 pub(crate) fn build<'a>(spec: &IndexSpec, building: &Building<'a>) -> Result<Option<Box<dyn Built + 'a>>> {
     match spec.for_rows(building.vectors.len() as u32) {
         IndexSpec::Hnsw(spec) => graph::build(&spec, building),
-        // lsh::build(&spec, building)
-        IndexSpec::Lsh(_) => Ok(None),
+        IndexSpec::Lsh(spec) => lsh::build(&spec, building).map(Some),
         IndexSpec::Flat | IndexSpec::Auto => Ok(None),
     }
 }
@@ -295,8 +295,8 @@ pub(crate) fn open(source: &dyn Source, rows: u32, shape: Shape, metric: Metric)
     let found = Reader::new(first.get(0..first.len().min(1))?).u8();
     match found {
         Ok(kind::GRAPH) => Ok(Box::new(graph::open(source, rows, shape, metric)?)),
-        // lsh::open(source, rows, shape, metric)
-        Ok(kind::LSH) | Err(_) => Err(Error::corrupt("the index says no kind", "section 1")),
+        Ok(kind::LSH) => lsh::open(source, rows, shape, metric),
+        Err(_) => Err(Error::corrupt("the index says no kind", "section 1")),
         Ok(kind) => Err(Error::new(ErrorKind::Version, format!("there is no index of kind {kind} in this version"))
             .mend("use a program of the version that wrote it")),
     }

@@ -2,5 +2,4 @@
 
 pub(crate) mod bounds;
 pub(crate) mod int8;
-#[allow(dead_code)] // until an index uses it
 pub(crate) mod rotation;

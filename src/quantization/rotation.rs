@@ -24,7 +24,6 @@ const LANES: usize = 8;
 /// An orthonormal map drawn by a seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Rotation {
-    dimension: usize,
     padded: usize,
     /// What each number is multiplied with before each round: a random sign, and what makes the round orthonormal.
     factors: Vec<f32>,
@@ -44,12 +43,7 @@ impl Rotation {
                 factors.push(sign * if window.contains(&place) { inside } else { walk });
             }
         }
-        Rotation { dimension, padded, factors }
-    }
-
-    /// Numbers of a vector before it is rotated.
-    pub(crate) fn dimension(&self) -> usize {
-        self.dimension
+        Rotation { padded, factors }
     }
 
     /// Numbers of a rotated vector: a multiple of 64.
@@ -187,7 +181,7 @@ mod tests {
             let rotation = Rotation::new(dimension, seed);
             let (a, b) = (draw(dimension, seed), draw(dimension, seed ^ 1));
             let turned = [&a, &b].map(|vector| Apply(&rotation, vector)).map(kernel::with);
-            prop_assert_eq!((rotation.dimension(), rotation.padded()), (dimension, dimension.next_multiple_of(64)));
+            prop_assert_eq!(rotation.padded(), dimension.next_multiple_of(64));
             let size = (dot(&a, &a) * dot(&b, &b)).sqrt();
             prop_assert!((dot(&turned[0], &turned[0]) - dot(&a, &a)).abs() <= 1e-5 * dot(&a, &a));
             prop_assert!((dot(&turned[0], &turned[1]) - dot(&a, &b)).abs() <= 1e-5 * size);

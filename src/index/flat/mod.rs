@@ -6,7 +6,7 @@
 
 mod coded;
 mod scan;
-mod shortlist;
+pub(super) mod shortlist;
 mod tiles;
 
 use super::comparison::Comparison;

@@ -19,7 +19,7 @@ const ROWS_PER_LOOK: usize = 1024;
 /// That number only falls, and every row with one of the k smallest upper bounds has a lower bound below it. So what is
 /// left at the end is the same in whichever order rows are offered.
 #[derive(Debug)]
-pub(super) struct Shortlist {
+pub(in crate::index) struct Shortlist {
     k: usize,
     floor: Option<f32>,
     /// No wanted row is further away than this.
@@ -30,16 +30,16 @@ pub(super) struct Shortlist {
 }
 
 impl Shortlist {
-    pub(super) fn new(query: &Query<'_>) -> Shortlist {
+    pub(in crate::index) fn new(query: &Query<'_>) -> Shortlist {
         Shortlist { k: query.k, floor: query.floor, most: query.bound, uppers: BinaryHeap::new(), rows: Vec::new() }
     }
 
     /// Rows with a lower bound above this need not be offered.
-    pub(super) fn most(&self) -> f32 {
+    pub(in crate::index) fn most(&self) -> f32 {
         self.most
     }
 
-    pub(super) fn offer(&mut self, bounds: Bounds, row: RowId) {
+    pub(in crate::index) fn offer(&mut self, bounds: Bounds, row: RowId) {
         let passed = self.floor.is_some_and(|floor| bounds.upper < floor);
         if bounds.lower > self.most || passed || self.k == 0 {
             return;
@@ -62,7 +62,7 @@ impl Shortlist {
     }
 
     /// Reads the rows that are left, those with the lowest bounds first, and stops when no other can be nearer.
-    pub(super) fn settle(
+    pub(in crate::index) fn settle(
         mut self,
         vectors: &dyn Vectors,
         comparison: &Comparison<'_>,
