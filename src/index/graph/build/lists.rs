@@ -6,18 +6,27 @@ use crate::sync::{Mutex, MutexGuard};
 pub(super) const SHARD: usize = 1024;
 
 /// A link from one row to another, and how far that is.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Link {
     pub(super) row: u32,
     pub(super) distance: f32,
 }
 
 impl Link {
+    /// Further than any other.
+    pub(super) const NONE: Link = Link { row: u32::MAX, distance: f32::INFINITY };
+
     /// By distance, then by row: two links of one row are never equal.
     #[inline(always)]
     pub(super) fn key(&self) -> u64 {
         // Floats that are not below zero are ordered as their bits are.
         u64::from(self.distance.to_bits()) << 32 | u64::from(self.row)
+    }
+
+    /// The link of this key.
+    #[inline(always)]
+    pub(super) fn of(key: u64) -> Link {
+        Link { row: key as u32, distance: f32::from_bits((key >> 32) as u32) }
     }
 }
 
@@ -54,6 +63,14 @@ impl Lists {
     pub(super) fn of(&self, row: u32) -> &[u32] {
         let first = row as usize * self.degree;
         &self.rows[first..first + usize::from(self.counts[row as usize].all)]
+    }
+
+    /// The same with distances.
+    #[inline(always)]
+    pub(super) fn links(&self, row: u32) -> impl Iterator<Item = Link> {
+        let first = row as usize * self.degree;
+        let distances = &self.distances[first..first + self.degree];
+        self.of(row).iter().zip(distances).map(|(row, distance)| Link { row: *row, distance: *distance })
     }
 
     /// All of it in shards that can be written side by side.
@@ -120,10 +137,12 @@ pub(super) struct List {
     pub(super) fillers: Vec<Link>,
 }
 
-/// Puts a link where it belongs by its distance.
+/// Puts a link where it belongs by its distance, once.
 pub(super) fn insert(links: &mut Vec<Link>, link: Link) {
     let place = links.partition_point(|other| other.key() < link.key());
-    links.insert(place, link);
+    if links.get(place) != Some(&link) {
+        links.insert(place, link);
+    }
 }
 
 /// A guard of a shard.

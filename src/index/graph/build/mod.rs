@@ -1,20 +1,23 @@
 //! Building a flat graph: every row is linked to `degree` others, and there are no layers above it.
 //!
-//! Rows are added in waves, in random order. All rows of a wave walk the graph as it stood before the wave, which needs
-//! no locks; then the links back to those they chose are grouped by row and added, each group by one thread. So a graph
-//! depends on the seed and not on how many threads built it. The waves are short next to what is there already, so
-//! that missing one's own wave costs nothing to speak of (ParlayANN calls it prefix doubling). A last pass makes sure
-//! that a search can get from the entries to every row.
+//! Near rows are found by splitting all rows into small leaves several times (`leaves`); links are chosen among them
+//! (`select`); then every row walks the graph it is part of and chooses again (`walk`). Links are written in waves. The
+//! rows of a wave all see the graph as it was before, which needs no locks; then the links back to those they chose are
+//! grouped by row and added, each group by one thread. So a graph depends on the seed and not on how many threads built
+//! it. A last pass makes sure that a search can get from the entries to every row (`reach`).
 
 mod entries;
+mod growth;
+mod leaves;
 mod lists;
 mod reach;
 mod select;
 #[cfg(test)]
 mod tests;
 mod walk;
-mod wave;
 
+use self::growth::{From, Growth};
+use self::lists::Lists;
 use crate::error::Result;
 use crate::index::Stop;
 use crate::index::graph::points::Points;
@@ -48,6 +51,18 @@ pub(crate) struct GraphParameters {
     pub(crate) seed: u64,
 }
 
+/// Rows that are all compared with each other when there are no more.
+const FEW: usize = 1024;
+
+/// Rows of a wave.
+const WAVE: usize = 8192;
+
+/// Times that the rows are split into leaves, for so much of `ef_construction` each.
+const ROUND: usize = 20;
+
+/// Steps of the walk of each row, for so much of `ef_construction` each.
+const STEP: usize = 4;
+
 /// Builds a graph over all of `points`; `None` when it was stopped.
 pub(crate) fn build<P: Points>(
     points: &P,
@@ -55,10 +70,54 @@ pub(crate) fn build<P: Points>(
     pool: &Pool,
     stop: &Stop<'_>,
 ) -> Result<Option<Graph>> {
-    let Some(lists) = wave::grow(points, parameters, pool, stop)? else { return Ok(None) };
+    let lists = Lists::new(points.len(), parameters.degree);
+    let mut growth = Growth::new(points, parameters, pool, lists);
+    let done = if points.len() <= FEW {
+        let all: Vec<u32> = (0..points.len() as u32).collect();
+        growth.add(&all, From::Each)?;
+        !stop()
+    } else {
+        link_all(&mut growth, points, parameters, pool, stop)?
+    };
+    Ok(if done { Some(finish(points, parameters, growth.into_lists())) } else { None })
+}
+
+/// Links all rows to near ones, first to those they share leaves with and then to those they get to. False when it was
+/// stopped.
+fn link_all<P: Points>(
+    growth: &mut Growth<'_, P>,
+    points: &P,
+    parameters: &GraphParameters,
+    pool: &Pool,
+    stop: &Stop<'_>,
+) -> Result<bool> {
+    let rounds = (parameters.ef_construction / ROUND).clamp(3, 32);
+    let most = Growth::<P>::candidates(parameters.degree);
+    let Some((nearest, order)) = leaves::nearest(points, rounds, most, parameters.seed, pool, stop)? else {
+        return Ok(false);
+    };
+    for wave in order.chunks(WAVE) {
+        if stop() {
+            return Ok(false);
+        }
+        growth.add(wave, From::Known(&nearest))?;
+    }
+    drop(nearest);
+    let steps = parameters.ef_construction.div_ceil(STEP);
+    for wave in order.chunks(WAVE) {
+        if stop() {
+            return Ok(false);
+        }
+        growth.add(wave, From::Walk(&[], steps))?;
+    }
+    Ok(!stop())
+}
+
+/// The graph of these lists.
+fn finish<P: Points>(points: &P, parameters: &GraphParameters, lists: Lists) -> Graph {
     let entries = entries::choose(points, parameters.seed);
     let degree = parameters.degree;
     let mut graph = Graph { degree, links: lists.into_links(), entries, unreachable_before_repair: 0 };
     reach::repair(points, &mut graph);
-    Ok(Some(graph))
+    graph
 }

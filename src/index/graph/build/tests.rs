@@ -125,7 +125,7 @@ impl Task for Distances<'_> {
 fn a_build_that_is_stopped_makes_no_graph() {
     use std::sync::atomic::{AtomicU32, Ordering};
     let rows = clustered(3000, 8, 4);
-    for after in [0, 1, 5] {
+    for after in [0, 1, 5, 10] {
         let asked = AtomicU32::new(0);
         let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
         assert_eq!(build(&coded(&rows), &PARAMETERS, &Pool::inline(), &stop).unwrap(), None);

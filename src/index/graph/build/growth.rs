@@ -1,91 +1,37 @@
-//! Adding rows in waves.
+//! Giving rows their links, wave after wave.
 
 use super::GraphParameters;
-use super::lists::{Held, Link, List, Lists, SHARD};
+use super::leaves::Nearest;
+use super::lists::{Held, Link, List, Lists, SHARD, insert};
 use super::select::{Rule, Space};
 use super::walk::Walk;
 use crate::error::Result;
-use crate::index::Stop;
 use crate::index::graph::points::Points;
 use crate::pool::Pool;
-use crate::random::Random;
 use crate::sync::Mutex;
 use crate::vector::kernel::{self, Kernels, Task};
 
-/// Rows of the first wave, each of which is compared with every other.
-const FIRST: usize = 1024;
-
-/// A wave has at most one row for so many that are there.
-const SHARE: usize = 50;
-
-/// Rows of a wave at most.
-const LONGEST: usize = 4096;
-
-/// Rows that one piece of work adds.
+/// Rows that one piece of work gives links.
 const PIECE: usize = 16;
 
-/// Rows that walks begin at while the graph grows: the first of a random order are a fair sample of all.
-const ENTRIES: usize = 64;
+/// Links are chosen among this many times as many candidates.
+const CANDIDATES: usize = 2;
 
-/// Candidates that links are chosen among.
-const CANDIDATES: usize = 128;
-
-/// Of the random numbers that follow from the seed: the order of the rows.
-const ORDER_STREAM: u64 = 1;
-
-/// Lists of all rows, `None` when it was stopped.
-pub(super) fn grow<P: Points>(
-    points: &P,
-    parameters: &GraphParameters,
-    pool: &Pool,
-    stop: &Stop<'_>,
-) -> Result<Option<Lists>> {
-    let order = shuffled(points.len(), parameters.seed);
-    let rule = Rule { degree: parameters.degree, alpha: parameters.alpha };
-    let lists = Lists::new(points.len(), rule.degree);
-    let mut growth = Growth { points, rule, steps: parameters.ef_construction, pool, lists, memory: Mutex::default() };
-    let (first, rest) = order.split_at(order.len().min(FIRST));
-    if stop() {
-        return Ok(None);
-    }
-    growth.add(first, From::Each)?;
-    let entries = &first[..first.len().min(ENTRIES)];
-    let (mut rest, mut done) = (rest, first.len());
-    while !rest.is_empty() {
-        if stop() {
-            return Ok(None);
-        }
-        let (wave, later) = rest.split_at(rest.len().min((done / SHARE).clamp(1, LONGEST)));
-        growth.add(wave, From::Walk(entries))?;
-        (rest, done) = (later, done + wave.len());
-    }
-    Ok(Some(growth.lists))
-}
-
-/// All rows in random order.
-fn shuffled(rows: usize, seed: u64) -> Vec<u32> {
-    let mut random = Random::seeded(seed, ORDER_STREAM);
-    let mut order: Vec<u32> = (0..rows as u32).collect();
-    for last in (1..rows).rev() {
-        order.swap(last, random.below(last as u64 + 1) as usize);
-    }
-    order
-}
-
-/// Where the rows of a wave find candidates.
+/// Where the rows of a wave find candidates, besides the links they have.
 #[derive(Clone, Copy)]
-enum From<'a> {
+pub(super) enum From<'a> {
     /// Among all others of the wave.
     Each,
-    /// By a walk from these rows.
-    Walk(&'a [u32]),
+    /// In what is known of all rows.
+    Known(&'a Nearest),
+    /// By a walk of so many steps from the links they have, or from these rows where they have none.
+    Walk(&'a [u32], usize),
 }
 
 /// A graph that grows.
-struct Growth<'a, P> {
+pub(super) struct Growth<'a, P> {
     points: &'a P,
     rule: Rule,
-    steps: usize,
     pool: &'a Pool,
     lists: Lists,
     /// Memory of pieces of work that are done, for the next ones. Which gets which does not matter.
@@ -106,43 +52,61 @@ struct Memory {
 #[derive(Debug, Clone, Copy, Default)]
 struct Offer {
     to: u32,
-    row: u32,
-    distance: f32,
+    link: Link,
 }
 
-impl<P: Points> Growth<'_, P> {
-    fn with_memory<T>(&self, work: impl FnOnce(&mut Memory) -> T) -> T {
-        let mut memory = self.memory.lock().pop().unwrap_or_default();
-        let result = work(&mut memory);
-        self.memory.lock().push(memory);
-        result
+impl<'a, P: Points> Growth<'a, P> {
+    pub(super) fn new(points: &'a P, parameters: &GraphParameters, pool: &'a Pool, lists: Lists) -> Growth<'a, P> {
+        let rule = Rule { degree: parameters.degree, alpha: parameters.alpha };
+        Growth { points, rule, pool, lists, memory: Mutex::default() }
     }
 
-    /// Adds the rows of a wave.
-    fn add(&mut self, wave: &[u32], from: From<'_>) -> Result<()> {
+    pub(super) fn into_lists(self) -> Lists {
+        self.lists
+    }
+
+    /// Candidates that are looked for.
+    pub(super) fn candidates(degree: usize) -> usize {
+        CANDIDATES * degree
+    }
+
+    fn take_memory(&self) -> Memory {
+        self.memory.lock().pop().unwrap_or_default()
+    }
+
+    /// Chooses links for the rows of a wave, none of which is twice there, and links the chosen ones back. All see the graph
+    /// as it was before.
+    pub(super) fn add(&mut self, wave: &[u32], from: From<'_>) -> Result<()> {
         let lists = self.pool.map(wave.len().div_ceil(PIECE), |piece| {
             let rows = &wave[piece * PIECE..wave.len().min((piece + 1) * PIECE)];
-            Ok(self.with_memory(|memory| kernel::with(Choose { growth: self, rows, wave, from, memory })))
+            let mut memory = self.take_memory();
+            let lists = kernel::with(Choose { growth: self, rows, wave, from, memory: &mut memory });
+            self.memory.lock().push(memory);
+            Ok(lists)
         })?;
         let lists: Vec<List> = lists.into_iter().flatten().collect();
-        let (bounds, offers) = by_shard(wave, &lists, self.points.len().div_ceil(SHARD));
+        self.install(wave, &lists)
+    }
+
+    /// Writes the lists of the rows of a wave, and the links back.
+    fn install(&mut self, wave: &[u32], lists: &[List]) -> Result<()> {
+        let (bounds, offers) = by_shard(wave, lists, self.points.len().div_ceil(SHARD));
         let mut written: Vec<Vec<usize>> = vec![Vec::new(); bounds.len() - 1];
         for (place, row) in wave.iter().enumerate() {
             written[*row as usize / SHARD].push(place);
         }
-        let Growth { points, rule, lists: all, memory, .. } = self;
+        let Growth { points, rule, lists: all, memory, pool } = self;
         let shards = all.shards();
-        let work: Vec<usize> = (0..shards.len())
-            .filter(|shard| bounds[*shard] < bounds[shard + 1] || !written[*shard].is_empty())
-            .collect();
-        self.pool.map(work.len(), |piece| {
-            let number = work[piece];
+        let touched = |shard: &usize| bounds[*shard] < bounds[shard + 1] || !written[*shard].is_empty();
+        let touched: Vec<usize> = (0..shards.len()).filter(touched).collect();
+        pool.map(touched.len(), |piece| {
+            let number = touched[piece];
             let mut shard = shards[number].lock();
             for place in &written[number] {
                 shard.write(wave[*place] as usize % SHARD, &lists[*place]);
             }
             let mut mine = offers[bounds[number]..bounds[number + 1]].to_vec();
-            mine.sort_unstable_by_key(|offer| (offer.to, Link { row: offer.row, distance: offer.distance }.key()));
+            mine.sort_unstable_by_key(|offer| (offer.to, offer.link.key()));
             let mut own = memory.lock().pop().unwrap_or_default();
             kernel::with(LinkBack { points: *points, rule, offers: &mine, shard, memory: &mut own });
             memory.lock().push(own);
@@ -166,7 +130,7 @@ fn by_shard(wave: &[u32], lists: &[List], shards: usize) -> (Vec<usize>, Vec<Off
     for (row, list) in wave.iter().zip(lists) {
         for link in &list.diverse {
             let place = &mut next[link.row as usize / SHARD];
-            offers[*place] = Offer { to: link.row, row: *row, distance: link.distance };
+            offers[*place] = Offer { to: link.row, link: Link { row: *row, distance: link.distance } };
             *place += 1;
         }
     }
@@ -187,14 +151,25 @@ impl<P: Points> Task for Choose<'_, P> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Vec<List> {
         let Choose { growth, rows, wave, from, memory } = self;
-        let (points, rule, steps) = (growth.points, growth.rule, growth.steps);
-        let most = CANDIDATES.max(rule.degree);
+        let (points, rule, graph) = (growth.points, growth.rule, &growth.lists);
+        let most = CANDIDATES * rule.degree;
         let Memory { walk, space, found, distances, .. } = memory;
         let mut lists = vec![List::default(); rows.len()];
         for (row, list) in rows.iter().zip(&mut lists) {
             match from {
                 From::Each => among(points, kernels, *row, wave, most, distances, found),
-                From::Walk(entries) => walk.towards(points, kernels, &growth.lists, *row, entries, steps, most, found),
+                From::Known(nearest) => {
+                    found.clear();
+                    found.extend(nearest[*row as usize].lock().iter().map(|key| Link::of(*key)));
+                }
+                From::Walk(entries, steps) => {
+                    let own = graph.of(*row);
+                    let start = if own.is_empty() { entries } else { own };
+                    walk.towards(points, kernels, graph, *row, start, steps, most, found);
+                }
+            }
+            for link in graph.links(*row) {
+                insert(found, link);
             }
             rule.choose(points, kernels, found, space, list);
         }
@@ -246,8 +221,7 @@ impl<P: Points> Task for LinkBack<'_, '_, P> {
             shard.read(place, list);
             let mut changed = false;
             for offer in offers {
-                let link = Link { row: offer.row, distance: offer.distance };
-                changed |= rule.offer(points, kernels, link, space, list);
+                changed |= rule.offer(points, kernels, offer.link, space, list);
             }
             if changed {
                 shard.write(place, list);
