@@ -7,6 +7,8 @@
 )]
 
 mod batches;
+#[cfg(feature = "cli")]
+mod bench;
 mod blobs;
 mod containment;
 mod crash;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 use driftline::Durability;
 
+use crate::bench::args::Bench;
 use crate::render::Format;
 use crate::style::When;
 
@@ -107,12 +108,6 @@ pub(crate) enum Command {
     /// What `demo` kills
     #[command(hide = true)]
     DemoWriter(Writer),
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Bench {
-    /// Build and search as lines of JSON on stdin ask for, for harnesses in other languages; docs/BENCHMARKS.md says how
-    Drive,
 }
 
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,7 @@ mod style;
 use std::io;
 use std::process::ExitCode;
 
-use args::{Args, Bench, Command};
+use args::{Args, Command};
 use failure::Outcome;
 use render::Output;
 use style::Style;
@@ -42,7 +42,7 @@ fn run(args: Args) -> Outcome<ExitCode> {
     let mut output = Output::new(args.global.format);
     output.style = Style::of(args.global.color, &io::stdout());
     match args.command {
-        Some(Command::Bench(Bench::Drive)) => bench::drive()?,
+        Some(Command::Bench(asked)) => bench::bench(&asked, args.global.quiet, &mut output)?,
         Some(Command::Demo(demo)) => demo::demo(&demo, &mut output)?,
         Some(Command::DemoWriter(it)) => demo::write_until_killed(&it.store)?,
         Some(Command::Help(help)) => shell::help::print(help.verb.as_deref(), &mut output)?,

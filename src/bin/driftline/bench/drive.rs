@@ -7,16 +7,16 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use driftline::exchange::{ImportOptions, Input, Source};
-use driftline::{Collection, Create, Database, Error, ErrorKind, Hits, Options, Result, Schema, Vector};
+use driftline::exchange::{ImportOptions, Input, Keys, Source};
+use driftline::{Collection, Database, Error, ErrorKind, Hits, IntoFilter, Query, Result, Schema, Vector};
 use serde_json::{Value, json};
 
+use super::effort::Effort;
 use super::request::{Build, Request, Search};
+use super::store;
 
 /// A longer line is refused, so that a stream without ends of lines does not fill the memory.
 const MAX_LINE_BYTES: u64 = 1 << 20;
-
-const COLLECTION: &str = "base";
 
 /// Answers each line with one line, until `quit` or the end. A request that fails is answered, too.
 pub(super) fn run(mut requests: impl BufRead, mut answers: impl Write) -> io::Result<()> {
@@ -49,7 +49,7 @@ pub(super) fn run(mut requests: impl BufRead, mut answers: impl Write) -> io::Re
 #[derive(Default)]
 struct Driver {
     built: Option<PathBuf>,
-    open: Option<(usize, Database)>,
+    open: Option<(usize, Database, Collection)>,
 }
 
 impl Driver {
@@ -64,32 +64,37 @@ impl Driver {
     fn build(&mut self, build: &Build) -> Result<Value> {
         self.open = None;
         self.built = None;
-        let schema = Schema::vector(build.dim, build.metric()?).index(build.index()?);
-        let start = Instant::now();
-        let db = Options::new().create(Create::IfMissing).threads(build.threads).open(&build.dir)?;
-        let base = db.create_collection(COLLECTION, schema)?;
-        let mut input = open(&build.base, build.n)?;
-        let mut import = base.import()?;
-        input.try_for_each(|record| import.put(record?))?;
-        import.finish()?;
-        base.compact()?;
-        db.close()?;
+        let mut schema = Schema::vector(build.dim, build.metric()?).index(build.index()?);
+        for (name, kind) in build.fields()? {
+            schema = schema.field(name, kind);
+        }
+        let input = open(&build.base, build.n, build.payload.as_deref())?;
+        let built = store::build(&build.dir, build.threads, schema, input)?;
         self.built = Some(build.dir.clone());
-        Ok(json!({"ok": true, "bytes": bytes_under(&build.dir)?, "secs": start.elapsed().as_secs_f64()}))
+        let secs = (built.rows + built.index).as_secs_f64();
+        let (rows, index) = (built.rows.as_secs_f64(), built.index.as_secs_f64());
+        Ok(json!({"ok": true, "bytes": built.bytes, "secs": secs, "rows_secs": rows, "index_secs": index}))
     }
 
     fn search(&mut self, search: &Search) -> Result<Value> {
         let base = self.collection(search.threads)?;
-        let records = open(&search.queries, search.nq)?;
+        let records = open(&search.queries, search.nq, None)?;
         let queries: Vec<Vector> = records
             .map(|record| record?.vector.ok_or_else(|| invalid("a row without a vector")))
             .collect::<Result<_>>()?;
-        let start = Instant::now();
-        let (answers, mut each) = if search.batch {
-            (base.query().k(search.k).run_many(&queries)?, Vec::new())
-        } else {
-            one_by_one(&base, &queries, search.k)?
+        let effort = Effort::read(&search.params)?;
+        let filter = search.filter.as_deref().map(IntoFilter::into_filter).transpose()?;
+        let prepared = || {
+            let query = Effort::tell(effort, base.query().k(search.k));
+            match filter.clone() {
+                Some(filter) => query.filter(filter),
+                None => Ok(query),
+            }
         };
+        let batch = prepared()?;
+        let start = Instant::now();
+        let (answers, mut each) =
+            if search.batch { (batch.run_many(&queries)?, Vec::new()) } else { one_by_one(prepared, &queries)? };
         let elapsed = start.elapsed();
         write_ids(&search.out, &answers, search.k)?;
         each.sort_unstable();
@@ -101,6 +106,10 @@ impl Driver {
             "lat_us": latency,
             "bytes_per_query": stats(|hits| hits.stats.bytes),
             "distances_per_query": stats(|hits| hits.stats.distances),
+            "code_distances_per_query": stats(|hits| hits.stats.code_distances),
+            "visited_per_query": stats(|hits| hits.stats.visited),
+            "payloads_per_query": stats(|hits| hits.stats.evaluated),
+            "short_answers": answers.iter().filter(|hits| hits.len() < search.k).count(),
         }))
     }
 
@@ -109,18 +118,21 @@ impl Driver {
         if self.open.as_ref().is_none_or(|open| open.0 != threads) {
             let nothing = || invalid("there is nothing to search").mend("build first");
             let path = self.built.as_ref().ok_or_else(nothing)?;
-            self.open = Some((threads, Options::new().threads(threads).open_read_only(path)?));
+            let (db, base) = store::open(path, threads)?;
+            self.open = Some((threads, db, base));
         }
         match &self.open {
-            Some((_, db)) => db.collection(COLLECTION),
+            Some((_, _, base)) => Ok(base.clone()),
             None => Err(invalid("there is no store")),
         }
     }
 }
 
-/// The rows of an array, which must be as many as the harness says.
-fn open(path: &Path, rows: u64) -> Result<Input> {
-    let input = Input::open(Source::file(path), &ImportOptions::default())?;
+/// The rows of an array, which must be as many as the harness says, with their payloads.
+fn open(path: &Path, rows: u64, payload: Option<&Path>) -> Result<Input> {
+    let options = ImportOptions::new().keys(Keys::Rows { first: 0 });
+    let options = payload.map_or(options.clone(), |payload| options.payload(payload));
+    let input = Input::open(Source::file(path), &options)?;
     match input.total() {
         Some(total) if total != rows => {
             let message = format!("the array has {total} rows, and the request says {rows}");
@@ -130,11 +142,12 @@ fn open(path: &Path, rows: u64) -> Result<Input> {
     }
 }
 
-fn one_by_one(base: &Collection, queries: &[Vector], k: usize) -> Result<(Vec<Hits>, Vec<Duration>)> {
+/// Each in a call of its own, which is timed from the empty query on.
+fn one_by_one(prepared: impl Fn() -> Result<Query>, queries: &[Vector]) -> Result<(Vec<Hits>, Vec<Duration>)> {
     let mut each = Vec::with_capacity(queries.len());
     let answers = queries.iter().map(|query| {
         let start = Instant::now();
-        let hits = base.query().nearest(query).k(k).run();
+        let hits = prepared()?.nearest(query).run();
         each.push(start.elapsed());
         hits
     });
@@ -155,16 +168,6 @@ fn write_ids(path: &Path, answers: &[Hits], k: usize) -> Result<()> {
     }
     #[expect(clippy::disallowed_methods, reason = "a file of the harness, which is no part of a store")]
     std::fs::write(path, ids).map_err(|error| failed("write", path, &error))
-}
-
-/// Bytes of all files of a directory.
-fn bytes_under(path: &Path) -> Result<u64> {
-    #[expect(clippy::disallowed_methods, reason = "counts bytes as du does, without the engine")]
-    let entries = std::fs::read_dir(path).map_err(|error| failed("list", path, &error))?;
-    entries
-        .map(|entry| entry.and_then(|entry| entry.metadata()).map(|data| data.len()))
-        .sum::<io::Result<u64>>()
-        .map_err(|error| failed("list", path, &error))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -240,5 +243,39 @@ mod tests {
             let ids: Vec<i32> = ids.as_chunks::<4>().0.iter().map(|id| i32::from_le_bytes(*id)).collect();
             assert_eq!(ids, [1, 0, 2, -1, 2, 1, 0, -1]);
         }
+    }
+
+    #[test]
+    fn filters_and_efforts_are_passed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        array(&path("base.npy"), &[[0.0, 0.0], [1.0, 0.0], [5.0, 0.0]]);
+        array(&path("q.npy"), &[[0.0, 0.0]]);
+        let payloads =
+            "{\"payload\":{\"lang\":\"en\"}}\n{\"payload\":{\"lang\":\"de\"}}\n{\"payload\":{\"lang\":\"de\"}}\n";
+        #[expect(clippy::disallowed_methods, reason = "a file of the test")]
+        std::fs::write(path("p.jsonl"), payloads).unwrap();
+        let build = json!({"op": "build", "base": path("base.npy"), "n": 3, "dim": 2, "metric": "ip", "threads": 1,
+            "dir": path("db"), "payload": path("p.jsonl"), "fields": {"lang": "text"}});
+        let search = |params: Value, filter: &str| {
+            json!({"op": "search", "queries": path("q.npy"), "nq": 1, "k": 3, "params": params, "filter": filter,
+                "out": path("ids")})
+            .to_string()
+        };
+        let asked = [
+            build.to_string(),
+            search(json!({"recall": 0.9}), "lang = 'en'"),
+            search(json!({"ef": 9}), "lang = 'de'"),
+            search(json!({"exact": true}), "lang = 'fr'"),
+            search(json!({"gamma": 1}), "lang = 'de'"),
+            search(json!({}), "lang ="),
+        ];
+        let answers = converse(&asked.join("\n"));
+        let short: Vec<&Value> = answers[1..4].iter().map(|answer| &answer["short_answers"]).collect();
+        assert_eq!(short, [1, 1, 1], "{answers:?}");
+        let compared: Vec<&Value> = answers[1..4].iter().map(|answer| &answer["distances_per_query"]).collect();
+        assert_eq!(compared, [1, 2, 0], "{answers:?}");
+        assert!(answers[4]["error"].as_str().unwrap().contains("no parameter gamma"), "{answers:?}");
+        assert!(answers[5]["error"].as_str().unwrap().contains("the text ends here"), "{answers:?}");
     }
 }

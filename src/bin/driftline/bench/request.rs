@@ -1,10 +1,13 @@
 //! What a harness may ask for: one JSON object a line.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use driftline::{IndexSpec, Metric};
+use driftline::{FieldType, IndexSpec, Metric};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use super::metric;
 
 /// One line of stdin. Fields that are not known are passed over, so that a harness may say more.
 #[derive(Debug, Deserialize)]
@@ -29,6 +32,11 @@ pub(super) struct Build {
     pub(super) dir: PathBuf,
     #[serde(default)]
     index: Option<String>,
+    /// A file of payloads, row by row, and the types of fields in them that are to be declared.
+    #[serde(default)]
+    pub(super) payload: Option<PathBuf>,
+    #[serde(default)]
+    fields: BTreeMap<String, String>,
 }
 
 /// Searches the store for the rows of an array.
@@ -43,9 +51,12 @@ pub(super) struct Search {
     /// All queries in one call, or one call for each, timed each.
     #[serde(default)]
     pub(super) batch: bool,
-    /// What an approximate index may be told. Exact search has nothing to be told, and passes it over.
-    #[serde(default, rename = "params")]
-    pub(super) _params: Map<String, Value>,
+    /// How hard to look; an exact index has nothing to be told, and passes it over.
+    #[serde(default)]
+    pub(super) params: Map<String, Value>,
+    /// Which rows to look among, as text.
+    #[serde(default)]
+    pub(super) filter: Option<String>,
     /// Where to put the keys of the neighbours: `nq` × `k` little-endian `i32`, -1 where there are fewer.
     pub(super) out: PathBuf,
 }
@@ -57,12 +68,15 @@ impl Request {
 }
 
 impl Build {
-    /// `ip` is the name that harnesses give the inner product.
     pub(super) fn metric(&self) -> driftline::Result<Metric> {
-        if self.metric == "ip" { Ok(Metric::Dot) } else { self.metric.parse() }
+        metric::named(&self.metric)
     }
 
     pub(super) fn index(&self) -> driftline::Result<IndexSpec> {
         self.index.as_deref().map_or(Ok(IndexSpec::default()), str::parse)
+    }
+
+    pub(super) fn fields(&self) -> driftline::Result<Vec<(&str, FieldType)>> {
+        self.fields.iter().map(|(name, kind)| Ok((name.as_str(), kind.parse()?))).collect()
     }
 }

@@ -1,0 +1,13 @@
+//! The names of metrics.
+
+use driftline::{Metric, Result};
+
+/// A metric, by our names or by those that harnesses give it.
+pub(crate) fn named(text: &str) -> Result<Metric> {
+    match text.to_ascii_lowercase().as_str() {
+        "ip" => Ok(Metric::Dot),
+        "euclidean" => Ok(Metric::L2),
+        "angular" => Ok(Metric::Cosine),
+        name => name.parse(),
+    }
+}
