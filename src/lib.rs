@@ -143,7 +143,7 @@ pub use database::recovery::RecoveryReport;
 pub use database::request::{Commit, Precondition};
 pub use database::scan::{Page, Scan};
 pub use database::snapshot::{Snapshot, SnapshotCollection};
-pub use database::stats::{CollectionStats, Stats};
+pub use database::stats::{CollectionStats, IndexStats, Stats};
 pub use database::verify::{Problem, VerifyLevel, VerifyReport};
 pub use error::{ErrorKind, Result};
 pub use filter::{Field, Filter, IntoFilter, Params, field, key, time};

@@ -3,14 +3,15 @@
 //! Lock order of the engine's fields, outermost first; a thread that holds one may take only those below it:
 //!
 //! 1. `activity`: held shared by calls that change files outside the log, and whole by closing.
-//! 2. `merging`: a merge, from choosing the segments to showing the new one.
+//! 2. `indexing`: the index of a sealed segment, from choosing the segment to showing it with the index; `merging`: a
+//!    merge, from choosing the segments to showing the new one. No thread holds both.
 //! 3. `structure`: the right to change which files a collection has (flush, end of a merge or import, create, drop,
 //!    blobs).
 //! 4. `log`, the commit lock: the right to append to the log, to apply to segments and to install a view.
 //! 5. `manifest`: the manifest as last published, held while the next one is published.
 //! 6. the cells, of which a thread holds one at a time: `current`, held for the length of a clone or a swap, `random`,
-//!    the reason of `poison`, the last failures of maintenance, the full logs, the damaged segments, the
-//!    running imports, the guard of the directory.
+//!    the reason of `poison`, the last failures of maintenance, the full logs, the damaged segments,
+//!    those without an index, the running imports, the guard of the directory.
 //! 7. the locks inside one segment: its rows in memory, its recent deletions.
 //!
 //! The commit queue and its tickets stand apart: a ticket is locked under the queue, and neither while any of the

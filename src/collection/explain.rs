@@ -18,7 +18,7 @@ const PAGE_BYTES: u64 = 4096;
 pub struct Explain {
     /// The collection.
     pub collection: String,
-    /// How the neighbours were found: `exact`.
+    /// How the neighbours were found: `exact`, or `approximate` where a segment was searched through its index.
     pub plan: &'static str,
     /// How many neighbours were wanted.
     pub k: usize,
@@ -58,6 +58,9 @@ pub struct SegmentExplain {
     pub rows: u64,
     /// Rows that were live and, with a filter, let through.
     pub candidates: u64,
+    /// The index it was searched through; none where each row was compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
     /// Fields of the filter that an index answered.
     pub by_index: Vec<String>,
     /// Fields of the filter that were read from payloads.
@@ -93,7 +96,7 @@ impl Explain {
         let candidates: u64 = segments.iter().map(|segment| segment.candidates).sum();
         let mut explain = Explain {
             collection,
-            plan: "exact",
+            plan: if segments.iter().any(|segment| segment.index.is_some()) { "approximate" } else { "exact" },
             k,
             within,
             filter,
@@ -171,6 +174,9 @@ impl fmt::Display for Explain {
 impl fmt::Display for SegmentExplain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:<11} {} of {} rows", self.name, self.candidates, self.rows)?;
+        if let Some(index) = &self.index {
+            write!(f, ", through {index}")?;
+        }
         if !self.by_index.is_empty() {
             write!(f, ", by index: {}", self.by_index.join(", "))?;
         }

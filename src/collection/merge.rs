@@ -11,10 +11,14 @@ use crate::collection::seal::write_deletions_file;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId};
+use crate::index::{GONE, Inherited, VectorIndex};
 use crate::rows::RowSet;
+use crate::schema::Schema;
 use crate::segment::deletions::Deletions;
+use crate::segment::file::{Opener, SealedFile};
+use crate::segment::indexed::{IndexJob, SegmentIndex};
 use crate::segment::seal::{Part, write_segment};
-use crate::segment::sealed::{DeletionsFile, Opener, Sealed, SealedFile};
+use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::SegmentEntry;
 
 /// Segments of one tier that are merged together; each tier holds segments up to this many times the rows of the
@@ -57,6 +61,8 @@ fn tier(rows: u32) -> u32 {
 pub(crate) struct Merging {
     sources: Vec<Source>,
     new: Option<Arc<SealedFile>>,
+    /// The index of the new file.
+    index: Option<Arc<SegmentIndex>>,
     /// Rows of the new file that went, durably, while it was written.
     deletions: Option<Arc<DeletionsFile>>,
     base: RowSet,
@@ -65,6 +71,7 @@ pub(crate) struct Merging {
 #[derive(Debug)]
 struct Source {
     file: Arc<SealedFile>,
+    index: Option<Arc<SegmentIndex>>,
     /// The rows that were kept, ascending.
     kept: Vec<RowId>,
     /// Where they begin in the new file.
@@ -86,7 +93,7 @@ pub(crate) fn merge(
     for segment in view.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
         let kept = kept_rows(segment, now)?;
         let count = kept.len();
-        sources.push(Source { file: Arc::clone(segment.file()), kept, first });
+        sources.push(Source { file: Arc::clone(segment.file()), index: segment.index().cloned(), kept, first });
         first += count;
     }
     let parts: Vec<Part<'_>> =
@@ -98,7 +105,7 @@ pub(crate) fn merge(
             Some(Arc::new(SealedFile::open(opener, &view.schema, written.file, written.rows)?))
         }
     };
-    Ok(Merging { sources, new, deletions: None, base: RowSet::empty(first as u32) })
+    Ok(Merging { sources, new, index: None, deletions: None, base: RowSet::empty(first as u32) })
 }
 
 fn kept_rows(segment: &Sealed, now: Timestamp) -> Result<Vec<RowId>> {
@@ -110,6 +117,35 @@ fn kept_rows(segment: &Sealed, now: Timestamp) -> Result<Vec<RowId>> {
 }
 
 impl Merging {
+    /// The rows of the new file; 0 where there is none.
+    pub(crate) fn rows(&self) -> u32 {
+        self.new.as_ref().map_or(0, |file| file.rows())
+    }
+
+    /// Whether one of the segments has an index that can be used.
+    pub(crate) fn inherits(&self) -> bool {
+        self.sources.iter().any(|source| source.usable().is_some())
+    }
+
+    /// Builds the index of the new file, from those of the segments where they have any.
+    pub(crate) fn build_index(
+        &mut self,
+        opener: &Opener,
+        schema: &Schema,
+        job: &IndexJob<'_>,
+        next_file: impl FnOnce() -> FileId,
+    ) -> Result<()> {
+        let Some(file) = &self.new else { return Ok(()) };
+        self.sources.iter().filter_map(|source| source.index.as_ref()).for_each(|index| index.check(job.pool));
+        let mut usable: Vec<_> = self.sources.iter().filter_map(|source| Some((source, source.usable()?))).collect();
+        usable.sort_by_key(|(source, _)| std::cmp::Reverse(source.file.rows()));
+        let rows: Vec<Vec<u32>> = usable.iter().map(|(source, _)| source.new_rows()).collect();
+        let inherited: Vec<Inherited<'_>> =
+            usable.iter().zip(&rows).map(|((_, index), rows)| Inherited { index: *index, rows }).collect();
+        self.index = job.run(opener, schema, file, &inherited, next_file)?.map(Arc::new);
+        Ok(())
+    }
+
     /// Carries over what was deleted durably while the file was written. `view` is the current one, and no flush runs
     /// between this call and publishing.
     pub(crate) fn settle(
@@ -140,6 +176,7 @@ impl Merging {
     pub(crate) fn discard(&self) {
         self.new.iter().for_each(|file| file.stored().condemn());
         self.deletions.iter().for_each(|file| file.stored.condemn());
+        self.index.iter().for_each(|index| index.stored().condemn());
     }
 
     /// What the manifest lists for the collection once this is published, given what it lists now.
@@ -150,6 +187,7 @@ impl Merging {
             file: file.reference(),
             rows: file.rows(),
             deletions: self.deletions.as_ref().map(|file| file.entry),
+            index: self.index.as_ref().map(|index| index.entry().clone()),
         }));
         entries
     }
@@ -163,18 +201,30 @@ impl Merging {
         let mut next = view.clone();
         next.sealed.retain(|segment| !self.sources.iter().any(|source| source.file.id() == segment.file().id()));
         for segment in view.sealed.iter().filter(|segment| !next.sealed.iter().any(|kept| Arc::ptr_eq(kept, segment))) {
-            segment.file().stored().condemn();
-            segment.deletions_file().iter().for_each(|file| file.stored.condemn());
+            segment.condemn();
         }
         if let Some(file) = self.new {
             let deletions = Deletions::new(self.base, recent);
-            next.sealed.push(Arc::new(Sealed::new(file, deletions, self.deletions)));
+            next.sealed.push(Arc::new(Sealed::new(file, deletions, self.deletions).with_index(self.index)));
         }
         Ok(next)
     }
 }
 
 impl Source {
+    fn usable(&self) -> Option<&dyn VectorIndex> {
+        self.index.as_ref()?.usable()
+    }
+
+    /// The new number of each row.
+    fn new_rows(&self) -> Vec<u32> {
+        let mut rows = vec![GONE; self.file.rows() as usize];
+        for (place, row) in self.kept.iter().enumerate() {
+            rows[row.index()] = (self.first + place) as u32;
+        }
+        rows
+    }
+
     fn find_in(&self, view: &CollectionView) -> Result<Arc<Sealed>> {
         let segment = view.sealed.iter().find(|segment| segment.file().id() == self.file.id());
         segment.cloned().ok_or_else(|| Error::internal("a segment went while it was merged"))

@@ -7,12 +7,13 @@ use crate::collection::explain::{MEMORY, SegmentExplain};
 use crate::collection::filtered::{in_block, in_sealed};
 use crate::collection::hits::QueryStats;
 use crate::collection::view::CollectionView;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Bound;
 use crate::ids::RowId;
-use crate::index::{self, Effort, Found, Live, Query, Scope, Stop, VectorIndex};
+use crate::index::{self, Effort, Found, Live, Query, Scope, Stop, VectorIndex, Vectors};
 use crate::pool::Pool;
 use crate::rows::RowSet;
+use crate::segment::indexed::SegmentIndex;
 use crate::segment::mutable::{Block, LiveInBlock, Mutable};
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
@@ -70,6 +71,8 @@ pub(crate) struct Answers {
     pub(crate) of_each: Vec<Nearest>,
     /// What was done in each segment for all of them, when that was asked for.
     pub(crate) segments: Vec<SegmentExplain>,
+    /// An index was found damaged on the way, and is to be built anew.
+    pub(crate) quarantined: bool,
 }
 
 /// For each of `vectors` the wanted records that are live at `moment`. The vectors have been checked against the schema.
@@ -94,15 +97,16 @@ pub(crate) fn nearest_many(
     for segment in view.in_memory() {
         search.mutable(segment)?;
     }
-    Ok(Answers { of_each: search.answers, segments: search.segments })
+    Ok(Answers { of_each: search.answers, segments: search.segments, quarantined: search.quarantined })
 }
 
 /// A search in progress: the best so far bounds what later segments need to return.
 struct Search<'a> {
-    index: &'static dyn VectorIndex,
+    flat: &'static dyn VectorIndex,
     queries: Vec<Query<'a>>,
     answers: Vec<Nearest>,
     segments: Vec<SegmentExplain>,
+    quarantined: bool,
     wanted: &'a Wanted<'a>,
     moment: Moment,
     pool: &'a Pool,
@@ -121,7 +125,7 @@ impl<'a> Search<'a> {
         let query = |vector: &VectorRef<'a>| Query { vector: *vector, metric, k, bound, floor, effort };
         let queries: Vec<Query<'a>> = vectors.iter().map(query).collect();
         let answers = vec![Nearest::default(); queries.len()];
-        Search { index: index::flat(), answers, segments: Vec::new(), queries, wanted, moment, pool }
+        Search { flat: index::flat(), answers, segments: Vec::new(), quarantined: false, queries, wanted, moment, pool }
     }
 
     fn sealed(&mut self, segment: &Sealed) -> Result<()> {
@@ -131,24 +135,34 @@ impl<'a> Search<'a> {
         let stop = self.wanted.stop;
         let passing = |filter| in_sealed(segment, filter, self.moment, stop, self.pool);
         let matches = self.wanted.filter.map(passing).transpose()?;
-        let mut found = {
+        let few = matches.as_ref().is_some_and(|matches| matches.rows.count() <= FEW_ROWS);
+        let index = segment.index().filter(|_| !few && self.wanted.effort != Effort::Exact);
+        let (mut found, quarantined) = {
             let unfiltered = segment.live_at(self.moment)?;
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
             let order = self.key_order(&**file);
             let count = matches.as_ref().map(|matches| matches.rows.count());
             let scope = Scope { live, count, order: &order, stop };
-            let few = matches.as_ref().is_some_and(|matches| matches.rows.count() <= FEW_ROWS);
             let pool = if few { &Pool::inline() } else { self.pool };
-            let found = self.index.search_many(&vectors, &self.queries, &scope, pool)?;
+            let found = match index {
+                Some(index) => {
+                    let live = || count.map_or_else(|| segment.count(self.moment), |count| Ok(count.into()));
+                    self.through_index(index, &vectors, &scope, pool, &live)?
+                }
+                None => (self.flat.search_many(&vectors, &self.queries, &scope, pool)?, false),
+            };
             order.failure()?;
             found
         };
+        self.quarantined |= quarantined;
         self.cut_if(matches.as_ref().is_some_and(|matches| matches.cut));
         let evaluated = matches.as_ref().map_or(0, |matches| matches.evaluated);
         self.count_segment(evaluated);
         if self.wanted.explain {
             let mut report = report(&found, names::segment(file.id()), u64::from(file.rows()), start);
             report.evaluated = evaluated;
+            let used = index.filter(|index| index.usable().is_some());
+            report.index = used.map(|index| index.entry().spec.clone());
             report.candidates = match &matches {
                 Some(matches) => u64::from(matches.rows.count()),
                 None => segment.count(self.moment)?,
@@ -160,6 +174,47 @@ impl<'a> Search<'a> {
         self.take(&mut found, |row| file.key(row).map(<[u8]>::to_vec))?;
         self.settle();
         Ok(())
+    }
+
+    /// What the index of a segment finds; what it does not, every row is asked for. Tells whether the index turned out
+    /// to be damaged. `live` says how many rows there are to choose from.
+    fn through_index(
+        &self,
+        index: &SegmentIndex,
+        vectors: &dyn Vectors,
+        scope: &Scope<'_>,
+        pool: &Pool,
+        live: &dyn Fn() -> Result<u64>,
+    ) -> Result<(Vec<Found>, bool)> {
+        let all = |queries: &[Query<'a>]| self.flat.search_many(vectors, queries, scope, pool);
+        let Some(usable) = index.usable() else { return Ok((all(&self.queries)?, false)) };
+        let mut found = match usable.search_many(vectors, &self.queries, scope, pool) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                // When it is the vectors that are damaged, the index is not to blame.
+                let found = all(&self.queries)?;
+                index.quarantine(error);
+                return Ok((found, true));
+            }
+            found => found?,
+        };
+        let short: Vec<usize> = (0..found.len()).filter(|at| self.is_short(*at, &found[*at])).collect();
+        if short.is_empty() {
+            return Ok((found, false));
+        }
+        let live = usize::try_from(live()?).unwrap_or(usize::MAX);
+        let short = short.into_iter().filter(|at| self.queries[*at].floor.is_some() || found[*at].hits.len() < live);
+        let short: Vec<usize> = short.collect();
+        let queries: Vec<Query<'a>> = short.iter().map(|at| self.queries[*at]).collect();
+        for (at, whole) in short.into_iter().zip(all(&queries)?) {
+            found[at] = with_cost_of(whole, &found[at]);
+        }
+        Ok((found, false))
+    }
+
+    /// Whether an index found fewer than are wanted, with nothing to say that there are no more.
+    fn is_short(&self, at: usize, found: &Found) -> bool {
+        let query = &self.queries[at];
+        found.hits.len() < query.k && query.bound == f32::INFINITY && !found.cut
     }
 
     fn mutable(&mut self, segment: &Mutable) -> Result<()> {
@@ -202,7 +257,7 @@ impl<'a> Search<'a> {
         let order = self.key_order(block);
         let count = passing.as_ref().map(|(rows, _)| rows.count());
         let scope = Scope { live, count, order: &order, stop };
-        let found = self.index.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
+        let found = self.flat.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
         let hits = found.iter().flat_map(|found| &found.hits);
         let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
         let present = || RowSet::from_words(block.len() as u32, |word| all.word(word)).count();
@@ -271,6 +326,17 @@ impl<'a> Search<'a> {
                 query.bound = last.distance;
             }
         }
+    }
+}
+
+/// An answer that took another one's cost beside its own.
+fn with_cost_of(found: Found, other: &Found) -> Found {
+    Found {
+        distances: found.distances + other.distances,
+        code_distances: found.code_distances + other.code_distances,
+        visited: found.visited + other.visited,
+        bytes: found.bytes + other.bytes,
+        ..found
     }
 }
 

@@ -10,9 +10,10 @@ use crate::ids::{FileId, Lsn, RowId};
 use crate::rows::RowSet;
 use crate::segment::RowSource;
 use crate::segment::deletions::Deletions;
+use crate::segment::file::{Opener, SealedFile};
 use crate::segment::mutable::{Frozen, Mutable};
 use crate::segment::seal::{Part, write_deletions, write_segment};
-use crate::segment::sealed::{DeletionsFile, Opener, Sealed, SealedFile};
+use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
 use crate::storage::names;
 use crate::storage::stored_file::StoredFile;
@@ -127,6 +128,7 @@ impl Sealing {
             file: file.reference(),
             rows: file.rows(),
             deletions: None,
+            index: None,
         }));
         entries
     }
@@ -175,5 +177,6 @@ pub(crate) fn with_base(segment: &Sealed, base: &RowSet, file: &Arc<DeletionsFil
     let mut recent = segment.deletions().recent();
     recent.retain(|row, _| !base.contains(*row));
     let deletions = Deletions::new(base.clone(), recent);
-    Sealed::new(Arc::clone(segment.file()), deletions, Some(Arc::clone(file)))
+    let renewed = Sealed::new(Arc::clone(segment.file()), deletions, Some(Arc::clone(file)));
+    renewed.with_index(segment.index().cloned())
 }

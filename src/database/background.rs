@@ -1,4 +1,4 @@
-//! Maintenance: what is due, one small step at a time, run by three threads or by the caller.
+//! Maintenance: what is due, one small step at a time, run by four threads or by the caller.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -30,6 +30,8 @@ pub enum Work {
     Flushed,
     /// Files were merged.
     Merged,
+    /// The index of a file was built, or dropped.
+    Indexed,
 }
 
 /// The maintenance threads of a store.
@@ -38,10 +40,11 @@ pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
 impl Threads {
     pub(crate) fn start(engine: &Arc<Engine>, wakes: Wakes) -> Result<Threads> {
-        let plan: [(&str, Receiver<()>, Step, Idle); 3] = [
+        let plan: [(&str, Receiver<()>, Step, Idle); 4] = [
             ("driftline-sync", wakes.syncer, Engine::sync_step, Engine::until_sync_due),
             ("driftline-flush", wakes.flusher, Engine::flush_step, |_| IDLE),
             ("driftline-merge", wakes.merger, Engine::merge_step, |_| IDLE),
+            ("driftline-index", wakes.indexer, Engine::index_step, |_| IDLE),
         ];
         let mut threads = Threads(Vec::new());
         for (name, wakes, step, idle) in plan {
@@ -140,7 +143,7 @@ impl Engine {
     /// One step of whatever is due, on the calling thread.
     pub(crate) fn tick(&self) -> Result<Option<Work>> {
         let _busy = self.begin()?;
-        for step in [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step] {
+        for step in [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step, Engine::index_step] {
             let done = step(self)?;
             if done.is_some() {
                 return Ok(done);
@@ -180,7 +183,19 @@ impl Engine {
         self.poison.check()?;
         let merged = self.merge_next();
         *self.pressure.merge_failure.lock() = merged.as_ref().err().cloned();
-        Ok(merged?.then_some(Work::Merged))
+        if merged? {
+            self.waker.wake_indexer();
+            return Ok(Some(Work::Merged));
+        }
+        Ok(None)
+    }
+
+    /// Builds the index that is missed most.
+    pub(crate) fn index_step(&self) -> Result<Option<Work>> {
+        self.poison.check()?;
+        let indexed = self.index_next();
+        *self.pressure.index_failure.lock() = indexed.as_ref().err().cloned();
+        Ok(indexed?.then_some(Work::Indexed))
     }
 
     /// Whether the rows of a collection in memory are to be sealed.

@@ -6,7 +6,7 @@ use crate::bytes::Reader;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
 use crate::segment::columns::section;
-use crate::segment::sealed::Opener;
+use crate::segment::file::Opener;
 use crate::storage::manifest::BlobEntry;
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, Section};

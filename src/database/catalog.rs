@@ -109,8 +109,7 @@ impl Engine {
         if let Some(collection) = &collection {
             view.names.remove(&collection.name);
             for segment in &collection.sealed {
-                segment.file().stored().condemn();
-                segment.deletions_file().iter().for_each(|file| file.stored.condemn());
+                segment.condemn();
             }
         }
         let old = self.show(view);
@@ -119,8 +118,8 @@ impl Engine {
         drop((old, collection));
     }
 
-    /// What was written before a collection came or went must not be lost while that stays.
-    fn sync_before_publishing(&self) -> Result<()> {
+    /// What was written before a collection came, changed or went must not be lost while that stays.
+    pub(crate) fn sync_before_publishing(&self) -> Result<()> {
         let mut log = self.log.lock();
         let written = log.next_lsn.0 - 1;
         if self.durable().0 < written { self.sync_log(&mut log) } else { Ok(()) }

@@ -1,6 +1,7 @@
 //! The handle of a collection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::collection::filtered::Passing;
 use crate::collection::record::{Patch, Record};
@@ -19,6 +20,7 @@ use crate::database::store::Store;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, IntoFilter};
 use crate::ids::CollectionId;
+use crate::index::IndexSpec;
 use crate::key::Key;
 use crate::schema::Schema;
 
@@ -256,6 +258,32 @@ impl Collection {
     #[cfg(feature = "exchange")]
     pub(crate) fn as_it_is(&self) -> Result<SnapshotCollection> {
         self.reader().map(SnapshotCollection::new)
+    }
+
+    /// Changes which index the collection has, durably. Its files get it one after the other, in the background; until
+    /// a file has it, queries go through the index it had, or compare with every vector. What is as it should be already
+    /// is left alone. Fails with `Invalid` when `index` is outside its ranges, and without vectors.
+    ///
+    /// ```
+    /// # fn main() -> driftline::Result<()> {
+    /// use driftline::{Database, IndexSpec, Metric, Schema};
+    /// let db = Database::in_memory()?;
+    /// let docs = db.create_collection("docs", Schema::vector(4, Metric::L2))?;
+    /// docs.reindex("hnsw(m=24)".parse()?)?;
+    /// assert_eq!(docs.schema()?.index_spec().to_string(), "hnsw(m=24)");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reindex(&self, index: IndexSpec) -> Result<()> {
+        self.engine().reindex(self.id, index).map_err(|error| error.at(format!("collection {}", self.name)))
+    }
+
+    /// Waits until each file of the collection has the index it is to have; false when that takes longer than `timeout`,
+    /// and at once where the store is open for reading only. Rows in memory are searched without an index and do not
+    /// count: [`Database::flush`](crate::Database::flush) brings them into files. Under
+    /// [`Maintenance::Manual`](crate::Maintenance::Manual) the indexes are built here, on the calling thread.
+    pub fn wait_indexed(&self, timeout: Duration) -> Result<bool> {
+        self.engine().wait_indexed(self.id, timeout)
     }
 
     /// Merges all files of the collection into one, without what was deleted or has expired. Needs its size free on

@@ -14,10 +14,11 @@ use crate::database::request::{Commit, Request};
 use crate::database::waker::Waker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId, Lsn};
+use crate::index::IndexSpec;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::segment::Moment;
-use crate::segment::sealed::Opener;
+use crate::segment::file::Opener;
 use crate::storage::fs::LockGuard;
 use crate::storage::manifest::Manifest;
 use crate::storage::wal::{Tail, WalWriter};
@@ -147,7 +148,7 @@ impl SyncDue {
 
 /// The state of an open store.
 ///
-/// Shared by all handles and threads. Locks, outermost first: `merging`, `structure`, `log`, `manifest`, then the
+/// Shared by all handles and threads. Locks, outermost first: `indexing`, `merging`, `structure`, `log`, `manifest`, then the
 /// cells (see `sync.rs`).
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -155,6 +156,8 @@ pub(crate) struct Engine {
     pub(crate) opener: Opener,
     pub(crate) pool: Pool,
     pub(crate) current: ViewCell,
+    /// Held while an index is built for a segment that has none yet, so that one is built at a time.
+    pub(crate) indexing: Mutex<()>,
     /// Held by a merge from choosing to publishing.
     pub(crate) merging: Mutex<()>,
     /// Held while the set of segments changes: flush, end of a merge or import, create, drop.
@@ -174,6 +177,8 @@ pub(crate) struct Engine {
     pub(crate) full_logs: Mutex<BTreeMap<FileId, u64>>,
     /// Segments in which damage was found when they were to be merged. They are left alone.
     pub(crate) unmergeable: Mutex<BTreeSet<FileId>>,
+    /// Segments that were not given the index that they are to have, and why.
+    pub(crate) unindexed: Mutex<BTreeMap<FileId, Unindexed>>,
     /// Imports under a name that are running; no two run under one.
     pub(crate) running_imports: Mutex<BTreeSet<(CollectionId, String)>>,
     /// Held shared by every call that changes files outside the log, and whole by closing, which so waits for them.
@@ -188,6 +193,14 @@ pub(crate) struct Engine {
     pub(crate) closed: AtomicBool,
     pub(crate) process: u32,
     pub(crate) lock: Mutex<Option<Box<dyn LockGuard>>>,
+}
+
+/// Why a segment has not the index that it is to have, although that was tried.
+#[derive(Debug, Clone)]
+pub(crate) struct Unindexed {
+    pub(crate) spec: IndexSpec,
+    /// None when its kind keeps no index of such rows.
+    pub(crate) damage: Option<Error>,
 }
 
 /// What this handle may do.
@@ -210,6 +223,7 @@ pub(crate) struct Pressure {
     pub(crate) admitted_bytes: AtomicU64,
     pub(crate) flush_failure: Mutex<Option<Error>>,
     pub(crate) merge_failure: Mutex<Option<Error>>,
+    pub(crate) index_failure: Mutex<Option<Error>>,
     pub(crate) relieved: Condvar,
 }
 

@@ -18,9 +18,10 @@ use crate::payload::BlobId;
 use crate::rows::RowSet;
 use crate::segment::RowSource;
 use crate::segment::deletions::Deletions;
+use crate::segment::file::SealedFile;
 use crate::segment::mutable::{Frozen, Mutable};
 use crate::segment::seal::{Part, write_segment};
-use crate::segment::sealed::{DeletionsFile, Sealed, SealedFile};
+use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{ImportEntry, ImportedFile, MAX_IMPORT_NAME_BYTES, SegmentEntry};
 use crate::storage::names;
 use crate::storage::stored_file::StoredFile;
@@ -229,6 +230,7 @@ impl Import {
         engine.note_time(self.now);
         let name = self.named.as_ref().map(|named| named.running.name());
         let commit = engine.publish_import(&self.view, &self.files, name)?;
+        engine.waker.wake_indexer();
         self.finished = true;
         Ok(commit)
     }
@@ -430,6 +432,7 @@ fn listed(present: &[SegmentEntry], files: &[Imported], renewals: &Renewals) -> 
         file: imported.file.reference(),
         rows: imported.file.rows(),
         deletions: None,
+        index: None,
     });
     let mut entries: Vec<SegmentEntry> = present.iter().cloned().chain(imported).collect();
     for entry in &mut entries {

@@ -7,11 +7,23 @@ use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId};
+use crate::index::IndexSpec;
+use crate::pool::Pool;
+use crate::segment::indexed::IndexJob;
 use crate::storage::manifest::SegmentEntry;
+use crate::sync::Ordering;
 
 /// Room left on the disk beside a merge's output, for the log and a manifest. Much less than what rows leave free, so
 /// that merging goes on when they are refused.
 const RESERVE_BYTES: u64 = 4 << 20;
+
+/// When a merge builds the index of what it writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Indexing {
+    /// When one of the sources had one.
+    Inherited,
+    Always,
+}
 
 impl Engine {
     /// Merges what should be merged next, if anything; tells whether it did. Where one collection cannot be merged,
@@ -23,7 +35,7 @@ impl Engine {
         for collection in view.collections.values().filter(|collection| collection.damage.is_none()) {
             let unmergeable = self.unmergeable.lock().clone();
             let Some(ids) = choose(collection, now, &unmergeable) else { continue };
-            match self.merge_segments(collection, &ids) {
+            match self.merge_segments(collection, &ids, Indexing::Inherited) {
                 Ok(()) => return Ok(true),
                 Err(error) => drop(failure.get_or_insert(error)),
             }
@@ -45,7 +57,7 @@ impl Engine {
         let now = self.now();
         let clean = collection.sealed.iter().map(|segment| Ok(!segment.has_gone_rows(now)?));
         let clean = clean.collect::<Result<Vec<bool>>>()?.into_iter().all(|clean| clean);
-        if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids) }
+        if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids, Indexing::Always) }
     }
 
     /// Checks every byte of the segments to be merged, and remembers those in which damage is found.
@@ -61,12 +73,16 @@ impl Engine {
         Ok(())
     }
 
-    fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId]) -> Result<()> {
+    fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId], indexing: Indexing) -> Result<()> {
         self.check_room(collection, ids)?;
         self.check_sources(collection, ids)?;
         let now = self.now();
         self.note_time(now);
         let mut merging = merge(&self.opener, collection, ids, now, || self.next_file())?;
+        if let Err(error) = self.index_merged(collection, &mut merging, indexing) {
+            merging.discard();
+            return Err(error);
+        }
         let structure = self.structure.lock();
         if self.current().view.by_id(collection.id).is_err() {
             // Dropped meanwhile.
@@ -90,6 +106,26 @@ impl Engine {
         drop((log, structure));
         drop(old);
         Ok(())
+    }
+
+    /// Builds the index of what was merged before anybody searches it, so that no query gets slower by a merge. Where
+    /// the sources had none that waits: building takes long, and merging must keep up with writers.
+    fn index_merged(&self, collection: &CollectionView, merging: &mut Merging, indexing: Indexing) -> Result<()> {
+        let spec = collection.schema.index_spec().for_rows(merging.rows());
+        let few = merging.rows() < self.options.index_min_rows;
+        if few || spec == IndexSpec::Flat || !(indexing == Indexing::Always || merging.inherits()) {
+            return Ok(());
+        }
+        let pool = Pool::new(self.options.pool_threads())?;
+        let stop = || self.closed.load(Ordering::Acquire);
+        let job = IndexJob { spec: &spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
+        match merging.build_index(&self.opener, &collection.schema, &job, || self.next_file()) {
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal) => {
+                tracing::warn!(collection = &*collection.name, %error, "merged without an index");
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     fn publish_merged(&self, id: CollectionId, merging: &mut Merging) -> Result<()> {

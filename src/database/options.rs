@@ -24,10 +24,10 @@ pub enum Durability {
     None,
 }
 
-/// Who does the work behind the writes: flushing, merging, syncing at intervals.
+/// Who does the work behind the writes: flushing, merging, building indexes, syncing at intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Maintenance {
-    /// Three named threads, joined when the store is closed.
+    /// Four named threads, joined when the store is closed.
     #[default]
     Automatic,
     /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.
@@ -56,6 +56,8 @@ pub struct Options {
     pub(crate) log_budget_bytes: u64,
     pub(crate) log_file_bytes: u64,
     pub(crate) free_disk_reserve_bytes: Option<u64>,
+    pub(crate) index_memory_bytes: u64,
+    pub(crate) index_min_rows: u32,
     pub(crate) maintenance: Maintenance,
     pub(crate) read_mode: ReadMode,
     pub(crate) create: Create,
@@ -73,6 +75,8 @@ impl Default for Options {
             log_budget_bytes: 256 << 20,
             log_file_bytes: 64 << 20,
             free_disk_reserve_bytes: None,
+            index_memory_bytes: 1 << 30,
+            index_min_rows: 1024,
             maintenance: Maintenance::Automatic,
             read_mode: ReadMode::Mmap,
             create: Create::IfMissing,
@@ -138,7 +142,21 @@ impl Options {
         self
     }
 
-    /// Who flushes and merges. Default [`Maintenance::Automatic`].
+    /// Memory that building an index may take beside the rows, in bytes; at least 1 MiB, default 1 GiB. With less than
+    /// an index would like it is built more slowly, or in a form that takes less.
+    pub fn index_memory_bytes(mut self, bytes: u64) -> Options {
+        self.index_memory_bytes = bytes;
+        self
+    }
+
+    /// Files of fewer rows than this get no index, since comparing with all of them takes no longer. Default 1024. An
+    /// index that is there already is kept.
+    pub fn index_min_rows(mut self, rows: u32) -> Options {
+        self.index_min_rows = rows;
+        self
+    }
+
+    /// Who flushes, merges and builds indexes. Default [`Maintenance::Automatic`].
     pub fn maintenance(mut self, maintenance: Maintenance) -> Options {
         self.maintenance = maintenance;
         self
@@ -183,6 +201,12 @@ impl Options {
             return refuse(format!(
                 "memory_budget_bytes is {}; it must be at least {MIN_MEMORY_BUDGET_BYTES}",
                 self.memory_budget_bytes
+            ));
+        }
+        if self.index_memory_bytes < MIN_MEMORY_BUDGET_BYTES {
+            return refuse(format!(
+                "index_memory_bytes is {}; it must be at least {MIN_MEMORY_BUDGET_BYTES}",
+                self.index_memory_bytes
             ));
         }
         if self.threads > MAX_THREADS {

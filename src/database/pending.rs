@@ -14,7 +14,7 @@ use crate::database::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, Lsn};
 use crate::schema::Schema;
-use crate::segment::sealed::{Opener, SealedFile};
+use crate::segment::file::{Opener, SealedFile};
 use crate::storage::manifest::{ImportEntry, ImportedFile, MAX_IMPORT_NAME_BYTES};
 use crate::storage::names;
 use crate::storage::stored_file::StoredFile;

@@ -277,7 +277,11 @@ impl Ready {
             explain,
         };
         let vectors: Vec<VectorRef<'_>> = vectors.iter().map(Vector::view).collect();
-        let answers = nearest_many(view, &vectors, &wanted, *moment, &self.reader.engine().pool)?;
+        let engine = self.reader.engine();
+        let answers = nearest_many(view, &vectors, &wanted, *moment, &engine.pool)?;
+        if answers.quarantined {
+            engine.waker.wake_indexer();
+        }
         self.limit.cancel.check()?;
         Ok(answers)
     }

@@ -12,9 +12,9 @@ use serde::Serialize;
 use crate::collection::operation::{Effect, effects};
 use crate::collection::view::CollectionView;
 use crate::database::blob_file::BlobFile;
+use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Poison, Pressure, ViewCell};
 use crate::database::options::{Create, Options};
-use crate::database::pending;
 use crate::database::queue::CommitQueue;
 use crate::database::waker::{Waker, Wakes};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,8 +24,9 @@ use crate::payload;
 use crate::pool::Pool;
 use crate::random::Random;
 use crate::schema::Schema;
+use crate::segment::file::Opener;
 use crate::segment::mutable::{Mutable, NewRow};
-use crate::segment::sealed::{Opener, Sealed};
+use crate::segment::sealed::Sealed;
 use crate::storage::fs::{FileSystem, LockGuard, LockMode};
 use crate::storage::manifest::{CollectionEntry, Manifest, PublishFailure};
 use crate::storage::names::{self, Name};
@@ -59,6 +60,9 @@ pub struct RecoveryReport {
     pub damaged: Vec<(String, String)>,
     /// Unfinished imports whose files are damaged, and what is wrong. They begin anew when they are resumed.
     pub damaged_imports: Vec<(String, String)>,
+    /// Collections in which an index is missing or damaged, and what is wrong. Their answers are right all the same: they
+    /// come slower until it is built anew, which is begun at once where the store is open for writing.
+    pub damaged_indexes: Vec<(String, String)>,
     /// How long opening took.
     #[serde(skip)]
     pub elapsed: Duration,
@@ -91,8 +95,9 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
         }
         report.swept_files = sweep(&engine)?;
     }
-    report.damaged = damaged(&engine);
-    report.damaged_imports = damaged_imports(&engine)?;
+    report.damaged = damage::collections(&engine);
+    report.damaged_imports = damage::imports(&engine)?;
+    report.damaged_indexes = damage::indexes(&engine);
     report.elapsed = start.elapsed();
     tracing::info!(store = engine.location(), batches = report.batches, "opened");
     Ok(Opened { engine: Arc::new(engine), wakes, report })
@@ -136,9 +141,9 @@ fn no_store(fs: &dyn FileSystem) -> Error {
 /// Publishes the first manifest of a new store.
 fn create(fs: &dyn FileSystem, options: &Options, access: Access, random: &mut Random) -> Result<Manifest> {
     let listed = fs.list().map_err(|error| Error::io("list the directory", fs.location(), error))?;
-    let orphan = listed.iter().find(|name| {
-        matches!(names::parse(name), Some(Name::Wal(_) | Name::Segment(_) | Name::Deletions(..) | Name::Blob(_)))
-    });
+    let orphan = listed
+        .iter()
+        .find(|name| !matches!(names::parse(name), None | Some(Name::Lock | Name::Manifest(_) | Name::Temporary)));
     if let Some(name) = orphan {
         return Err(Error::corrupt("the directory holds files of a store and no manifest", name));
     }
@@ -172,6 +177,7 @@ fn engine(
     let engine = Engine {
         pool: Pool::new(options.pool_threads())?,
         current: ViewCell::new(Current { view: Arc::new(view), visible }),
+        indexing: Mutex::new(()),
         merging: Mutex::new(()),
         structure: Mutex::new(()),
         log: Mutex::new(LogState {
@@ -189,6 +195,7 @@ fn engine(
         next_file: AtomicU64::new(manifest.next_file),
         full_logs: Mutex::default(),
         unmergeable: Mutex::default(),
+        unindexed: Mutex::default(),
         running_imports: Mutex::default(),
         activity: RwLock::default(),
         durable: AtomicU64::new(manifest.last_lsn.0),
@@ -210,7 +217,7 @@ fn engine(
 fn first_free_file(fs: &dyn FileSystem) -> Result<u64> {
     let listed = fs.list().map_err(|error| Error::io("list the directory", fs.location(), error))?;
     let number = |name: &String| match names::parse(name)? {
-        Name::Wal(file) | Name::Segment(file) | Name::Blob(file) => Some(file.0),
+        Name::Wal(file) | Name::Segment(file) | Name::Blob(file) | Name::Index(file) => Some(file.0),
         Name::Deletions(_, generation) => Some(generation),
         Name::Lock | Name::Manifest(_) | Name::Temporary => None,
     };
@@ -256,19 +263,6 @@ fn open_collection(opener: &Opener, entry: &CollectionEntry) -> Result<Collectio
         }
     }
     Ok(view)
-}
-
-/// Whether a file is damaged. Too many open files, say, is no damage: opening fails then, and may be tried again.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
-}
-
-/// A listed file that is not there is damage like any other.
-fn as_damage(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::NotFound => error.into_kind(ErrorKind::Corrupt).mend("restore the file from a backup"),
-        _ => error,
-    }
 }
 
 /// Replays the log into memory.
@@ -459,7 +453,9 @@ fn orphans(engine: &Engine) -> Result<Vec<String>> {
         None | Some(Name::Lock) => false,
         Some(Name::Temporary) => true,
         Some(Name::Manifest(number)) => number != manifest.number,
-        Some(Name::Wal(_) | Name::Segment(_) | Name::Deletions(..) | Name::Blob(_)) => !named.contains(name),
+        Some(Name::Wal(_) | Name::Segment(_) | Name::Deletions(..) | Name::Blob(_) | Name::Index(_)) => {
+            !named.contains(name)
+        }
     });
     Ok(listed)
 }
@@ -469,33 +465,10 @@ fn named_files(manifest: &Manifest) -> BTreeSet<String> {
     named.extend(manifest.blobs.iter().map(|blob| names::blob(blob.file.id)));
     for segment in manifest.collections.iter().flat_map(|collection| &collection.segments) {
         named.insert(names::segment(segment.file.id));
+        named.extend(segment.index.as_ref().map(|index| names::index(index.file.id)));
         named.extend(segment.deletions.map(|deletions| names::deletions(segment.file.id, deletions.generation)));
     }
     let imported = manifest.imports.iter().flat_map(|import| &import.files);
     named.extend(imported.map(|imported| names::segment(imported.file.id)));
     named
-}
-
-fn damaged(engine: &Engine) -> Vec<(String, String)> {
-    let view = engine.current().view;
-    let damaged =
-        view.collections.values().filter_map(|it| Some((it.name.to_string(), it.damage.as_ref()?.to_string())));
-    damaged.collect()
-}
-
-fn damaged_imports(engine: &Engine) -> Result<Vec<(String, String)>> {
-    let (view, imports) = (engine.current().view, engine.manifest.lock().imports.clone());
-    let mut damaged = Vec::new();
-    for import in imports {
-        let Some(collection) = view.collections.get(&import.collection).filter(|it| it.damage.is_none()) else {
-            continue;
-        };
-        let opened =
-            import.files.iter().try_for_each(|file| pending::open(&engine.opener, &collection.schema, file).map(drop));
-        match opened {
-            Err(error) if is_damage(&error) => damaged.push((import.name, as_damage(error).to_string())),
-            opened => opened?,
-        }
-    }
-    Ok(damaged)
 }

@@ -8,6 +8,8 @@ use crate::database::pending::PendingImport;
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::segment::Moment;
+use crate::segment::sealed::Sealed;
+use crate::storage::names;
 
 /// Sizes, counts and positions of a store at one moment. Bytes, unless a name says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +27,7 @@ pub struct Stats {
     pub log_bytes: u64,
     /// Rows in memory that are not in files yet.
     pub unsealed_bytes: u64,
-    /// Files of segments, deletions and blobs.
+    /// Files of segments, deletions, indexes and blobs.
     pub file_bytes: u64,
     /// Blobs, and the bytes of their contents.
     pub blobs: u64,
@@ -61,14 +63,57 @@ pub struct CollectionStats {
     pub unsealed_rows: u64,
     /// Memory of those rows.
     pub unsealed_bytes: u64,
-    /// Files of its segments, their deletions, and unfinished imports.
+    /// Files of its segments, their deletions and indexes, and unfinished imports.
     pub file_bytes: u64,
+    /// Rows in files that have an index.
+    pub indexed_rows: u64,
+    /// Rows in files that are to have an index and have not yet, or have another than they are to have.
+    pub unindexed_rows: u64,
+    /// The indexes of its files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<IndexStats>,
     /// Imports that were begun under a name and neither finished nor discarded, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub imports: Vec<PendingImport>,
     /// Why it cannot be used, when its files are damaged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damage: Option<String>,
+}
+
+/// The index of one file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct IndexStats {
+    /// The file of the rows.
+    pub segment: String,
+    /// What it was built as.
+    pub kind: String,
+    /// How it lies in its file, where its kind has a choice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<&'static str>,
+    /// Rows it is over.
+    pub rows: u64,
+    /// Its file.
+    pub bytes: u64,
+    /// Rows that no search through it gets to.
+    pub unreachable: u64,
+    /// Why it is not used, when it is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+}
+
+fn index_of(segment: &Sealed) -> Option<IndexStats> {
+    let index = segment.index()?;
+    let facts = index.usable().map(|index| index.facts());
+    Some(IndexStats {
+        segment: names::segment(segment.file().id()),
+        kind: index.entry().spec.clone(),
+        layout: facts.as_ref().and_then(|facts| facts.layout),
+        rows: segment.file().rows().into(),
+        bytes: index.entry().file.length,
+        unreachable: facts.map_or(0, |facts| facts.unreachable.into()),
+        damage: index.damage().map(Error::to_string),
+    })
 }
 
 impl Engine {
@@ -102,15 +147,18 @@ impl Engine {
 impl Engine {
     fn maintenance_failure(&self) -> Option<String> {
         let failure = self.pressure.flush_failure.lock().clone();
-        failure.or_else(|| self.pressure.merge_failure.lock().clone()).map(|error| error.to_string())
+        let failure = failure.or_else(|| self.pressure.merge_failure.lock().clone());
+        failure.or_else(|| self.pressure.index_failure.lock().clone()).map(|error| error.to_string())
     }
 
     fn stats_of(&self, collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
         let imports = self.pending_imports(collection.id);
         let entries = collection.sealed.iter().map(|segment| segment.entry());
         let length = |entry: crate::storage::manifest::SegmentEntry| {
-            entry.file.length + entry.deletions.map_or(0, |deletions| deletions.file.length)
+            let index = entry.index.as_ref().map_or(0, |index| index.file.length);
+            entry.file.length + index + entry.deletions.map_or(0, |deletions| deletions.file.length)
         };
+        let indexes: Vec<IndexStats> = collection.sealed.iter().filter_map(|segment| index_of(segment)).collect();
         Ok(CollectionStats {
             name: collection.name.to_string(),
             schema: collection.schema.to_string(),
@@ -121,6 +169,9 @@ impl Engine {
             unsealed_rows: collection.in_memory().map(|segment| u64::from(segment.rows())).sum(),
             unsealed_bytes: collection.in_memory().map(|segment| segment.bytes()).sum(),
             file_bytes: entries.map(length).chain(imports.iter().map(|import| import.bytes)).sum(),
+            indexed_rows: indexes.iter().filter(|index| index.damage.is_none()).map(|index| index.rows).sum(),
+            unindexed_rows: self.index_lag(collection),
+            indexes,
             imports,
             damage: collection.damage.as_ref().map(Error::to_string),
         })

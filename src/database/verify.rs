@@ -12,7 +12,8 @@ use crate::database::pending;
 use crate::error::{Error, Result};
 use crate::ids::RowId;
 use crate::key::Key;
-use crate::segment::sealed::{Sealed, SealedFile};
+use crate::segment::file::SealedFile;
+use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
 use crate::storage::manifest::Manifest;
 use crate::storage::names;
@@ -22,7 +23,7 @@ use crate::storage::names;
 pub enum VerifyLevel {
     /// The manifest, and of each file its header, footer, table of contents and length. Costs little.
     Quick,
-    /// Every byte of segments, deletions and blobs, every row, and every live record by its key. Costs reading the
+    /// Every byte of segments, deletions, indexes and blobs, every row, and every live record by its key. Costs reading the
     /// store once. The log is read at opening only.
     #[default]
     Full,
@@ -85,6 +86,12 @@ impl Engine {
                 report.files += 1 + u64::from(segment.deletions_file().is_some());
                 report.bytes += segment.file().reference().length;
                 report.note(&part, self.verify_segment(collection, segment, level));
+                if let Some(index) = segment.index() {
+                    report.files += 1;
+                    report.bytes += index.entry().file.length;
+                    let whole = (level == VerifyLevel::Full).then_some(&self.pool);
+                    report.note(&part, index.verify(&self.opener, &collection.schema, segment.file(), whole));
+                }
             }
             if level == VerifyLevel::Full && collection.damage.is_none() {
                 let found = self.verify_records(collection, moment, &current.view);

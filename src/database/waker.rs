@@ -8,6 +8,7 @@ pub(crate) struct Waker {
     syncer: Sender<()>,
     flusher: Sender<()>,
     merger: Sender<()>,
+    indexer: Sender<()>,
 }
 
 /// The other ends of a [`Waker`].
@@ -16,6 +17,7 @@ pub(crate) struct Wakes {
     pub(crate) syncer: Receiver<()>,
     pub(crate) flusher: Receiver<()>,
     pub(crate) merger: Receiver<()>,
+    pub(crate) indexer: Receiver<()>,
 }
 
 impl Waker {
@@ -23,8 +25,10 @@ impl Waker {
         let (syncer, syncer_wakes) = bounded(1);
         let (flusher, flusher_wakes) = bounded(1);
         let (merger, merger_wakes) = bounded(1);
-        let wakes = Wakes { syncer: syncer_wakes, flusher: flusher_wakes, merger: merger_wakes };
-        (Waker { syncer, flusher, merger }, wakes)
+        let (indexer, indexer_wakes) = bounded(1);
+        let wakes =
+            Wakes { syncer: syncer_wakes, flusher: flusher_wakes, merger: merger_wakes, indexer: indexer_wakes };
+        (Waker { syncer, flusher, merger, indexer }, wakes)
     }
 
     /// There is something to sync, later.
@@ -42,9 +46,14 @@ impl Waker {
         wake(&self.merger);
     }
 
+    /// There may be an index to build.
+    pub(crate) fn wake_indexer(&self) {
+        wake(&self.indexer);
+    }
+
     /// The store closes.
     pub(crate) fn wake_all(&self) {
-        [&self.syncer, &self.flusher, &self.merger].into_iter().for_each(wake);
+        [&self.syncer, &self.flusher, &self.merger, &self.indexer].into_iter().for_each(wake);
     }
 }
 

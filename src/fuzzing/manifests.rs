@@ -4,7 +4,7 @@ use super::{Seed, store};
 use crate::ids::{CollectionId, FileId, Lsn};
 use crate::storage::checksum::crc32;
 use crate::storage::manifest::{
-    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, Manifest, SegmentEntry,
+    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, IndexEntry, Manifest, SegmentEntry,
 };
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
@@ -62,10 +62,11 @@ pub(super) fn seeds() -> Vec<Seed> {
         imports: Vec::new(),
     };
     let file = |id| FileRef { id: FileId(id), length: 8192 + id, footer_crc: 0xC0FF_EE00 };
+    let index = Some(IndexEntry { file: file(4), spec: "hnsw(m=24)".into() });
     let deletions = DeletionsEntry { generation: 3, file: file(2), count: 5 };
     let segments = vec![
-        SegmentEntry { file: file(2), rows: 1000, deletions: Some(deletions) },
-        SegmentEntry { file: file(3), rows: 1, deletions: None },
+        SegmentEntry { file: file(2), rows: 1000, deletions: Some(deletions), index },
+        SegmentEntry { file: file(3), rows: 1, deletions: None, index: None },
     ];
     let collection = |id, name: &str, segments| CollectionEntry {
         id: CollectionId(id),

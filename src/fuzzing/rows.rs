@@ -16,10 +16,11 @@ use crate::payload::{self, BlobId, Value};
 use crate::pool::Pool;
 use crate::schema::Schema;
 use crate::segment::columns::SegmentMeta;
+use crate::segment::file::{Opener, SealedFile, SealedVectors};
 use crate::segment::matching::matching;
 use crate::segment::mutable::{Mutable, NewRow};
 use crate::segment::seal::{Part, write_segment};
-use crate::segment::sealed::{Opener, Sealed, SealedFile, SealedVectors};
+use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
 use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
 use crate::storage::manifest::SegmentEntry;
@@ -45,7 +46,7 @@ pub fn rows(data: &[u8]) {
     let opener = opener();
     let Ok(file) = write(&opener, meta, &contents) else { return };
     let Ok(header) = SegmentMeta::decode(meta, "fuzzed") else { return };
-    let entry = SegmentEntry { file, rows: header.rows, deletions: None };
+    let entry = SegmentEntry { file, rows: header.rows, deletions: None, index: None };
     let Ok(segment) = Sealed::open(&opener, &schema(), &entry) else { return };
     read_everything(&segment);
 }

@@ -8,8 +8,6 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-/// Segments of fewer rows get no index: comparing with all of them takes no longer.
-pub(crate) const FEWEST_ROWS: u32 = 256;
 /// From so many rows on [`IndexSpec::Auto`] is a graph.
 const AUTO_ROWS: u32 = 10_000;
 
@@ -190,11 +188,9 @@ impl IndexSpec {
         }
     }
 
-    /// What this asks for in a segment of `rows` rows: never [`IndexSpec::Auto`], and [`IndexSpec::Flat`] where no index
-    /// is kept.
+    /// What this asks for in a segment of `rows` rows: never [`IndexSpec::Auto`].
     pub(crate) fn for_rows(&self, rows: u32) -> IndexSpec {
         match self {
-            _ if rows < FEWEST_ROWS => IndexSpec::Flat,
             IndexSpec::Auto if rows < AUTO_ROWS => IndexSpec::Flat,
             IndexSpec::Auto => IndexSpec::Hnsw(HnswSpec::default()),
             spec => spec.clone(),
@@ -500,8 +496,7 @@ mod tests {
     #[test]
     fn a_segment_gets_what_its_rows_are_worth() {
         let graph = IndexSpec::Hnsw(HnswSpec::default().m(8));
-        assert_eq!(graph.for_rows(FEWEST_ROWS - 1), IndexSpec::Flat);
-        assert_eq!(graph.for_rows(FEWEST_ROWS), graph);
+        assert_eq!(graph.for_rows(1), graph);
         assert_eq!(IndexSpec::Auto.for_rows(AUTO_ROWS - 1), IndexSpec::Flat);
         assert_eq!(IndexSpec::Auto.for_rows(AUTO_ROWS), IndexSpec::Hnsw(HnswSpec::default()));
         assert_eq!(IndexSpec::Flat.for_rows(u32::MAX), IndexSpec::Flat);

@@ -12,7 +12,7 @@ use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::segment::RowSource;
 use crate::segment::fields::Answer;
-use crate::segment::sealed::SealedFile;
+use crate::segment::file::SealedFile;
 
 /// Rows that one thread looks at in one go.
 const ROWS_PER_TASK: usize = 4096;
@@ -241,9 +241,9 @@ mod tests {
     use crate::payload::{FieldType, Value, encode};
     use crate::schema::{FieldIndexing, Schema};
     use crate::segment::columns::section;
+    use crate::segment::file::Opener;
     use crate::segment::mutable::{Mutable, NewRow};
     use crate::segment::seal::{Part, write_segment};
-    use crate::segment::sealed::Opener;
     use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
     use crate::storage::names;
     use crate::storage::sections::{Container, FileKind};

@@ -4,6 +4,8 @@ pub(crate) mod bloom;
 pub(crate) mod columns;
 pub(crate) mod deletions;
 pub(crate) mod fields;
+pub(crate) mod file;
+pub(crate) mod indexed;
 pub(crate) mod matching;
 pub(crate) mod mutable;
 pub(crate) mod seal;

@@ -98,6 +98,11 @@ fn index(reader: &mut Reader<'_>) -> Result<IndexSpec> {
     IndexSpec::parse(text).map_err(|error| error.with_span(reader.span_from(begin)))
 }
 
+pub(super) fn reindex(reader: &mut Reader<'_>) -> Result<Statement> {
+    let collection = values::name(reader)?;
+    Ok(Statement::Reindex { collection, index: index(reader)? })
+}
+
 pub(super) fn drop(reader: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Drop { collection: values::name(reader)? })
 }

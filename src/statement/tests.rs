@@ -54,6 +54,15 @@ fn a_search_is_read_with_its_clauses_in_any_order() {
 }
 
 #[test]
+fn an_index_is_read_with_what_it_is_told() {
+    let Statement::Reindex { collection, index } = read("reindex docs HNSW(m=24, layout=compact)") else {
+        panic!("it changes an index")
+    };
+    assert_eq!((&*collection.text, &*index.to_string()), ("docs", "hnsw(m=24, layout=compact)"));
+    assert!(matches!(read("reindex docs flat"), Statement::Reindex { index: crate::index::IndexSpec::Flat, .. }));
+}
+
+#[test]
 fn vectors_are_written_in_every_way() {
     let source = |text: &str| match read(&format!("find docs near {text} limit 1")) {
         Statement::Find(find) => find.near.source,
@@ -216,6 +225,8 @@ fn errors_point_at_what_is_wrong() {
         ("find docs where a = 1", "`scan` finds by a filter alone", "where"),
         ("find docs near @7 limt 3", "did you mean `limit`?", "limt"),
         ("find docs near @7 limit 3 limit 4", "said twice", "limit"),
+        ("reindex docs hnsw(m=99)", "it must be 4 to 64", "hnsw(m=99)"),
+        ("reindex docs", "expected an index", ""),
         ("find docs near @7 exact ef 9", "only one of `recall`, `ef` and `exact`", ""),
         ("find docs near @7 recall most", "a share such as 0.95", "most"),
         ("find docs near @7 limit x", "expected how many, found `x`", "x"),

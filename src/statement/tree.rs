@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use crate::filter::Filter;
+use crate::index::IndexSpec;
 use crate::key::Key;
 use crate::payload::Value;
 use crate::schema::Schema;
@@ -32,6 +33,7 @@ pub enum Statement {
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },
+    Reindex { collection: Name, index: IndexSpec },
     Scan(Scan),
     Stats { collection: Option<Name> },
     Verify { quick: bool },

@@ -42,7 +42,7 @@ impl Verb {
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
 pub(super) const PLANNED: &[&str] =
-    &["backup", "cache", "drift", "index", "log", "model", "models", "recall", "reembed", "reindex", "restore", "tune"];
+    &["backup", "cache", "drift", "index", "log", "model", "models", "recall", "reembed", "restore", "tune"];
 
 const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
     Clause { keyword, argument, summary }
@@ -240,6 +240,16 @@ pub const VERBS: &[Verb] = &[
             them under --format jsonl.",
         examples: &["put docs 7 [0.1, 0.9, 0] {\"lang\": \"en\"}", "put notes 'a note' {\"text\": \"hello\"} ttl 1h"],
         read: records::put,
+    },
+    Verb {
+        name: "reindex",
+        head: "reindex COLLECTION INDEX",
+        clauses: &[],
+        summary: "Change how near vectors are found, and wait until that is so",
+        details: "INDEX is flat, hnsw, lsh or auto; hnsw(m=24, ef_construction=200) and lsh(recall=0.9) say more. Queries go \
+            on meanwhile. When it is interrupted, the rest is built whenever the store is open.",
+        examples: &["reindex docs hnsw", "reindex docs hnsw(m=24)", "reindex docs flat"],
+        read: collections::reindex,
     },
     Verb {
         name: "scan",

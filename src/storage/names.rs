@@ -25,6 +25,8 @@ pub(crate) enum Name {
     Deletions(FileId, u64),
     /// A blob.
     Blob(FileId),
+    /// The index of a segment.
+    Index(FileId),
     /// One of the others before it was published.
     Temporary,
 }
@@ -47,6 +49,10 @@ pub(crate) fn deletions(segment: FileId, generation: u64) -> String {
 
 pub(crate) fn blob(file: FileId) -> String {
     format!("blob-{}", file.0)
+}
+
+pub(crate) fn index(file: FileId) -> String {
+    format!("idx-{}", file.0)
 }
 
 /// What the file `name` is called until it is published.
@@ -72,6 +78,7 @@ fn parse_published(name: &str) -> Option<Name> {
         "wal" => parse_file(number).map(Name::Wal),
         "seg" => parse_file(number).map(Name::Segment),
         "blob" => parse_file(number).map(Name::Blob),
+        "idx" => parse_file(number).map(Name::Index),
         "del" => {
             let (segment, generation) = number.split_once('-')?;
             Some(Name::Deletions(parse_file(segment)?, parse_number(generation)?))
@@ -99,8 +106,16 @@ mod tests {
     fn spelling_never_changes() {
         let file = FileId(7);
         assert_eq!(
-            [manifest(12), wal(file), segment(file), deletions(file, 3), blob(file), temporary(&manifest(1))],
-            ["MANIFEST-12", "wal-7", "seg-7", "del-7-3", "blob-7", "MANIFEST-1.tmp"]
+            [
+                manifest(12),
+                wal(file),
+                segment(file),
+                deletions(file, 3),
+                blob(file),
+                index(file),
+                temporary(&manifest(1))
+            ],
+            ["MANIFEST-12", "wal-7", "seg-7", "del-7-3", "blob-7", "idx-7", "MANIFEST-1.tmp"]
         );
     }
 
@@ -119,6 +134,7 @@ mod tests {
             "WAL-1",
             "seg-1-2",
             "del-1",
+            "idx-1-2",
             "del-1-2-3",
             "del-1-02",
             "blob-18446744073709551616",
@@ -140,6 +156,7 @@ mod tests {
             prop_assert_eq!(parse(&wal(file)), Some(Name::Wal(file)));
             prop_assert_eq!(parse(&segment(file)), Some(Name::Segment(file)));
             prop_assert_eq!(parse(&blob(file)), Some(Name::Blob(file)));
+            prop_assert_eq!(parse(&index(file)), Some(Name::Index(file)));
             prop_assert_eq!(parse(&deletions(file, generation)), Some(Name::Deletions(file, generation)));
             prop_assert_eq!(parse(&temporary(&segment(file))), Some(Name::Temporary));
             prop_assert_eq!(parse(LOCK), Some(Name::Lock));

@@ -4,10 +4,12 @@
 //! `DRIFTLINE_SEED=7 DRIFTLINE_CALL=31 cargo test --test promises crash::every_call -- --nocapture`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftline::fs::{Fault, Lasting, SimulatedFs};
-use driftline::{Database, ErrorKind, Maintenance, Options, Random, Record, Result, Schema};
+use driftline::{Database, ErrorKind, Maintenance, Metric, Options, Random, Record, Result, Schema, VerifyLevel};
 
+use super::support::reading::check_files;
 use super::support::threads::{Tally, for_each_case};
 use super::support::wanted;
 use super::support::workload::{Run, Shape};
@@ -272,7 +274,7 @@ fn reads_that_fail_are_errors_and_harm_nothing() {
 
 /// A store under `Maintenance::Manual` on a simulated disk.
 fn open(fs: &SimulatedFs) -> Result<Database> {
-    Options::new().maintenance(Maintenance::Manual).seed(1).open_on(Arc::new(fs.clone()))
+    Options::new().maintenance(Maintenance::Manual).index_min_rows(1).seed(1).open_on(Arc::new(fs.clone()))
 }
 
 #[test]
@@ -322,4 +324,59 @@ fn what_an_opening_shows_is_there_for_good() {
     let shown = open(&fs).unwrap().collections().unwrap().len();
     let after = open(&fs.reboot_losing_all()).unwrap().collections().unwrap().len();
     assert_eq!(shown, after);
+}
+
+/// A store with sixty rows in a file, whose index is missing.
+fn unindexed(index: &str) -> (SimulatedFs, Database) {
+    let fs = SimulatedFs::new(1);
+    let db = open(&fs).unwrap();
+    let docs = db.create_collection("docs", Schema::vector(3, Metric::L2).index(index.parse().unwrap())).unwrap();
+    docs.put_all((0..60u64).map(|n| Record::new(n).vector([n as f32, 1.0, 0.0]))).unwrap();
+    db.flush().unwrap();
+    (fs, db)
+}
+
+/// All rows are there and are found, and the index is built in the end.
+fn check_indexed(fs: &SimulatedFs, case: &str) {
+    let db = open(fs).unwrap_or_else(|error| panic!("{case}: {error}"));
+    assert_eq!(db.recovery_report().damaged_indexes, [], "{case}");
+    let docs = db.collection("docs").unwrap();
+    for _ in 0..2 {
+        assert!(db.verify(VerifyLevel::Full).unwrap().is_clean(), "{case}");
+        let hits = docs.query().nearest([20.2, 1.0, 0.0]).k(3).run().unwrap();
+        assert!(hits.keys().eq([&20u64.into(), &21u64.into(), &19u64.into()]), "{case}: {hits:?}");
+        assert!(docs.wait_indexed(Duration::MAX).unwrap(), "{case}");
+    }
+    check_files(&db, fs);
+    let stats = db.stats().unwrap().collections.remove(0);
+    assert_eq!((stats.indexed_rows, stats.unindexed_rows, stats.records), (60, 0, 60), "{case}");
+}
+
+#[test]
+fn building_an_index_may_be_cut_off_or_fail_at_every_call() {
+    for index in ["hnsw(m=4)", "lsh(tables=2)"] {
+        let calls = {
+            let (fs, db) = unindexed(index);
+            let before = fs.calls();
+            assert!(db.collection("docs").unwrap().wait_indexed(Duration::MAX).unwrap());
+            before..fs.calls()
+        };
+        assert!(calls.end > calls.start + 8, "an index is written and published in {calls:?}");
+        for call in calls {
+            for (number, fault) in [Fault::PowerCut { at_call: call }].into_iter().chain(faults_at(call)).enumerate() {
+                let (fs, db) = unindexed(index);
+                fs.inject(fault);
+                _ = db.collection("docs").unwrap().wait_indexed(Duration::MAX);
+                let case = format!("{index}, call {call}, {fault:?}");
+                if number > 0 {
+                    fs.heal();
+                    let hits = db.collection("docs").unwrap().query().nearest([7.0, 1.0, 0.0]).k(1).run().unwrap();
+                    assert!(hits.keys().eq([&7u64.into()]), "{case}");
+                    check_indexed(&fs.reboot_keeping_all(), &case);
+                }
+                check_indexed(&fs.reboot_losing_all(), &case);
+                (0..3).for_each(|luck| check_indexed(&fs.reboot(luck), &case));
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftline::fs::{FileSystem, SimulatedFs};
 use driftline::{
@@ -33,7 +34,7 @@ struct Found {
 
 fn options() -> Options {
     let clock = Arc::new(ManualClock::new(Timestamp(1_000)));
-    Options::new().maintenance(Maintenance::Manual).memory_budget_bytes(1 << 20).clock(clock).seed(7)
+    Options::new().maintenance(Maintenance::Manual).memory_budget_bytes(1 << 20).index_min_rows(1).clock(clock).seed(7)
 }
 
 fn open(fs: &SimulatedFs) -> Result<Database> {
@@ -47,7 +48,8 @@ fn fill(db: &Database) -> BTreeMap<BlobId, Vec<u8>> {
         contents.into_iter().map(|content| (db.put_blob(&content[..]).unwrap(), content)).collect();
     let named = *blobs.keys().next().expect("a blob");
     let points = db.create_collection("points", Schema::vector(4, Metric::L2)).unwrap();
-    let angles = db.create_collection("angles", Schema::vector(3, Metric::Cosine).model("m@1")).unwrap();
+    let angles = Schema::vector(3, Metric::Cosine).model("m@1").index("hnsw(m=4)".parse().unwrap());
+    let angles = db.create_collection("angles", angles).unwrap();
     let codes = db.create_collection("codes", Schema::bits(16)).unwrap();
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
     for number in 0..6u64 {
@@ -60,6 +62,7 @@ fn fill(db: &Database) -> BTreeMap<BlobId, Vec<u8>> {
         notes.put(Record::new(vec![number as u8]).payload(blob)).unwrap();
     }
     db.flush().unwrap();
+    assert!(angles.wait_indexed(Duration::MAX).unwrap());
     points.delete(2u64).unwrap();
     notes.delete(vec![3u8]).unwrap();
     blobs
@@ -212,7 +215,7 @@ fn flips(sample: &Sample, name: &str, at: u64, mut check: impl FnMut(&SimulatedF
 fn every_byte_of_a_closed_store_may_flip() {
     let sample = closed_store();
     let names = sample.names();
-    for kind in ["LOCK", "MANIFEST-", "seg-", "del-", "blob-"] {
+    for kind in ["LOCK", "MANIFEST-", "seg-", "del-", "idx-", "blob-"] {
         assert!(names.iter().any(|name| name.starts_with(kind)), "no {kind} in {names:?}");
     }
     let bytes: Vec<(&str, u64)> =
@@ -229,10 +232,11 @@ fn every_byte_of_a_closed_store_may_flip() {
                     _ => refused.add(1),
                 }
                 // One damaged file makes at most its own collection unusable, and no byte of it escapes verify.
-                if is_of(name, &["seg-", "del-", "blob-"]) {
+                if is_of(name, &["seg-", "del-", "idx-", "blob-"]) {
                     let found = found.unwrap_or_else(|| panic!("{what}: the store does not open"));
+                    let most = usize::from(!name.starts_with("idx-"));
                     let unusable = found.tables.values().filter(|table| table.is_none()).count();
-                    assert!(unusable <= 1, "{what}: {unusable} collections are unusable");
+                    assert!(unusable <= most, "{what}: {unusable} collections are unusable");
                     assert!(!found.clean, "{what}: verify finds nothing");
                 }
             });
@@ -299,9 +303,13 @@ fn every_file_may_be_cut_short_or_gone() {
             damaged.remove(&name).unwrap();
             let found = sample.check(&damaged, &format!("{name} gone"));
             assert!(
-                found.is_some() || !is_of(&name, &["seg-", "del-", "blob-", "LOCK"]),
+                found.is_some() || !is_of(&name, &["seg-", "del-", "idx-", "blob-", "LOCK"]),
                 "without {name} nothing opens"
             );
+            let index_only = found.filter(|_| name.starts_with("idx-"));
+            assert!(index_only.is_none_or(|found| {
+                found.tables.values().all(Option::is_some) && !found.report.damaged_indexes.is_empty()
+            }));
         }
     }
 }
@@ -330,7 +338,7 @@ fn files_of_another_store_are_refused() {
     let db = options().seed(8).open_on(Arc::new(other.clone())).unwrap();
     fill(&db);
     db.close().unwrap();
-    for name in sample.names().iter().filter(|name| is_of(name, &["seg-", "del-", "blob-"])) {
+    for name in sample.names().iter().filter(|name| is_of(name, &["seg-", "del-", "idx-", "blob-"])) {
         let damaged = sample.fs.reboot_keeping_all();
         damaged.tamper(name, |bytes| *bytes = content(&other, name)).unwrap();
         let found = sample.check(&damaged, &format!("{name} of another store")).expect("the store opens");

@@ -25,6 +25,7 @@ mod fuzz_corpus;
 mod house;
 mod importers;
 mod imports;
+mod indexes;
 mod kill;
 mod killed_imports;
 mod locks;

@@ -1,8 +1,8 @@
 //! A manifest as bytes: a short header and the body, twice. Frozen.
 
 use super::{
-    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, MAX_FILE_BYTES, Manifest, SegmentEntry,
-    damaged,
+    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, IndexEntry, MAX_FILE_BYTES, Manifest,
+    SegmentEntry, damaged,
 };
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::{Error, Result};
@@ -127,11 +127,16 @@ fn put_collection(out: &mut Vec<u8>, collection: &CollectionEntry) {
     for segment in &collection.segments {
         put_file(out, &segment.file);
         out.put_u32(segment.rows);
-        out.put_u8(u8::from(segment.deletions.is_some()));
+        let deletions = u8::from(segment.deletions.is_some()) * HAS_DELETIONS;
+        out.put_u8(deletions | u8::from(segment.index.is_some()) * HAS_INDEX);
         if let Some(deletions) = &segment.deletions {
             out.put_u64(deletions.generation);
             put_file(out, &deletions.file);
             out.put_u32(deletions.count);
+        }
+        if let Some(index) = &segment.index {
+            put_file(out, &index.file);
+            out.put_block(index.spec.as_bytes());
         }
     }
 }
@@ -155,6 +160,10 @@ fn put_file(out: &mut Vec<u8>, file: &FileRef) {
     out.put_u64(file.length);
     out.put_u32(file.footer_crc);
 }
+
+/// What a segment has beside its rows: bits of one byte.
+const HAS_DELETIONS: u8 = 1;
+const HAS_INDEX: u8 = 2;
 
 /// The least bytes each entry takes, so that a count is held against what is left before anything is allocated.
 const FILE_BYTES: usize = 20;
@@ -191,15 +200,6 @@ fn read_list<T>(reader: &mut Reader<'_>, item_bytes: usize, read: Read<T>) -> Re
     (0..reader.count(item_bytes)?).map(|_| read(reader)).collect()
 }
 
-fn read_option<T>(reader: &mut Reader<'_>, read: Read<T>) -> Result<Option<T>, Truncated> {
-    let offset = reader.offset();
-    match reader.u8()? {
-        0 => Ok(None),
-        1 => read(reader).map(Some),
-        _ => Err(Truncated { offset }),
-    }
-}
-
 fn read_log(reader: &mut Reader<'_>) -> Result<WalRef, Truncated> {
     Ok(WalRef { file: FileId(reader.u64()?), salt: reader.u64()?, first_lsn: Lsn(reader.u64()?) })
 }
@@ -215,13 +215,24 @@ fn read_collection(reader: &mut Reader<'_>) -> Result<CollectionEntry, Truncated
 }
 
 fn read_segment(reader: &mut Reader<'_>) -> Result<SegmentEntry, Truncated> {
-    Ok(SegmentEntry {
-        file: read_file_ref(reader)?,
-        rows: reader.u32()?,
-        deletions: read_option(reader, |reader| {
-            Ok(DeletionsEntry { generation: reader.u64()?, file: read_file_ref(reader)?, count: reader.u32()? })
-        })?,
-    })
+    let (file, rows) = (read_file_ref(reader)?, reader.u32()?);
+    let offset = reader.offset();
+    let parts = reader.u8()?;
+    if parts & !(HAS_DELETIONS | HAS_INDEX) != 0 {
+        return Err(Truncated { offset });
+    }
+    let has = |part: u8| parts & part != 0;
+    let deletions = has(HAS_DELETIONS).then(|| read_deletions(reader)).transpose()?;
+    let index = has(HAS_INDEX).then(|| read_index(reader)).transpose()?;
+    Ok(SegmentEntry { file, rows, deletions, index })
+}
+
+fn read_deletions(reader: &mut Reader<'_>) -> Result<DeletionsEntry, Truncated> {
+    Ok(DeletionsEntry { generation: reader.u64()?, file: read_file_ref(reader)?, count: reader.u32()? })
+}
+
+fn read_index(reader: &mut Reader<'_>) -> Result<IndexEntry, Truncated> {
+    Ok(IndexEntry { file: read_file_ref(reader)?, spec: read_text(reader)? })
 }
 
 fn read_blob(reader: &mut Reader<'_>) -> Result<BlobEntry, Truncated> {
@@ -293,12 +304,16 @@ mod tests {
         &[11, 0, 0, 0, 0, 0, 0, 0],
         &[0, 0x20, 0, 0, 0, 0, 0, 0],
         &[1, 0, 0, 0],
-        &[50, 0, 0, 0, 1],                                      //     rows, deletions:
+        &[50, 0, 0, 0, 3],                                      //     rows, deletions and index:
         &[7, 0, 0, 0, 0, 0, 0, 0],                              //       generation
         &[11, 0, 0, 0, 0, 0, 0, 0],                             //       file, length, checksum
         &[0x80, 0x10, 0, 0, 0, 0, 0, 0],
         &[2, 0, 0, 0],
         &[49, 0, 0, 0],                                         //       rows deleted
+        &[16, 0, 0, 0, 0, 0, 0, 0],                             //       file, length, checksum
+        &[0, 0x11, 0, 0, 0, 0, 0, 0],
+        &[5, 0, 0, 0],
+        &[4, 0, 0, 0, b'h', b'n', b's', b'w'],                  //       what it was built as
         &[1, 0, 0, 0],                                          // one blob:
         &[12, 0, 0, 0, 0, 0, 0, 0],                             //   file, length, checksum
         &[0, 0x30, 0, 0, 0, 0, 0, 0],
@@ -335,7 +350,7 @@ mod tests {
         assert_eq!(Manifest::decode(&file).unwrap(), samples::manifest());
     }
 
-    const GOLDEN_CRC: u32 = 0xEB01_601D;
+    const GOLDEN_CRC: u32 = 0x482B_CAF4;
 
     #[test]
     fn without_imports_there_is_no_list_of_them() {

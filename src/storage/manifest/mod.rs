@@ -22,6 +22,9 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 /// The longest name of a collection in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;
 
+/// The most bytes of what an index was built as.
+const MAX_SPEC_BYTES: usize = 1024;
+
 /// The most bytes of an import's name, and of its identity.
 pub(crate) const MAX_IMPORT_NAME_BYTES: usize = 1024;
 
@@ -84,12 +87,22 @@ pub(crate) struct CollectionEntry {
 }
 
 /// A segment's file and how many rows it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SegmentEntry {
     pub(crate) file: FileRef,
     pub(crate) rows: u32,
     /// Which rows are deleted, where any are.
     pub(crate) deletions: Option<DeletionsEntry>,
+    /// Its index, where it has one.
+    pub(crate) index: Option<IndexEntry>,
+}
+
+/// The index of a segment. It follows from the rows: without its file the segment is searched all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexEntry {
+    pub(crate) file: FileRef,
+    /// What it was built as, written by its own module.
+    pub(crate) spec: String,
 }
 
 /// The newest edition of a segment's deleted rows; its file carries the segment's number.
@@ -198,7 +211,9 @@ impl Manifest {
         let segments = self.collections.iter().flat_map(|collection| &collection.segments);
         let blobs = self.blobs.iter().map(|blob| blob.file.id);
         let imported = self.imports.iter().flat_map(|import| &import.files).map(|file| file.file.id);
-        for file in logs.chain(segments.clone().map(|segment| segment.file.id)).chain(blobs).chain(imported) {
+        let indexes = segments.clone().filter_map(|segment| Some(segment.index.as_ref()?.file.id));
+        let sealed = segments.clone().map(|segment| segment.file.id).chain(indexes);
+        for file in logs.chain(sealed).chain(blobs).chain(imported) {
             if !files.insert(file) {
                 return Err(format!("file {} is listed twice", file.0));
             }
@@ -316,6 +331,9 @@ fn damaged(what: impl Into<String>) -> Error {
 
 fn check_segment(segment: &SegmentEntry) -> Result<(), String> {
     let id = segment.file.id;
+    if segment.index.as_ref().is_some_and(|index| index.spec.len() > MAX_SPEC_BYTES) {
+        return Err(format!("segment {} has an index of too many words", id.0));
+    }
     match &segment.deletions {
         Some(deletions) if deletions.file.id != id => Err(format!("segment {} has another's deletions", id.0)),
         Some(deletions) if deletions.count > segment.rows => {

@@ -1,6 +1,8 @@
 //! Manifests to test with.
 
-use super::{BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, Manifest, SegmentEntry};
+use super::{
+    BlobEntry, CollectionEntry, DeletionsEntry, ImportEntry, ImportedFile, IndexEntry, Manifest, SegmentEntry,
+};
 use crate::ids::{CollectionId, FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
@@ -9,6 +11,7 @@ use proptest::prelude::*;
 /// One of everything.
 pub(super) fn manifest() -> Manifest {
     let file = |id, length, footer_crc| FileRef { id: FileId(id), length, footer_crc };
+    let index = Some(IndexEntry { file: file(16, 0x1100, 5), spec: "hnsw".into() });
     let deletions = DeletionsEntry { generation: 7, file: file(11, 0x1080, 2), count: 49 };
     Manifest {
         number: 5,
@@ -24,8 +27,8 @@ pub(super) fn manifest() -> Manifest {
             schema: vec![1, 2, 3],
             flushed: Lsn(0x40),
             segments: vec![
-                SegmentEntry { file: file(10, 0x1000, 0x1234_5678), rows: 100, deletions: None },
-                SegmentEntry { file: file(11, 0x2000, 1), rows: 50, deletions: Some(deletions) },
+                SegmentEntry { file: file(10, 0x1000, 0x1234_5678), rows: 100, deletions: None, index: None },
+                SegmentEntry { file: file(11, 0x2000, 1), rows: 50, deletions: Some(deletions), index },
             ],
         }],
         blobs: vec![BlobEntry { file: file(12, 0x3000, 3), digest: [0xCD; 32], bytes: 0x1234 }],
@@ -43,7 +46,8 @@ pub(super) fn manifest() -> Manifest {
 
 /// Any manifest that holds to the rules: file numbers are given in turn.
 pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
-    let segments = prop::collection::vec((any::<u64>(), any::<u32>(), any::<Option<u32>>()), 0..4);
+    let spec = prop::option::of("[a-z(=)]{0,20}");
+    let segments = prop::collection::vec((any::<u64>(), any::<u32>(), any::<Option<u32>>(), spec), 0..4);
     let collections = prop::collection::vec(("[a-z]{1,40}", any::<Vec<u8>>(), any::<u64>(), segments), 0..5);
     let blobs = prop::collection::vec((any::<[u8; 32]>(), any::<u64>()), 0..4);
     let imports = prop::collection::vec((".{0,20}", any::<(u64, i64, u64)>(), 1..4u32), 0..4);
@@ -57,14 +61,15 @@ pub(super) fn any_manifest() -> impl Strategy<Value = Manifest> {
             let logs = (0..logs).map(|n| WalRef { file: file(0).id, salt: n * 77, first_lsn: Lsn(n) }).collect();
             let mut entries = Vec::new();
             for (n, (name, schema, flushed, segments)) in collections.into_iter().enumerate() {
-                let segment = |(length, rows, deleted): (u64, u32, Option<u32>)| {
+                let segment = |(length, rows, deleted, spec): (u64, u32, Option<u32>, Option<String>)| {
+                    let index = spec.map(|spec| IndexEntry { file: file(length), spec });
                     let file = file(length);
                     let deletions = deleted.map(|deleted| DeletionsEntry {
                         generation: length,
                         file,
                         count: deleted.checked_rem(rows).unwrap_or(0),
                     });
-                    SegmentEntry { file, rows, deletions }
+                    SegmentEntry { file, rows, deletions, index }
                 };
                 let (id, name) = (CollectionId(n as u32), format!("{name}{n}"));
                 let segments = segments.into_iter().map(segment).collect();

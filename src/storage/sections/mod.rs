@@ -30,6 +30,8 @@ pub(crate) enum FileKind {
     Deletions = 2,
     /// A blob.
     Blob = 3,
+    /// The index of a segment.
+    Index = 4,
 }
 
 impl FileKind {
@@ -43,6 +45,7 @@ impl FileKind {
             FileKind::Segment => b'S',
             FileKind::Deletions => b'D',
             FileKind::Blob => b'B',
+            FileKind::Index => b'I',
         }
     }
 }

@@ -193,14 +193,22 @@ pub(crate) fn check_files(db: &Database, fs: &SimulatedFs) {
     let of = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count() as u64;
     let imported = |collection: &CollectionStats| collection.imports.iter().map(|import| import.files).sum::<u64>();
     let segments: u64 = stats.collections.iter().map(|collection| collection.segments + imported(collection)).sum();
-    let expected =
-        [("LOCK", 1), ("MANIFEST-", 1), ("wal-", stats.log_files), ("seg-", segments), ("blob-", stats.blobs)];
+    let indexes: u64 = stats.collections.iter().map(|collection| collection.indexes.len() as u64).sum();
+    let expected = [
+        ("LOCK", 1),
+        ("MANIFEST-", 1),
+        ("wal-", stats.log_files),
+        ("seg-", segments),
+        ("idx-", indexes),
+        ("blob-", stats.blobs),
+    ];
     for (prefix, count) in expected {
         assert_eq!(of(prefix), count, "files {prefix}* of {names:?}");
     }
     let known: u64 = expected.iter().map(|(_, count)| count).sum();
     assert_eq!(names.len() as u64, known + of("del-"), "a file that is not ours or not in use: {names:?}");
-    let sealed = names.iter().filter(|name| ["seg-", "del-", "blob-"].iter().any(|prefix| name.starts_with(prefix)));
+    let sealed =
+        names.iter().filter(|name| ["seg-", "del-", "idx-", "blob-"].iter().any(|prefix| name.starts_with(prefix)));
     let bytes: u64 = sealed.map(|name| fs.open(name).and_then(|file| file.length()).expect("a listed file")).sum();
     assert_eq!(bytes, stats.file_bytes, "the bytes of the files {names:?}");
 }

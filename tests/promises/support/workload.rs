@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use driftline::fs::{ReadMode, SimulatedFs};
 use driftline::{
-    BlobId, Collection, Commit, Database, Durability, Error, ErrorKind, Import, ImportStart, Key, Lsn, Maintenance,
-    ManualClock, Metric, Options, Patch, Precondition, Random, Record, Result, Schema, Snapshot, Timestamp, Value,
-    Work,
+    BlobId, Collection, Commit, Database, Durability, Error, ErrorKind, Import, ImportStart, IndexSpec, Key, Lsn,
+    Maintenance, ManualClock, Metric, Options, Patch, Precondition, Random, Record, Result, Schema, Snapshot,
+    Timestamp, Value, Work,
 };
 
 use super::reading::{any_vector, blob, check_files, check_verifies, named_blobs, read, read_snapshot, read_table};
@@ -112,6 +112,7 @@ impl Run {
             .log_file_bytes(log_file)
             .log_budget_bytes(log_file * (1 + random.below(6)))
             .free_disk_reserve_bytes(0)
+            .index_min_rows(1 + random.below(6) as u32)
             .read_mode(modes[random.below(2) as usize])
             .clock(self.clock.clone())
             .seed(self.shape.seed)
@@ -170,6 +171,7 @@ impl Run {
             90..92 => self.check_snapshot(),
             92..94 => self.reopen(),
             94..96 => self.sync(),
+            96 => self.reindex(),
             _ => self.check(),
         }
     }
@@ -473,6 +475,7 @@ impl Run {
             _ => Schema::payload_only(),
         };
         let schema = if self.random.one_in(4) { schema.ephemeral() } else { schema };
+        let schema = schema.index(self.any_index());
         self.note(|| format!("create {name} {schema}"));
         let outcome = self.db().create_collection(name, schema.clone()).map(drop);
         match outcome {
@@ -480,6 +483,33 @@ impl Run {
             outcome => {
                 assert!(outcome.is_err() || !self.live.tables.contains_key(name), "{name} was made twice");
                 self.settle(vec![Change::Create(name.into(), schema)], true, outcome);
+            }
+        }
+    }
+
+    fn any_index(&mut self) -> IndexSpec {
+        let text = ["flat", "hnsw(m=4, ef_construction=16)", "lsh(tables=1)", "auto"][self.random.below(4) as usize];
+        text.parse().expect("an index")
+    }
+
+    fn reindex(&mut self) {
+        let Some((name, collection)) = self.any_table() else { return };
+        let index = self.any_index();
+        self.note(|| format!("reindex {name} {index}"));
+        match collection.reindex(index.clone()) {
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                assert!(self.live.tables[&name].schema.metric().is_none(), "{error}");
+            }
+            outcome => {
+                // What is so already changes nothing, and promises nothing.
+                let changes = *self.live.tables[&name].schema.index_spec() != index;
+                self.settle(vec![Change::Reindex(name, index)], changes, outcome);
+            }
+        }
+        if self.random.one_in(2) && !self.is_off() {
+            match collection.wait_indexed(Duration::from_secs(3600)) {
+                Ok(indexed) => assert!(indexed, "an index is missing"),
+                Err(error) => self.tolerate(&error),
             }
         }
     }
@@ -756,7 +786,7 @@ impl Run {
         let steps = self.history.explain(&found, self.now());
         let steps = steps.unwrap_or_else(|why| panic!("what was found is no beginning of what was done: {why}"));
         let report = db.recovery_report().clone();
-        assert!(report.damaged.is_empty(), "{report:?}");
+        assert!(report.damaged.is_empty() && report.damaged_indexes.is_empty(), "{report:?}");
         self.note(|| format!("  opened with {steps} steps: {report:?}"));
         if !self.shape.faults {
             check_files(&db, &self.fs);
@@ -836,6 +866,7 @@ fn summary(changes: &[Change]) -> String {
         Change::Put(table, key, row) => format!("put {table}/{key:?} until {:?}", row.expires.map(|time| time.0)),
         Change::Delete(table, key) => format!("delete {table}/{key:?}"),
         Change::Create(name, _) => format!("create {name}"),
+        Change::Reindex(name, index) => format!("reindex {name} {index}"),
         Change::Drop(name) => format!("drop {name}"),
     };
     changes.iter().map(of).collect::<Vec<_>>().join(", ")

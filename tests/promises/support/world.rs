@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use driftline::{Key, Lsn, Record, Schema, Timestamp, Value, Vector};
+use driftline::{IndexSpec, Key, Lsn, Record, Schema, Timestamp, Value, Vector};
 
 /// A record as the model knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,7 @@ pub(crate) enum Change {
     Put(String, Key, Row),
     Delete(String, Key),
     Create(String, Schema),
+    Reindex(String, IndexSpec),
     Drop(String),
 }
 
@@ -66,7 +67,8 @@ impl Change {
     /// The collection it changes.
     pub(crate) fn table(&self) -> &str {
         match self {
-            Change::Put(name, ..) | Change::Delete(name, _) | Change::Create(name, _) | Change::Drop(name) => name,
+            Change::Put(name, ..) | Change::Delete(name, _) => name,
+            Change::Create(name, _) | Change::Reindex(name, _) | Change::Drop(name) => name,
         }
     }
 
@@ -92,6 +94,11 @@ impl World {
             Change::Create(name, schema) => {
                 let table = Table { schema: schema.clone(), rows: BTreeMap::new() };
                 self.tables.insert(name.clone(), table);
+            }
+            Change::Reindex(name, index) => {
+                if let Some(table) = self.tables.get_mut(name) {
+                    table.schema = table.schema.clone().index(index.clone());
+                }
             }
             Change::Drop(name) => drop(self.tables.remove(name)),
         }

@@ -1,9 +1,10 @@
 //! Looking after a store: `stats`, `verify`, `compact`, `flush`.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use driftline::statement::Name;
-use driftline::{CollectionStats, Problem, VerifyLevel, json};
+use driftline::{CollectionStats, IndexSpec, IndexStats, Problem, VerifyLevel, json};
 use indicatif::ProgressBar;
 
 use crate::failure::{Failure, Outcome};
@@ -70,11 +71,38 @@ fn pairs(it: &CollectionStats) -> Vec<(&'static str, String)> {
         ("rows in files", render::count(it.sealed_rows)),
         ("deleted", render::count(it.deleted_rows)),
         ("rows in memory", render::count(it.unsealed_rows)),
+        ("indexed", indexed(it)),
         ("memory", render::size(it.unsealed_bytes)),
         ("files", render::size(it.file_bytes)),
     ];
     pairs.extend(it.damage.as_deref().map(|damage| ("damage", render::plain(damage))));
     pairs
+}
+
+/// How many rows the indexes are over, what they are, and what is still to come.
+fn indexed(it: &CollectionStats) -> String {
+    let mut told = vec![render::counted(it.indexed_rows, "row")];
+    let of = |index: &IndexStats| match index.layout {
+        Some(layout) => format!("{} ({layout})", index.kind),
+        None => index.kind.clone(),
+    };
+    let kinds: BTreeSet<String> = it.indexes.iter().filter(|index| index.damage.is_none()).map(of).collect();
+    let bytes: u64 = it.indexes.iter().map(|index| index.bytes).sum();
+    if !kinds.is_empty() {
+        told.push(format!("{} in {}", kinds.into_iter().collect::<Vec<_>>().join(", "), render::size(bytes)));
+    }
+    if it.unindexed_rows > 0 {
+        told.push(format!("{} to come", render::count(it.unindexed_rows)));
+    }
+    let unreachable: u64 = it.indexes.iter().map(|index| index.unreachable).sum();
+    if unreachable > 0 {
+        told.push(format!("{} out of reach", render::count(unreachable)));
+    }
+    let damaged = it.indexes.iter().filter(|index| index.damage.is_some()).count() as u64;
+    if damaged > 0 {
+        told.push(format!("{damaged} damaged"));
+    }
+    told.join("; ")
 }
 
 pub(super) fn verify(session: &mut Session, quick: bool) -> Outcome {
@@ -133,6 +161,35 @@ pub(super) fn compact(session: &mut Session, name: Option<&Name>) -> Outcome {
     session.output.one(&answer, || {
         let count = render::counted(names.len() as u64, "collection");
         format!("compacted {count}: {} before, {} now", render::size(before), render::size(after))
+    })
+}
+
+/// How often a wait looks whether it was interrupted.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+pub(super) fn reindex(session: &mut Session, name: &Name, index: &IndexSpec) -> Outcome {
+    let collection = session.store.writable(name)?;
+    let db = session.store.writing()?;
+    let spinner = spinner(session, "building the index");
+    let done = (|| {
+        collection.reindex(index.clone())?;
+        while !collection.wait_indexed(LOOK_AGAIN)? {
+            session.check()?;
+            if let Some(failure) = db.stats()?.maintenance_failure {
+                session.note(&format!("it has to wait: {failure}"));
+                return Ok(());
+            }
+        }
+        Outcome::Ok(())
+    })();
+    spinner.finish_and_clear();
+    done?;
+    let stats = db.stats()?.collections.into_iter().find(|it| it.name == name.text);
+    let (indexed, left) = stats.map_or((0, 0), |it| (it.indexed_rows, it.unindexed_rows));
+    let answer = json!({"collection": name.text, "index": index, "indexed_rows": indexed, "unindexed_rows": left});
+    session.output.one(&answer, || {
+        let left = if left > 0 { format!(", {} to come", render::count(left)) } else { String::new() };
+        format!("{}: {index}, {} indexed{left}", name.text, render::counted(indexed, "row"))
     })
 }
 

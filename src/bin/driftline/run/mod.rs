@@ -41,6 +41,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
     match statement {
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
+        Statement::Reindex { collection, index } => care::reindex(session, collection, index),
         Statement::Count { collection, filter } => collections::count(session, collection, filter.as_ref()),
         Statement::Create { collection, schema } => collections::create(session, collection, schema),
         Statement::Delete { collection, which } => records::delete(session, collection, which),

@@ -1,0 +1,257 @@
+//! Indexes on behalf of the database: which segments want one, building it beside everything else, publishing it.
+//!
+//! A segment is searched without its index until that is there, so nothing waits for one. What is built is thrown away
+//! when its segment went meanwhile.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::collection::view::CollectionView;
+use crate::database::engine::{Access, Engine, Unindexed};
+use crate::database::options::Maintenance;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{CollectionId, FileId};
+use crate::index::IndexSpec;
+use crate::pool::Pool;
+use crate::segment::indexed::{IndexJob, SegmentIndex};
+use crate::segment::sealed::Sealed;
+use crate::sync::Ordering;
+
+/// Room left on the disk beside an index, for the log and a manifest.
+const RESERVE_BYTES: u64 = 4 << 20;
+/// How often somebody who waits for indexes looks, at the least.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A segment whose index is to be built, replaced or dropped.
+struct Task {
+    collection: Arc<CollectionView>,
+    segment: Arc<Sealed>,
+    spec: IndexSpec,
+}
+
+impl Engine {
+    /// What the index of a segment is to become; none where it is as it is to be. [`IndexSpec::Flat`] drops it.
+    fn wanted(&self, collection: &CollectionView, segment: &Sealed) -> Option<IndexSpec> {
+        let rows = segment.file().rows();
+        let spec = match segment.file().vectors() {
+            Some(_) => collection.schema.index_spec().for_rows(rows),
+            None => IndexSpec::Flat,
+        };
+        let enough = rows >= self.options.index_min_rows;
+        match segment.index() {
+            None => (enough && spec != IndexSpec::Flat).then_some(spec),
+            Some(index) if index.usable().is_some() && index.entry().spec == spec.to_string() => None,
+            Some(_) => Some(if enough { spec } else { IndexSpec::Flat }),
+        }
+    }
+
+    /// The same, but for what was tried in vain.
+    fn missing(&self, collection: &CollectionView, segment: &Sealed) -> Option<IndexSpec> {
+        let spec = self.wanted(collection, segment)?;
+        let tried = self.unindexed.lock().get(&segment.file().id()).is_some_and(|tried| tried.spec == spec);
+        (!tried).then_some(spec)
+    }
+
+    /// Rows in segments that are to have an index and have not, or another.
+    pub(crate) fn index_lag(&self, collection: &CollectionView) -> u64 {
+        let lags = |segment: &&Arc<Sealed>| {
+            let Some(spec) = self.wanted(collection, segment).filter(|spec| *spec != IndexSpec::Flat) else {
+                return false;
+            };
+            let unindexed = self.unindexed.lock();
+            let tried = unindexed.get(&segment.file().id()).filter(|tried| tried.spec == spec);
+            tried.is_none_or(|tried| tried.damage.is_some())
+        };
+        collection.sealed.iter().filter(lags).map(|segment| u64::from(segment.file().rows())).sum()
+    }
+
+    /// Builds the index of the largest segment that lacks one; tells whether there was any. Where one cannot be built,
+    /// the next is tried; the first failure is returned when none could.
+    pub(crate) fn index_next(&self) -> Result<bool> {
+        let _indexing = self.indexing.lock();
+        let mut failure = None;
+        for task in self.tasks() {
+            match self.run_task(&task) {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
+        }
+        failure.map_or(Ok(false), Err)
+    }
+
+    fn tasks(&self) -> Vec<Task> {
+        let view = self.current().view;
+        let mut tasks = Vec::new();
+        for collection in view.collections.values().filter(|collection| collection.damage.is_none()) {
+            for segment in &collection.sealed {
+                if let Some(spec) = self.missing(collection, segment) {
+                    tasks.push(Task { collection: Arc::clone(collection), segment: Arc::clone(segment), spec });
+                }
+            }
+        }
+        tasks.sort_by_key(|task| std::cmp::Reverse(task.segment.file().rows()));
+        tasks
+    }
+
+    fn run_task(&self, task: &Task) -> Result<()> {
+        let Task { collection, segment, spec } = task;
+        if *spec == IndexSpec::Flat {
+            return self.publish_index(task, None);
+        }
+        self.check_index_room(collection, segment)?;
+        // Its own threads, so that queries do not queue behind it in the engine's.
+        let pool = Pool::new(self.options.pool_threads())?;
+        let id = segment.file().id();
+        let stop = || self.closed.load(Ordering::Acquire) || self.segment(collection.id, id).is_none();
+        let job = IndexJob { spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
+        match job.run(&self.opener, &collection.schema, segment.file(), &[], || self.next_file()) {
+            Ok(Some(index)) => self.publish_index(task, Some(Arc::new(index))),
+            Ok(None) => {
+                self.remember(task, None);
+                if segment.index().is_some() { self.publish_index(task, None) } else { Ok(()) }
+            }
+            Err(error) if error.kind() == ErrorKind::Cancelled && !self.closed.load(Ordering::Acquire) => Ok(()),
+            Err(error) => {
+                if error.kind() == ErrorKind::Corrupt {
+                    self.remember(task, Some(error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A segment as it is now, unless it went.
+    fn segment(&self, collection: CollectionId, id: FileId) -> Option<Arc<Sealed>> {
+        let view = self.current().view;
+        let sealed = &view.collections.get(&collection)?.sealed;
+        sealed.iter().find(|segment| segment.file().id() == id).cloned()
+    }
+
+    fn remember(&self, task: &Task, damage: Option<Error>) {
+        let unindexed = Unindexed { spec: task.spec.clone(), damage };
+        self.unindexed.lock().insert(task.segment.file().id(), unindexed);
+    }
+
+    /// Lists an index for its segment, or none, and shows it. One whose segment went meanwhile is removed.
+    fn publish_index(&self, task: &Task, index: Option<Arc<SegmentIndex>>) -> Result<()> {
+        let discard = |index: &Option<Arc<SegmentIndex>>| index.iter().for_each(|index| index.stored().condemn());
+        let structure = self.structure.lock();
+        let (collection, id) = (task.collection.id, task.segment.file().id());
+        let wanted = self.current().view.collections.get(&collection).is_some_and(|collection| {
+            let segment = collection.sealed.iter().find(|segment| segment.file().id() == id);
+            segment.is_some_and(|segment| self.wanted(collection, segment).as_ref() == Some(&task.spec))
+        });
+        if !wanted {
+            discard(&index);
+            return Ok(());
+        }
+        if let Err(error) = self.list_index(task, index.as_deref()) {
+            // After an unknown outcome the file may be part of the store.
+            if self.poison.check().is_ok() {
+                discard(&index);
+            }
+            return Err(error);
+        }
+        let log = self.log.lock();
+        let mut view = (*self.current().view).clone();
+        if let Some(present) = view.collections.get(&collection) {
+            let mut next = CollectionView::clone(present);
+            for segment in next.sealed.iter_mut().filter(|segment| segment.file().id() == id) {
+                segment.index().iter().for_each(|old| old.stored().condemn());
+                *segment = Arc::new(segment.with_index(index.clone()));
+            }
+            view.insert(next);
+        }
+        let old = self.show(view);
+        drop((log, structure));
+        drop(old);
+        Ok(())
+    }
+
+    fn list_index(&self, task: &Task, index: Option<&SegmentIndex>) -> Result<()> {
+        self.opener.fs.sync_dir().map_err(|error| Error::io("sync the directory", self.location(), error))?;
+        let (collection, id) = (task.collection.id, task.segment.file().id());
+        self.publish(|manifest| {
+            let entries = manifest.collections.iter_mut().filter(|entry| entry.id == collection);
+            for entry in entries.flat_map(|entry| &mut entry.segments).filter(|entry| entry.file.id == id) {
+                entry.index = index.map(|index| index.entry().clone());
+            }
+        })
+    }
+
+    /// An index takes about as much as the rows it is over; the log needs some room beside it.
+    fn check_index_room(&self, collection: &CollectionView, segment: &Sealed) -> Result<()> {
+        let bytes = segment.file().reference().length;
+        let free = self.opener.fs.free_bytes().map_err(|error| Error::io("ask for room", self.location(), error))?;
+        match free {
+            Some(free) if free < bytes.saturating_add(RESERVE_BYTES) => Err(Error::new(
+                ErrorKind::DiskFull,
+                format!("an index may need {bytes} bytes and {RESERVE_BYTES} to spare, and {free} are free"),
+            )
+            .at(format!("collection {}", collection.name))
+            .mend("free some space; the index will be built then")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Changes which index a collection wants, durably.
+    pub(crate) fn reindex(&self, id: CollectionId, spec: IndexSpec) -> Result<()> {
+        let _busy = self.begin()?;
+        spec.check()?;
+        let structure = self.structure.lock();
+        let collection = Arc::clone(self.current().view.by_id(id)?);
+        collection.check_usable()?;
+        if collection.schema.metric().is_none() {
+            return Err(Error::invalid("a collection without vectors has no index")
+                .at(format!("collection {}", collection.name)));
+        }
+        if *collection.schema.index_spec() == spec {
+            return Ok(());
+        }
+        let schema = (*collection.schema).clone().index(spec);
+        let stored = schema.encode()?;
+        self.sync_before_publishing()?;
+        self.publish(|manifest| {
+            manifest.collections.iter_mut().filter(|entry| entry.id == id).for_each(|entry| {
+                entry.schema.clone_from(&stored);
+            });
+        })?;
+        let log = self.log.lock();
+        let mut view = (*self.current().view).clone();
+        if let Some(present) = view.collections.get(&id) {
+            view.insert(CollectionView { schema: Arc::new(schema), ..CollectionView::clone(present) });
+        }
+        let old = self.show(view);
+        drop((log, structure));
+        drop(old);
+        self.waker.wake_indexer();
+        Ok(())
+    }
+
+    /// Waits until each sealed segment of a collection has the index it is to have; false when that took too long.
+    pub(crate) fn wait_indexed(&self, id: CollectionId, timeout: Duration) -> Result<bool> {
+        let start = Instant::now();
+        loop {
+            self.check_open()?;
+            let done = self.index_lag(&**self.current().view.by_id(id)?) == 0;
+            let left = timeout.saturating_sub(start.elapsed());
+            if done || left.is_zero() || self.access == Access::ReadOnly {
+                return Ok(done);
+            }
+            match self.options.maintenance {
+                Maintenance::Manual => {
+                    let _busy = self.begin()?;
+                    if self.index_step()?.is_none() {
+                        return Ok(self.index_lag(&**self.current().view.by_id(id)?) == 0);
+                    }
+                }
+                Maintenance::Automatic => {
+                    self.waker.wake_indexer();
+                    let mut failure = self.pressure.flush_failure.lock();
+                    self.pressure.relieved.wait_for(&mut failure, left.min(LOOK_AGAIN));
+                }
+            }
+        }
+    }
+}
