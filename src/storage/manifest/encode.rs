@@ -128,7 +128,8 @@ fn put_collection(out: &mut Vec<u8>, collection: &CollectionEntry) {
         put_file(out, &segment.file);
         out.put_u32(segment.rows);
         let deletions = u8::from(segment.deletions.is_some()) * HAS_DELETIONS;
-        out.put_u8(deletions | u8::from(segment.index.is_some()) * HAS_INDEX);
+        let index = u8::from(segment.index.is_some()) * HAS_INDEX;
+        out.put_u8(deletions | index);
         if let Some(deletions) = &segment.deletions {
             out.put_u64(deletions.generation);
             put_file(out, &deletions.file);
