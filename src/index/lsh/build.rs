@@ -41,7 +41,7 @@ const TABLE_WORTH: f32 = 0.01;
 const PROBE_NS: f32 = 120.0;
 const LOOK_NS: f32 = 3.0;
 const COMPARE_NS: f32 = 25.0;
-const COMPARE_BYTE_NS: f32 = 0.07;
+const COMPARE_BYTE_NS: f32 = 0.18;
 
 /// Builds what `spec` asks for.
 pub(in crate::index) fn build<'a>(spec: &LshSpec, building: &Building<'a>) -> Result<Box<dyn Built + 'a>> {
@@ -92,7 +92,7 @@ fn most_tables(spec: &LshSpec, building: &Building<'_>) -> u16 {
 
 /// Rows that a query of a trial looks at.
 fn most_looks(rows: usize) -> u32 {
-    (rows / 2) as u32 + 1_000
+    rows as u32 + 1_000
 }
 
 /// What was tried, and what a query takes with it.

@@ -7,9 +7,9 @@
 use super::plan::{Family, Plan};
 use crate::quantization::rotation::Rotation;
 use crate::random::Random;
-use crate::vector::VectorRef;
 use crate::vector::kernel::{self, Kernels, Task};
 use crate::vector::metric::Metric;
+use crate::vector::{VectorRef, inverse_norm};
 
 /// Four bits as signs, the lowest bit first.
 const SIGNS: [[f32; 4]; 16] = {
@@ -136,8 +136,20 @@ impl Hasher {
         hashes.extend((0..usize::from(self.plan.tables)).map(|table| self.hash(table, row, &room.values)));
     }
 
+    /// What a query is multiplied with to be hashed: under dot its length says nothing, and it is made as long as the rows.
+    fn query_factor(&self, query: VectorRef<'_>) -> f32 {
+        let inverse_norm = || query.as_f32().map_or(1.0, inverse_norm);
+        let factor = match self.plan.metric {
+            Metric::Cosine => inverse_norm(),
+            Metric::Dot => self.plan.reach * inverse_norm(),
+            _ => 1.0,
+        };
+        if factor.is_finite() { factor } else { 1.0 }
+    }
+
     /// The hashes of a query, and the other values of each table's functions, the nearest first.
-    pub(super) fn hash_query(&self, query: VectorRef<'_>, factor: f32, room: &mut Room) -> Vec<(u32, Vec<Change>)> {
+    pub(super) fn hash_query(&self, query: VectorRef<'_>, room: &mut Room) -> Vec<(u32, Vec<Change>)> {
+        let factor = self.query_factor(query);
         kernel::with(Project { hasher: self, query, factor, room });
         let tables = 0..usize::from(self.plan.tables);
         tables.map(|table| (self.hash(table, query, &room.values), self.changes(table, room))).collect()

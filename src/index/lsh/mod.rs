@@ -38,14 +38,13 @@ use crate::bytes::Reader;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
 use crate::sync::Mutex;
-use crate::vector::inverse_norm;
 use crate::vector::matrix::Shape;
 use crate::vector::metric::Metric;
 
 pub(super) use build::build;
 
 /// How much longer it takes to compare a row that lies alone in memory than one of a stream.
-const ALONE: f32 = 2.0;
+const ALONE: f32 = 3.5;
 /// The same for looking at a row without comparing it.
 const LOOK: f32 = 0.1;
 
@@ -173,11 +172,7 @@ impl Lsh {
     ) -> Result<(Found, Tally)> {
         let comparison = Comparison::new(vectors.shape(), query)?;
         let codes = vectors.codes(pool)?;
-        let factor = match query.metric {
-            Metric::Cosine => query.vector.as_f32().map_or(1.0, inverse_norm),
-            _ => 1.0,
-        };
-        let probes = Probes::new(self.hasher.hash_query(query.vector, factor, &mut Room::default()));
+        let probes = Probes::new(self.hasher.hash_query(query.vector, &mut Room::default()));
         let mut seen = self.rooms.lock().pop().unwrap_or_default();
         seen.ready(self.rows as usize);
         let ask = Ask { query, scope, vectors, comparison: &comparison, codes };

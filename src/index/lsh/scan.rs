@@ -153,7 +153,7 @@ impl Task for Run<'_, '_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<()> {
         let Run { scan, limits } = self;
-        let (mut bucket, mut batch) = (Vec::new(), Vec::with_capacity(BATCH));
+        let (mut bucket, mut fresh, mut batch) = (Vec::new(), Vec::new(), Vec::with_capacity(BATCH));
         while !scan.tally.cut
             && scan.tally.probes < limits.probes
             && scan.tally.compared + (batch.len() as u64) < limits.compared
@@ -165,13 +165,9 @@ impl Task for Run<'_, '_> {
             let Some((table, hash)) = scan.probes.next() else { break };
             scan.tally.probes += 1;
             scan.buckets.bucket(table, hash, &mut bucket)?;
-            for row in &bucket {
-                let times = scan.seen.see(*row);
-                scan.tally.visited += u64::from(times == 1);
-                if times != scan.hits {
-                    continue;
-                }
-                scan.tally.candidates += 1;
+            scan.tally.visited += scan.seen.see(&bucket, scan.hits, &mut fresh);
+            scan.tally.candidates += fresh.len() as u64;
+            for row in &fresh {
                 if scan.ask.scope.live.word(*row as usize / 64) >> (row % 64) & 1 == 1 {
                     scan.nearest.prefetch(kernels, *row);
                     batch.push(*row);
@@ -219,7 +215,12 @@ impl Nearest<'_> {
     #[inline(always)]
     fn prefetch<K: Kernels>(&self, kernels: K, row: u32) {
         if let Nearest::Coded(coded) = self {
-            kernels.prefetch(coded.codes.of(row as usize, 1));
+            let (codes, row) = (&coded.codes, row as usize);
+            kernels.prefetch(codes.of(row, 1));
+            let factors = codes.columns().of(row, 1);
+            for factor in [factors.scales, factors.lengths, factors.errors] {
+                kernels.prefetch(bytemuck::cast_slice(factor));
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::hash::{Hasher, Room};
 use super::probes::Probes;
-use super::tables::{Buckets, factor};
+use super::tables::Buckets;
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::index::{Building, Effort, Query, Scope, flat};
@@ -115,8 +115,7 @@ pub(super) fn run(
     let count = ends.queries.min(sample.queries.len());
     let traces = building.pool.map(count, |query| {
         let row = sample.rows[sample.queries[query] as usize];
-        let factor = factor(&all, row, building.metric);
-        let hashes = hasher.hash_query(all.row(RowId(row)), factor, &mut Room::default());
+        let hashes = hasher.hash_query(all.row(RowId(row)), &mut Room::default());
         trace(Probes::new(hashes), tables, sample, query, ends)
     })?;
     Ok(average(&traces))
