@@ -1,4 +1,4 @@
-//! What the records of a collection look like, fixed when it is created.
+//! What the records of a collection look like, fixed when it is created, and how near ones are found.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,7 +28,8 @@ const VERSION: u16 = 1;
 /// What a collection holds: which vectors, how they are compared and found, how long records live, and which model the
 /// vectors come from.
 ///
-/// It is checked when the collection is created, and does not change after that.
+/// It is checked when the collection is created, and does not change after that, but for the index, which
+/// [`Collection::reindex`](crate::Collection::reindex) changes.
 ///
 /// ```
 /// use driftline::{Metric, Schema};

@@ -25,6 +25,8 @@ use crate::vector::top_k::Order;
 
 /// So few rows are compared in less time than it takes to hand them to other threads.
 const FEW_ROWS: u32 = 2048;
+/// A segment of so few rows is compared whole, exactly, sooner than its index finds the nearest.
+const TINY_SEGMENT: u32 = 256;
 
 /// Blocks that a thread searches before their answers are brought together.
 const BLOCKS_PER_THREAD: usize = 4;
@@ -136,7 +138,8 @@ impl<'a> Search<'a> {
         let passing = |filter| in_sealed(segment, filter, self.moment, stop, self.pool);
         let matches = self.wanted.filter.map(passing).transpose()?;
         let few = matches.as_ref().is_some_and(|matches| matches.rows.count() <= FEW_ROWS);
-        let index = segment.index().filter(|_| !few && self.wanted.effort != Effort::Exact);
+        let through = !few && file.rows() > TINY_SEGMENT && self.wanted.effort != Effort::Exact;
+        let index = segment.index().filter(|_| through);
         let (mut found, quarantined) = {
             let unfiltered = segment.live_at(self.moment)?;
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);

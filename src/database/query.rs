@@ -21,9 +21,11 @@ const MAX_EF: usize = 100_000;
 
 /// A search for the records nearest to a vector, built step by step and run once.
 ///
-/// The answer is exact: the k records of the smallest distance among those that are live at the moment the query was
-/// begun and pass its filter, nearest first, equal distances in key order. It costs about a byte of memory traffic for
-/// each number of each row, spread over the engine's threads; a filter makes it cheaper.
+/// The answer is the k records of the smallest distance among those that are live at the moment the query was begun and
+/// pass its filter, nearest first, equal distances in key order: exactly, unless the collection has an index that is not
+/// exact. Then it holds most of them, as many as [`Query::recall`] asks for on average, with their exact distances, and
+/// never fewer than k where k records pass. Without an index it costs about a byte of memory traffic for each number of
+/// each row, spread over the engine's threads; a filter makes it cheaper.
 ///
 /// ```
 /// # fn main() -> driftline::Result<()> {

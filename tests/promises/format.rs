@@ -226,6 +226,26 @@ fn deletions_and_blobs_are_what_the_page_says() {
 }
 
 #[test]
+fn an_index_is_what_the_page_says() {
+    for (index, kind) in [("hnsw", 1), ("lsh(tables=2)", 2)] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Options::new().maintenance(Maintenance::Manual).index_min_rows(1).open(dir.path()).unwrap();
+        let schema = Schema::vector(4, Metric::L2).index(index.parse().unwrap());
+        let items = db.create_collection("items", schema).unwrap();
+        items.put_all((0..50u64).map(|row| Record::new(row).vector([row as f32, 1.0, 2.0, 3.0]))).unwrap();
+        db.flush().unwrap();
+        assert!(items.wait_indexed(Duration::MAX).unwrap());
+        drop(db);
+        let (name, file) = only(dir.path(), "idx-");
+        let (meta, sections) = container(&file, b'I', 4);
+        assert_eq!(name, format!("idx-{}", u64_at(&file, 40)));
+        assert_eq!((meta.len(), u32_at(&meta, 8)), (12, 50));
+        assert_eq!(only(dir.path(), "seg-").0, format!("seg-{}", u64_at(&meta, 0)));
+        assert_eq!(sections[&1][0], kind, "{index}");
+    }
+}
+
+#[test]
 fn a_logged_batch_is_what_the_page_says() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path());
