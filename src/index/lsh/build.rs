@@ -4,7 +4,7 @@ use super::curve::Curve;
 use super::hash::{Hasher, Room, directions};
 use super::plan::{Family, MAX_BITS, MAX_TABLES, Plan, dimension};
 use super::tables::{Tables, factor};
-use super::trial::{Ends, Sample, Step, run};
+use super::trial::{Ends, MOST_PROBES, Sample, Step, run};
 use crate::bytes::Write;
 use crate::error::{Error, Result};
 use crate::ids::RowId;
@@ -25,8 +25,6 @@ const TRIAL_ROWS: usize = 20_000;
 /// Queries of a trial, and of the curve that is stored.
 const TRIAL_QUERIES: usize = 96;
 const CURVE_QUERIES: usize = 256;
-/// Probes of a query of a trial, at most.
-const MAX_PROBES: u32 = 1 << 15;
 /// Rows the center is the mean of, at most.
 const CENTER_ROWS: usize = 20_000;
 /// Pairs of rows that tell how wide cells are.
@@ -54,7 +52,7 @@ pub(in crate::index) fn build<'a>(spec: &LshSpec, building: &Building<'a>) -> Re
     let hasher = hasher(plan, building)?;
     let tables = Tables::new(&hasher, &rows, building)?;
     let sample = Sample::new(building, usize::MAX, CURVE_QUERIES)?;
-    let ends = Ends { hits: plan.hits, queries: CURVE_QUERIES, looks: most_looks(rows.len()), probes: MAX_PROBES };
+    let ends = Ends { hits: plan.hits, queries: CURVE_QUERIES, looks: most_looks(rows.len()), probes: MOST_PROBES };
     let curve = Curve::new(run(&sample, &hasher, &tables, &ends, building)?);
     Ok(Box::new(Made { hasher, tables, curve, recall_percent: spec.recall_percent }))
 }
@@ -105,7 +103,7 @@ struct Choice {
 fn choose(spec: &LshSpec, tables: u16, sample: &Sample, building: &Building<'_>) -> Result<Choice> {
     let recall = f32::from(spec.recall_percent) / 100.0;
     let mut best: Option<Choice> = None;
-    for candidate in candidates(spec, tables.min(TABLES[TABLES.len() - 1]), sample.rows.len(), building)? {
+    for candidate in candidates(spec, tables, sample.rows.len(), building)? {
         let hasher = hasher(candidate, building)?;
         let made = Tables::new(&hasher, &sample.rows, building)?;
         let counts = TABLES.into_iter().filter(|count| *count < candidate.tables && spec.tables == 0);
@@ -118,12 +116,12 @@ fn choose(spec: &LshSpec, tables: u16, sample: &Sample, building: &Building<'_>)
                     ..candidate
                 };
                 // What takes several times as long as the best so far need not be followed to its end.
-                let probes = best.as_ref().map_or(MAX_PROBES, |best| (3.0 * best.cost_ns / PROBE_NS) as u32);
+                let probes = best.as_ref().map_or(MOST_PROBES, |best| (3.0 * best.cost_ns / PROBE_NS) as u32);
                 let ends = Ends {
                     hits,
                     queries: TRIAL_QUERIES,
                     looks: most_looks(sample.rows.len()),
-                    probes: probes.min(MAX_PROBES),
+                    probes: probes.min(MOST_PROBES),
                 };
                 let steps = run(sample, &hasher, &made, &ends, building)?;
                 let cost_ns = cost(&steps, recall, &plan) * (1.0 + TABLE_WORTH * f32::from(count));
@@ -155,7 +153,8 @@ fn cost(steps: &[Step], recall: f32, plan: &Plan) -> f32 {
 }
 
 /// The functions that are tried.
-fn candidates(spec: &LshSpec, tables: u16, rows: usize, building: &Building<'_>) -> Result<Vec<Plan>> {
+fn candidates(spec: &LshSpec, most: u16, rows: usize, building: &Building<'_>) -> Result<Vec<Plan>> {
+    let tables = most.min(TABLES[TABLES.len() - 1]);
     let metric = building.metric;
     let dimension = dimension(building.vectors.shape()) as u32;
     let seed = spec.seed;
@@ -195,6 +194,8 @@ fn candidates(spec: &LshSpec, tables: u16, rows: usize, building: &Building<'_>)
             }
         }
     }
+    // With as many tables as there will be, L1 may take more directions than an index may have.
+    plans.retain(|plan| Plan { tables: most, ..*plan }.is_sound());
     Ok(plans)
 }
 

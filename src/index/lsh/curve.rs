@@ -1,7 +1,7 @@
 //! How many probes a recall takes, as it was measured when the index was built.
 
 use super::plan::corrupt;
-use super::trial::{KS, Step};
+use super::trial::{KS, MOST_PROBES, Step};
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::Result;
 
@@ -69,6 +69,7 @@ impl Curve {
         let rises = steps.windows(2).all(|pair| pair[0].probes < pair[1].probes);
         let sound = steps.len() <= MAX_STEPS
             && rises
+            && steps.last().is_none_or(|step| step.probes <= MOST_PROBES)
             && steps.iter().all(|step| {
                 let figures = [step.recall[0], step.recall[1], step.candidates, step.looks];
                 figures.iter().all(|figure| figure.is_finite() && *figure >= 0.0)
@@ -123,6 +124,9 @@ mod tests {
         }
         let mut nan = bytes.clone();
         nan[8..12].copy_from_slice(&f32::NAN.to_le_bytes());
+        let mut long = bytes.clone();
+        long[67] = 1;
+        assert!(Curve::read(&mut Reader::new(&long)).is_err());
         let mut falls = bytes;
         falls[4] = 20;
         assert!(Curve::read(&mut Reader::new(&nan)).is_err() && Curve::read(&mut Reader::new(&falls)).is_err());

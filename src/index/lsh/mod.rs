@@ -29,6 +29,7 @@ use probes::Probes;
 use scan::{Ask, Limits, Scan, Tally};
 use seen::Seen;
 use tables::Stored;
+use trial::MOST_PROBES;
 
 use super::comparison::Comparison;
 use super::spec::{IndexSpec, LshSpec};
@@ -149,7 +150,7 @@ impl Lsh {
             Effort::Ef(count) => {
                 let compared = (count.max(query.k) as u64).saturating_add(tally.behind);
                 let few = ALONE * (compared as f32) < live;
-                few.then_some(Limits { probes: u32::MAX, compared })
+                few.then_some(Limits { probes: MOST_PROBES, compared })
             }
             Effort::Recall(recall) => {
                 let probes = self.curve.probes(recall, (query.k as f32 + tally.behind as f32) / share)?;

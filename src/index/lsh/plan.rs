@@ -140,7 +140,8 @@ impl Plan {
         }))
     }
 
-    fn is_sound(&self) -> bool {
+    /// Whether an index may have this plan.
+    pub(super) fn is_sound(&self) -> bool {
         // Directions are drawn number by number, and take as much memory.
         let directions = match (self.metric, self.family) {
             (Metric::L1, Family::Cells) => self.tables as usize * self.functions as usize * self.inputs(),

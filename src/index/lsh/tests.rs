@@ -394,3 +394,28 @@ fn tables_of_other_rows_are_refused() {
     assert_eq!((facts.kind.as_str(), facts.rows), ("lsh(tables=2)", 300));
     assert!(!facts.curve.is_empty() && facts.bytes > 0);
 }
+
+#[test]
+fn what_is_built_can_be_opened_however_many_tables_are_asked_for() {
+    for metric in Metric::ALL {
+        for (dimension, tables) in [(8, 512), (1_024, 512), (1_024, 1)] {
+            let data = Data::clusters(metric, 256, dimension);
+            let index = data.index(LshSpec::default().tables(tables));
+            let found = index.search(&data, &data.query(1).ask(3), &scope(&ALL, None), &Pool::inline()).unwrap();
+            assert_eq!(found.hits.len(), 3, "{metric} {dimension} {tables}");
+        }
+    }
+}
+
+#[test]
+fn few_live_rows_that_nobody_counted_are_found() {
+    let data = Data::clusters(Metric::L2, 4_000, 40);
+    let index = data.index(LshSpec::default());
+    let live = Without { divisor: 2_000, remainders: 3..2_000 };
+    for effort in [Effort::Recall(0.5), Effort::Ef(20)] {
+        let probe = data.query(1);
+        let query = Query { effort, ..probe.ask(10) };
+        let found = index.search(&data, &query, &scope(&live, None), &Pool::inline()).unwrap();
+        assert_eq!(found.hits.len(), 6);
+    }
+}

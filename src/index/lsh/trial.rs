@@ -8,6 +8,9 @@ use crate::ids::RowId;
 use crate::index::{Building, Effort, Query, Scope, flat};
 use crate::rows::RowSet;
 
+/// Probes of a query, at most: what a curve that is read may ask for, too.
+pub(super) const MOST_PROBES: u32 = 1 << 15;
+
 /// Neighbours that a query of a trial has, at most.
 pub(super) const NEIGHBOURS: usize = 100;
 
@@ -88,7 +91,7 @@ struct Trace {
 /// The numbers of probes after which queries are looked at: each a fifth more than the one before.
 fn ladder() -> impl Iterator<Item = u32> {
     std::iter::successors(Some(1u32), |probes| Some(probes + (probes / 5).max(1)))
-        .take_while(|probes| *probes < 1 << 20)
+        .take_while(|probes| *probes < MOST_PROBES)
 }
 
 /// When a query of a trial has found a row, and when it ends.
