@@ -133,6 +133,48 @@ fn filtered_search(c: &mut Criterion) {
     group.finish();
 }
 
+/// Through a graph, and through tables of hashes: rows around a thousand places, and queries beside rows.
+fn indexed_search(c: &mut Criterion) {
+    const ROWS: u64 = 20_000;
+    let mut group = c.benchmark_group("indexed_search");
+    for spec in ["hnsw", "lsh"] {
+        let mut random = Random::seeded(6, 0);
+        let places: Vec<Vec<f32>> = (0..1000).map(|_| vector(&mut random)).collect();
+        let near = |place: &[f32], random: &mut Random| -> Vec<f32> {
+            vector(random).iter().zip(place).map(|(off, place)| place + 0.4 * off).collect()
+        };
+        let (_db, items) = empty();
+        let mut import = items.import().expect("an import");
+        for key in 0..ROWS {
+            let place = &places[random.below(1000) as usize];
+            import.put(Record::new(key).vector(near(place, &mut random))).expect("a good record");
+        }
+        import.finish().expect("an import that ends");
+        items.compact().expect("room in memory");
+        items.reindex(spec.parse().expect("a kind of index")).expect("a good index");
+        assert!(items.wait_indexed(Duration::from_secs(600)).expect("room in memory"), "{spec}");
+        let queries: Vec<Vec<f32>> = (0..100).map(|at| near(&places[at * 7], &mut random)).collect();
+        // A speed is worth nothing without its recall.
+        let found: usize = queries
+            .iter()
+            .map(|query| {
+                let run = |it: driftline::Query| it.nearest(query).k(10).run().expect("a good query");
+                let (exact, found) = (run(items.query().exact()), run(items.query()));
+                found.keys().filter(|key| exact.keys().any(|it| it == *key)).count()
+            })
+            .sum();
+        assert!(found >= 900, "{spec} finds {found} of 1000");
+        let mut next = queries.iter().cycle();
+        group.bench_function(format!("{spec}_l2_{ROWS}x{DIMENSION}"), |bencher| {
+            bencher.iter(|| {
+                let query = next.next().expect("there is always one more");
+                items.query().nearest(black_box(query)).k(10).run().expect("a good query").len()
+            });
+        });
+    }
+    group.finish();
+}
+
 /// A hundred queries in one call.
 fn batch_search(c: &mut Criterion) {
     let mut random = Random::seeded(5, 0);
@@ -149,6 +191,6 @@ fn batch_search(c: &mut Criterion) {
 criterion_group! {
     name = structures;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).sample_size(20);
-    targets = log_append, get, scan, exact_search, filtered_search, batch_search
+    targets = log_append, get, scan, exact_search, filtered_search, indexed_search, batch_search
 }
 criterion_main!(structures);

@@ -80,13 +80,21 @@ pub(crate) struct Index {
     pub(crate) spec: String,
     /// The first word of it.
     pub(crate) kind: String,
+    /// How it lies in its file, where its kind has a choice.
+    pub(crate) layout: Option<String>,
+    /// Rows it is over: 0 where every row is compared.
+    pub(crate) rows: u64,
+    /// Its file.
+    pub(crate) bytes: u64,
+    /// Rows that no search through it gets to.
+    pub(crate) unreachable: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Build {
     /// From the first row to the last one indexed.
     pub(crate) s: f64,
-    /// Of that, writing the rows.
+    /// Of that, writing the rows and merging them into one file.
     pub(crate) rows_s: f64,
     /// Of that, indexing them.
     pub(crate) index_s: f64,

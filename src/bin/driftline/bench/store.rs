@@ -1,21 +1,27 @@
-//! A store to measure: rows keyed by their numbers, in one segment, indexed.
+//! A store to measure: rows keyed by their numbers, in one segment, and one index over it.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use driftline::{Collection, Create, Database, Error, ErrorKind, Options, Record, Result, Schema};
+use driftline::{
+    Collection, Create, Database, Error, ErrorKind, IndexSpec, IndexStats, Options, Record, Result, Schema,
+};
 
 const COLLECTION: &str = "base";
+/// How often it is looked whether building an index goes wrong.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long building took.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Built {
-    /// Writing the rows.
+    /// Writing the rows, and merging them into one segment.
     pub(super) rows: Duration,
-    /// Merging them into one segment and indexing it.
+    /// Indexing it.
     pub(super) index: Duration,
     /// Bytes of all files.
     pub(super) bytes: u64,
+    /// The index, unless there is none.
+    pub(super) made: Option<IndexStats>,
 }
 
 /// Makes a store in an empty directory.
@@ -27,18 +33,27 @@ pub(super) fn build(
 ) -> Result<Built> {
     let start = Instant::now();
     let db = Options::new().create(Create::IfMissing).threads(threads).open(dir)?;
-    let base = db.create_collection(COLLECTION, schema)?;
+    let spec = schema.index_spec().clone();
+    // Indexed once all rows are together, so that what is timed is building one index.
+    let base = db.create_collection(COLLECTION, schema.index(IndexSpec::Flat))?;
     let mut import = base.import()?;
     for record in records {
         import.put(record?)?;
     }
     import.finish()?;
+    base.compact()?;
     let rows = start.elapsed();
     let start = Instant::now();
-    base.compact()?;
+    base.reindex(spec)?;
+    while !base.wait_indexed(LOOK)? {
+        if let Some(failure) = db.stats()?.maintenance_failure {
+            return Err(Error::new(ErrorKind::Io, format!("the index could not be built: {failure}")));
+        }
+    }
     let index = start.elapsed();
+    let made = db.stats()?.collections.into_iter().flat_map(|it| it.indexes).next();
     db.close()?;
-    Ok(Built { rows, index, bytes: bytes_under(dir)? })
+    Ok(Built { rows, index, bytes: bytes_under(dir)?, made })
 }
 
 /// Opens a store for searching with so many threads.

@@ -162,7 +162,7 @@ impl Shown<'_> {
         let disk = |line: &Line| line.build.bytes_per_vector;
         let raw = self.lines.first().map_or(0, |line| line.dataset.d * 4);
         let about = format!("of all files, keys and payloads included; a vector alone has {raw}");
-        plots.push(("Bytes per vector", about, self.bars(|line| (disk(line), short(disk(line))))?));
+        plots.push(("Bytes per vector", about, self.bars(|line| (disk(line), with_index(line)))?));
         Ok(plots)
     }
 
@@ -331,6 +331,13 @@ fn percent(title: &'static str, most: f64) -> Axis {
     let count = (most / step).ceil() as u32;
     let ticks = (0..=count).map(|tick| f64::from(tick) * step).map(|place| (place, short(place))).collect();
     Axis { title, from: 0.0, to: f64::from(count) * step, ticks }
+}
+
+/// Bytes per vector, and how many of them are the index.
+fn with_index(line: &Line) -> String {
+    let index = line.index.bytes as f64 / line.dataset.n.max(1) as f64;
+    let whole = short(line.build.bytes_per_vector);
+    if index > 0.0 { format!("{whole}, index {}", short(index)) } else { whole }
 }
 
 fn seconds(seconds: f64) -> String {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use driftline::{Collection, Error, ErrorKind, IndexSpec, Metric, Record, Result, Schema, Vector};
+use driftline::{Collection, Error, ErrorKind, IndexSpec, IndexStats, Metric, Record, Result, Schema, Vector};
 
 use super::filters::{Case, Fields};
 use super::measure::{self, Asking};
@@ -11,7 +11,7 @@ use super::{Listener, machine};
 use crate::bench::args::Run;
 use crate::bench::data::{self, Dataset, Wanted};
 use crate::bench::effort::Effort;
-use crate::bench::line::{Build, Cold, Set};
+use crate::bench::line::{Build, Cold, Index, Set};
 use crate::bench::store;
 use crate::bench::truth::{Truth, exact};
 
@@ -89,7 +89,7 @@ impl<'a> Session<'a> {
     }
 
     /// Makes the store of one index.
-    pub(super) fn build(&self, spec: &IndexSpec, dir: &Path) -> Result<Build> {
+    pub(super) fn build(&self, spec: &IndexSpec, dir: &Path) -> Result<(Build, Index)> {
         let base = &self.set.base;
         let schema = Schema::vector(base.dimension(), self.metric).index(spec.clone());
         let schema = if self.fields.is_some() { Fields::declare(schema) } else { schema };
@@ -105,7 +105,7 @@ impl<'a> Session<'a> {
         let (before, cpu) = (machine::peak(), machine::cpu_s());
         let built = store::build(dir, threads, schema, (0..base.rows()).map(record))?;
         let seconds = (built.rows + built.index).as_secs_f64();
-        Ok(Build {
+        let build = Build {
             s: seconds,
             rows_s: built.rows.as_secs_f64(),
             index_s: built.index.as_secs_f64(),
@@ -115,7 +115,8 @@ impl<'a> Session<'a> {
             disk: built.bytes,
             bytes_per_vector: built.bytes as f64 / base.rows() as f64,
             rows_per_s: base.rows() as f64 / seconds,
-        })
+        };
+        Ok((build, index(spec, built.made)))
     }
 
     /// What the first answer takes, and what is taken to be there for it.
@@ -126,6 +127,19 @@ impl<'a> Session<'a> {
         measure::one(base, &query, asking)?;
         let millis = |time: Duration| time.as_secs_f64() * 1e3;
         Ok(Cold { open_ms: millis(open), first_query_ms: millis(start.elapsed()) })
+    }
+}
+
+/// What is known of an index. One that was asked for and not built, over few rows, has none.
+fn index(spec: &IndexSpec, made: Option<IndexStats>) -> Index {
+    let text = spec.to_string();
+    Index {
+        kind: text.split('(').next().unwrap_or(&text).to_owned(),
+        spec: text,
+        layout: made.as_ref().and_then(|it| it.layout).map(Into::into),
+        rows: made.as_ref().map_or(0, |it| it.rows),
+        bytes: made.as_ref().map_or(0, |it| it.bytes),
+        unreachable: made.as_ref().map_or(0, |it| it.unreachable),
     }
 }
 

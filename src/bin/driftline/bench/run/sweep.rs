@@ -23,13 +23,13 @@ const FILTERED_RECALL: f32 = 0.95;
 /// Builds one index in an empty directory and measures it.
 pub(super) fn index(session: &Session<'_>, spec: &IndexSpec, dir: &Path, listener: &mut dyn Listener) -> Result<()> {
     listener.step(&format!("building {spec}"));
-    let build = session.build(spec, dir)?;
+    let (build, index) = session.build(spec, dir)?;
     for (number, threads) in session.threads.iter().enumerate() {
         let (idle, start) = (machine::memory(), Instant::now());
         let (_db, base) = store::open(dir, *threads)?;
         let open = start.elapsed();
         let cold = session.first_query(&base, open)?;
-        let sweep = Sweep { session, spec, build, cold, idle, threads: *threads, base: &base };
+        let sweep = Sweep { session, spec, index: &index, build, cold, idle, threads: *threads, base: &base };
         sweep.all(listener)?;
         if number == 0 {
             sweep.filtered(listener)?;
@@ -42,6 +42,7 @@ pub(super) fn index(session: &Session<'_>, spec: &IndexSpec, dir: &Path, listene
 struct Sweep<'a> {
     session: &'a Session<'a>,
     spec: &'a IndexSpec,
+    index: &'a Index,
     build: Build,
     cold: Cold,
     /// Memory before the store was opened: the set takes most of it.
@@ -75,7 +76,7 @@ impl Sweep<'_> {
         let Run { recall, ef, .. } = self.session.asked;
         let recall = recall.iter().copied().map(Effort::Recall).collect();
         let ef = ef.iter().copied().map(Effort::Ef).collect();
-        match kind(self.spec).as_str() {
+        match self.index.kind.as_str() {
             "flat" => vec![vec![Effort::Exact(true)]],
             "lsh" => vec![recall],
             _ => vec![recall, ef],
@@ -87,7 +88,7 @@ impl Sweep<'_> {
         let asked = self.session.asked;
         for case in &self.session.cases {
             listener.step(&format!("{}, where {}", self.spec, case.filter));
-            let effort = if kind(self.spec) == "flat" { Effort::Exact(true) } else { Effort::Recall(FILTERED_RECALL) };
+            let effort = if self.index.kind == "flat" { Effort::Exact(true) } else { Effort::Recall(FILTERED_RECALL) };
             let asking = Asking { k: asked.k, effort, filter: Some(&case.filter), rounds: asked.rounds };
             let queries = vectors(&case.queries);
             let measured = measure(self.base, &queries, &case.truth, asking, false)?;
@@ -109,7 +110,7 @@ impl Sweep<'_> {
             dataset: self.session.about.clone(),
             engine: machine::engine(),
             machine: machine::machine(),
-            index: Index { spec: self.spec.to_string(), kind: kind(self.spec) },
+            index: self.index.clone(),
             build: self.build,
             memory: self.memory(),
             query: Asked {
@@ -139,10 +140,4 @@ impl Sweep<'_> {
 
 fn vectors(queries: &Matrix) -> Vec<Vector> {
     (0..queries.rows()).map(|row| Vector::from(queries.row(row))).collect()
-}
-
-/// The kind of an index: the first word of its text.
-fn kind(spec: &IndexSpec) -> String {
-    let text = spec.to_string();
-    text.split('(').next().unwrap_or(&text).to_owned()
 }
