@@ -4,8 +4,7 @@
 //! async runtime; a store is used from any number of threads of one process.
 //!
 //! **It is not** SQL, a server or a cluster. One process opens a store for writing, or many for reading, not both at
-//! once. This version searches exactly, by comparing with every vector that a filter lets through; approximate indexes
-//! are not in it yet. Nothing on disk is encrypted.
+//! once. Nothing on disk is encrypted.
 //!
 //! ```
 //! use driftline::{Database, Metric, Record, Schema, json};

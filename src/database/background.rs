@@ -32,6 +32,8 @@ pub enum Work {
     Merged,
     /// The index of a file was built, or dropped.
     Indexed,
+    /// An index was copied into memory.
+    KeptResident,
 }
 
 /// The maintenance threads of a store.
@@ -195,7 +197,10 @@ impl Engine {
         self.poison.check()?;
         let indexed = self.index_next();
         *self.pressure.index_failure.lock() = indexed.as_ref().err().cloned();
-        Ok(indexed?.then_some(Work::Indexed))
+        if indexed? {
+            return Ok(Some(Work::Indexed));
+        }
+        Ok(self.keep_next_resident()?.then_some(Work::KeptResident))
     }
 
     /// Whether the rows of a collection in memory are to be sealed.

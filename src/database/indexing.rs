@@ -80,6 +80,22 @@ impl Engine {
         failure.map_or(Ok(false), Err)
     }
 
+    /// Copies the smallest index that is not in memory yet, if there is room for it; tells whether it did.
+    pub(crate) fn keep_next_resident(&self) -> Result<bool> {
+        let view = self.current().view;
+        let segments = || view.collections.values().flat_map(|collection| &collection.sealed);
+        let indexes = || segments().filter_map(|segment| segment.index());
+        let taken: u64 = indexes().map(|index| index.resident_bytes()).sum();
+        let smallest = indexes().filter_map(|index| Some((index.to_be_kept()?, index))).min_by_key(|(bytes, _)| *bytes);
+        match smallest {
+            Some((bytes, index)) if taken.saturating_add(bytes) <= self.options.resident_index_bytes => {
+                index.keep_resident(&self.pool)?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     fn tasks(&self) -> Vec<Task> {
         let view = self.current().view;
         let mut tasks = Vec::new();

@@ -52,6 +52,11 @@ pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
     /// What it is, for `stats` and `explain`.
     fn facts(&self) -> IndexFacts;
 
+    /// Keeps in memory what every search reads here and there, in [`IndexFacts::bytes`] at most.
+    fn keep_resident(&self, _: &Pool) -> Result<()> {
+        Ok(())
+    }
+
     /// Which rows it links, for an index that is built from it.
     fn links(&self) -> Option<&dyn Links> {
         None
@@ -283,7 +288,7 @@ pub(crate) mod kind {
 /// Fails with `Cancelled` when it was stopped.
 pub(crate) fn build<'a>(spec: &IndexSpec, building: &Building<'a>) -> Result<Option<Box<dyn Built + 'a>>> {
     match spec.for_rows(building.vectors.len() as u32) {
-        IndexSpec::Hnsw(spec) => graph::build(&spec, building),
+        IndexSpec::Hnsw(spec) => graph::build(&spec, building).map(Some),
         IndexSpec::Lsh(spec) => lsh::build(&spec, building).map(Some),
         IndexSpec::Flat | IndexSpec::Auto => Ok(None),
     }

@@ -90,6 +90,11 @@ impl Default for HnswSpec {
 }
 
 impl HnswSpec {
+    /// Links of a row of the layer that has all rows.
+    pub(super) fn degree(&self) -> usize {
+        2 * usize::from(self.m)
+    }
+
     /// Links of a row: [`HnswSpec::m`].
     #[must_use]
     pub fn m(self, m: u16) -> HnswSpec {

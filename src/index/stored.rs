@@ -41,6 +41,12 @@ pub(crate) trait Bytes: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Checks all of them and keeps them in memory, so that reading here and there costs less. Takes as much memory as there
+    /// are bytes.
+    fn keep_resident(&self, _: &Pool) -> Result<()> {
+        Ok(())
+    }
+
     /// Checks all of them, in parallel, unless that was done before.
     fn verify(&self, pool: &Pool) -> Result<()>;
 }

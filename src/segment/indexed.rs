@@ -34,6 +34,8 @@ pub(crate) struct SegmentIndex {
 struct Opened {
     container: Arc<Container>,
     index: Box<dyn VectorIndex>,
+    /// It was copied into memory, or found to be damaged while it was.
+    resident: OnceLock<()>,
 }
 
 impl SegmentIndex {
@@ -117,6 +119,30 @@ impl SegmentIndex {
         }
     }
 
+    /// Bytes of memory that it takes once it is kept there; none when it is, or is not used.
+    pub(crate) fn to_be_kept(&self) -> Option<u64> {
+        let opened =
+            self.opened.as_ref().filter(|opened| opened.resident.get().is_none() && self.damage.get().is_none());
+        opened.map(|opened| opened.index.facts().bytes)
+    }
+
+    /// Bytes of memory that it takes because it is kept there.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let kept = self.opened.as_ref().filter(|opened| opened.resident.get().is_some());
+        kept.map_or(0, |opened| opened.index.facts().bytes)
+    }
+
+    /// Copies what every search reads here and there into memory; quarantines the index when it is damaged.
+    pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        match opened.index.keep_resident(pool) {
+            Err(error) if !is_damage(&error) => return Err(error),
+            Err(error) => self.quarantine(error),
+            Ok(()) => _ = opened.resident.set(()),
+        }
+        Ok(())
+    }
+
     /// Reads its file anew, every byte if it is to be `whole`, as the next opening of the store would.
     pub(crate) fn verify(
         &self,
@@ -177,7 +203,7 @@ fn open(opener: &Opener, schema: &Schema, segment: &SealedFile, entry: &IndexEnt
         }
         None => error.at(&*name),
     })?;
-    Ok(Opened { container, index })
+    Ok(Opened { container, index, resident: OnceLock::new() })
 }
 
 /// The header's fields (frozen): the segment's file number and its rows.
@@ -227,6 +253,14 @@ impl Bytes for SectionBytes {
 
     fn get(&self, range: Range<usize>) -> Result<&[u8]> {
         self.0.bytes(range)
+    }
+
+    fn known(&self) -> Option<&[u8]> {
+        self.0.known()
+    }
+
+    fn keep_resident(&self, pool: &Pool) -> Result<()> {
+        self.0.keep_resident(pool)
     }
 
     fn verify(&self, pool: &Pool) -> Result<()> {

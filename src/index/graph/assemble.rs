@@ -1,71 +1,127 @@
 //! From vectors to a graph that can be searched.
 
-use super::super::{Building, Built, HnswSpec};
+use super::super::{Building, Built, HnswSpec, Layout};
 use super::build::{self, GraphParameters};
+use super::compact::Compact;
 use super::curve::Curves;
-use super::fused::Layout;
 use super::fused::encode::Encode;
+use super::fused::{self, Fused};
 use super::hubs::Hubs;
 use super::memory::AlignedBytes;
-use super::points::CodedPoints;
+use super::points::{CodedPoints, Points};
+use super::raw::RawPoints;
 use super::space::Space;
-use super::{Graph, Head, tune};
+use super::{COMPACT, FUSED, Form, Graph, Head, tune};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RowId;
 use crate::sync::Mutex;
 use crate::vector::kernel;
 use crate::vector::kernel::scan::NEIGHBOURS;
 use crate::vector::matrix::Shape;
+use crate::vector::metric::Metric;
 
 /// How many times as far two links of a row must be from each other as from the row (squared) for both to stay.
-const ALPHA: f32 = 1.0;
+const ALPHA: f32 = 1.05;
 
 /// Rows that one piece of work encodes.
 const PIECE: usize = 512;
 
-/// Builds a graph over all rows; `None` where rows of this kind cannot have one.
-pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> Result<Option<Box<dyn Built + 'a>>> {
+/// The most numbers of a point that the fused layout takes: beyond, sums of its tables would not fit their lanes.
+const MAX_FUSED: usize = 4096;
+
+/// With fewer numbers a bit of each says too little of a neighbour.
+const MIN_FUSED: usize = 48;
+
+/// Builds a graph over all rows.
+pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> Result<Box<dyn Built + 'a>> {
+    let graph = match fused_dimension(spec, building)? {
+        Some(dimension) => build_fused(spec, building, dimension)?,
+        None => build_compact(spec, building)?,
+    };
+    let curves = tune::measure(&graph, building)?;
+    Ok(Box::new(Graph { curves, ..graph }))
+}
+
+/// How many numbers rows have that shall have the fused layout.
+fn fused_dimension(spec: &HnswSpec, building: &Building<'_>) -> Result<Option<usize>> {
     let Shape::F32(dimension) = building.vectors.shape() else { return Ok(None) };
-    let (vectors, metric, pool) = (building.vectors, building.metric, building.pool);
-    let rows = vectors.all(pool)?;
-    let space = Space::fit(&rows, metric, dimension, spec.seed);
-    let place = |row: usize, point: &mut [f32]| {
-        let row = RowId(row as u32);
-        let vector = vectors.row(row)?;
-        let inverse_norm =
-            if metric == crate::vector::metric::Metric::Cosine { vectors.inverse_norm(row)? } else { 1.0 };
-        let values = vector.as_f32().ok_or_else(|| Error::internal("a vector of numbers has none"))?;
-        space.place(values, inverse_norm, &mut Vec::new(), point);
-        Ok(())
-    };
-    let points = CodedPoints::encode(vectors.len(), space.padded(), place, pool)?;
-    let parameters = GraphParameters {
-        degree: NEIGHBOURS,
-        ef_construction: usize::from(spec.ef_construction),
-        alpha: ALPHA,
-        seed: spec.seed,
-    };
-    let stopped = || Error::new(ErrorKind::Cancelled, "building an index was stopped");
-    let graph = build::build(&points, &parameters, pool, building.stop)?.ok_or_else(stopped)?;
-    let layout = Layout::new(space.padded());
+    let possible = dimension < MAX_FUSED && building.metric != Metric::L1 && spec.degree() == NEIGHBOURS;
+    let bytes = (fused::Layout::new(dimension.next_multiple_of(64)).stride() * building.vectors.len()) as u64;
+    Ok(match spec.layout {
+        Layout::Compact => None,
+        Layout::Fused if !possible => {
+            return Err(Error::invalid("the fused layout needs numbers under L2, cosine or dot, and m = 16")
+                .mend("leave layout out, or write layout=compact"));
+        }
+        Layout::Fused => Some(dimension),
+        Layout::Auto => (possible && dimension >= MIN_FUSED && bytes <= building.budget).then_some(dimension),
+    })
+}
+
+fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Result<Graph> {
+    let (vectors, pool) = (building.vectors, building.pool);
+    let space = Space::fit(&vectors.all(pool)?, building.metric, dimension, spec.seed);
+    let points = coded(&space, building)?;
+    let graph = link(&points, spec, building)?;
+    let layout = fused::Layout::new(space.padded());
     let mut bytes = AlignedBytes::zeros(layout.stride() * vectors.len());
     pool.fill(bytes.as_mut(), layout.stride() * PIECE, |piece, bytes| {
         let first = (piece * PIECE) as u32;
         kernel::with(Encode { layout, points: &points, links: &graph.links, first, bytes });
     });
+    let hubs = Hubs::new(&graph.entries, &points);
+    let form = Form::Fused(Fused { space, hubs, layout, rows: Box::new(bytes) });
+    Ok(assemble(spec, building, FUSED, &graph, form))
+}
+
+fn build_compact(spec: &HnswSpec, building: &Building<'_>) -> Result<Graph> {
+    let rows = building.vectors.all(building.pool)?;
+    let (graph, radius) = match (building.vectors.shape(), building.metric) {
+        (Shape::F32(dimension), Metric::L2 | Metric::Cosine | Metric::Dot) => {
+            let space = Space::fit(&rows, building.metric, dimension, spec.seed);
+            (link(&coded(&space, building)?, spec, building)?, space.radius())
+        }
+        _ => (link(&RawPoints(rows), spec, building)?, 0.0),
+    };
+    let links = AlignedBytes::copy(bytemuck::cast_slice(&graph.links));
+    let form = Form::Compact(Compact::new(Box::new(links), spec.degree(), &graph.entries, radius));
+    Ok(assemble(spec, building, COMPACT, &graph, form))
+}
+
+/// The rows as points of the space.
+fn coded(space: &Space, building: &Building<'_>) -> Result<CodedPoints> {
+    let Building { vectors, metric, pool, .. } = *building;
+    let place = |row: usize, point: &mut [f32]| {
+        let row = RowId(row as u32);
+        let inverse_norm = if metric == Metric::Cosine { vectors.inverse_norm(row)? } else { 1.0 };
+        let vector = vectors.row(row)?;
+        let values = vector.as_f32().ok_or_else(|| Error::internal("a vector of numbers has none"))?;
+        space.place(values, inverse_norm, &mut Vec::new(), point);
+        Ok(())
+    };
+    CodedPoints::encode(vectors.len(), space.padded(), place, pool)
+}
+
+fn link<P: Points>(points: &P, spec: &HnswSpec, building: &Building<'_>) -> Result<build::Graph> {
+    let parameters = GraphParameters {
+        degree: spec.degree(),
+        ef_construction: usize::from(spec.ef_construction),
+        alpha: ALPHA,
+        seed: spec.seed,
+    };
+    let stopped = || Error::new(ErrorKind::Cancelled, "building an index was stopped");
+    build::build(points, &parameters, building.pool, building.stop)?.ok_or_else(stopped)
+}
+
+fn assemble(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build::Graph, form: Form) -> Graph {
     let head = Head {
-        rows: vectors.len() as u32,
-        padded: space.padded() as u32,
+        layout,
+        degree: spec.degree() as u8,
+        rows: building.vectors.len() as u32,
         m: spec.m,
         ef_construction: spec.ef_construction,
         seed: spec.seed,
         mended: graph.unreachable_before_repair,
     };
-    let hubs = Hubs::new(&graph.entries, &points);
-    drop((graph, points));
-    let rows = Box::new(bytes);
-    let mut graph =
-        Graph { head, metric, space, hubs, curves: Curves::default(), rows, layout, idle: Mutex::new(Vec::new()) };
-    graph.curves = tune::measure(&graph, building)?;
-    Ok(Some(Box::new(graph)))
+    Graph { head, metric: building.metric, curves: Curves::default(), form, idle: Mutex::new(Vec::new()) }
 }

@@ -14,11 +14,11 @@ const ROOM: usize = 1024;
 /// What a walk is after.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Aim {
-    /// Neighbours that are wanted.
-    pub(super) k: usize,
-    /// Neighbours to keep, so that comparing whole vectors can still choose.
+    /// Which of the nearest so far limits where to go, counted from 1.
+    pub(super) rank: usize,
+    /// How many of the nearest to keep, `rank` at least.
     pub(super) keep: usize,
-    /// Go only where it is nearer than this times the k-th nearest so far, in squared distance.
+    /// Go only where it is nearer than this times the one of that rank, in squared distance.
     pub(super) reach: f32,
     /// Go nowhere that is further than this, in squared distance.
     pub(super) ceiling: f32,
@@ -43,7 +43,7 @@ pub(super) struct Beam {
 impl Beam {
     /// For walks through a graph of so many rows.
     pub(super) fn new(rows: usize) -> Beam {
-        let aim = Aim { k: 1, keep: 1, reach: 1.0, ceiling: f32::INFINITY, hops: usize::MAX };
+        let aim = Aim { rank: 1, keep: 1, reach: 1.0, ceiling: f32::INFINITY, hops: usize::MAX };
         Beam {
             aim,
             estimates: vec![0.0; ROOM],
@@ -79,10 +79,9 @@ impl Beam {
         &self.nearest
     }
 
-    /// Whether the row was taken or found before, or is none of the graph's.
-    #[inline(always)]
-    pub(super) fn has_seen(&self, row: u32) -> bool {
-        self.seen.contains(row)
+    /// How many rows were taken or found.
+    pub(super) fn seen(&self) -> usize {
+        self.seen.members.len()
     }
 
     /// Notes that a row was found; tells whether that is new.
@@ -145,12 +144,12 @@ impl Beam {
         }
         let place = self.nearest.partition_point(|kept| kept.0 <= distance);
         self.nearest.insert(place, (distance, row));
-        if let Some(last) = self.nearest.get(self.aim.k - 1) {
+        if let Some(last) = self.nearest.get(self.aim.rank - 1) {
             self.below = self.limit(last.0);
         }
     }
 
-    /// How near a candidate must be when the k-th nearest so far is `furthest` away.
+    /// How near a candidate must be when the one of the rank is `furthest` away.
     #[inline(always)]
     fn limit(&self, furthest: f32) -> f32 {
         let Aim { reach, ceiling, .. } = self.aim;

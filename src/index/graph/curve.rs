@@ -66,11 +66,6 @@ impl Curves {
         }
     }
 
-    /// The furthest reach that was measured for about `k` neighbours.
-    pub(super) fn furthest(&self, k: usize) -> Point {
-        self.at(k, 2.0)
-    }
-
     /// The stored form (frozen).
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

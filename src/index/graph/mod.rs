@@ -8,11 +8,13 @@
 mod assemble;
 mod beam;
 pub(crate) mod build;
+mod compact;
 mod curve;
 mod fused;
 mod hubs;
 mod memory;
 pub(crate) mod points;
+mod raw;
 mod rows;
 mod search;
 mod space;
@@ -23,13 +25,14 @@ mod walk;
 
 use std::fmt;
 
+use self::compact::{Compact, MAX_DEGREE};
 use self::curve::Curves;
-use self::fused::Layout;
+use self::fused::Fused;
 use self::hubs::Hubs;
 use self::search::Memory;
 use self::space::Space;
 use super::stored::{Bytes, Sink, Source};
-use super::{Built, IndexFacts, kind};
+use super::{Built, HnswSpec, IndexFacts, IndexSpec, kind};
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
@@ -52,27 +55,33 @@ mod section {
 const VERSION: u8 = 1;
 
 /// The layout byte of the head.
+const COMPACT: u8 = 0;
 const FUSED: u8 = 1;
 
 /// A graph that can be searched.
 pub(super) struct Graph {
     head: Head,
     metric: Metric,
-    space: Space,
-    hubs: Hubs,
     curves: Curves,
-    /// Rows of the fused layout.
-    rows: Box<dyn Bytes>,
-    layout: Layout,
+    form: Form,
     /// Memory of searches, for the next ones.
     idle: Mutex<Vec<Memory>>,
+}
+
+/// How the graph lies.
+#[derive(Debug)]
+enum Form {
+    Compact(Compact),
+    Fused(Fused),
 }
 
 /// What a graph says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Head {
+    layout: u8,
+    /// Links of a row.
+    degree: u8,
     rows: u32,
-    padded: u32,
     m: u16,
     ef_construction: u16,
     seed: u64,
@@ -82,9 +91,8 @@ struct Head {
 
 impl Head {
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![kind::GRAPH, VERSION, FUSED, NEIGHBOURS as u8];
+        let mut bytes = vec![kind::GRAPH, VERSION, self.layout, self.degree];
         bytes.put_u32(self.rows);
-        bytes.put_u32(self.padded);
         bytes.put_u16(self.m);
         bytes.put_u16(self.ef_construction);
         bytes.put_u64(self.seed);
@@ -94,44 +102,90 @@ impl Head {
 
     fn decode(bytes: &[u8]) -> Option<Head> {
         let mut reader = Reader::new(bytes);
-        let mut read = || -> Result<([u8; 4], Head), Truncated> {
-            let form = reader.array()?;
-            let (rows, padded) = (reader.u32()?, reader.u32()?);
+        let mut read = || -> Result<([u8; 2], Head), Truncated> {
+            let (form, layout, degree, rows) = (reader.array()?, reader.u8()?, reader.u8()?, reader.u32()?);
             let (m, ef_construction, seed) = (reader.u16()?, reader.u16()?, reader.u64()?);
-            Ok((form, Head { rows, padded, m, ef_construction, seed, mended: reader.u32()? }))
+            Ok((form, Head { layout, degree, rows, m, ef_construction, seed, mended: reader.u32()? }))
         };
         let (form, head) = read().ok()?;
-        (form == [kind::GRAPH, VERSION, FUSED, NEIGHBOURS as u8] && reader.is_empty()).then_some(head)
+        let degree = usize::from(head.degree);
+        let sound = match head.layout {
+            COMPACT => (1..=MAX_DEGREE).contains(&degree),
+            FUSED => degree == NEIGHBOURS,
+            _ => false,
+        };
+        (form == [kind::GRAPH, VERSION] && sound && reader.is_empty()).then_some(head)
     }
 }
 
 /// Opens a stored graph. The rows are not read.
 pub(super) fn open(source: &dyn Source, rows: u32, shape: Shape, metric: Metric) -> Result<Graph> {
-    let damaged = |what: &str| Error::corrupt(what, "a stored graph");
-    let Shape::F32(dimension) = shape else { return Err(damaged("a graph over bits has another form")) };
-    let whole = |number| source.section(number).map(|section| section.get(0..section.len()).map(<[u8]>::to_vec));
-    let head = Head::decode(&whole(section::HEAD)??).filter(|head| head.rows == rows);
+    let head = Head::decode(&whole(source, section::HEAD)?).filter(|head| head.rows == rows);
     let head = head.ok_or_else(|| damaged("the head is not that of a graph over these rows"))?;
-    let space = Space::decode(&whole(section::SPACE)??, metric, dimension);
-    let space = space.filter(|space| space.padded() == head.padded as usize);
-    let space = space.ok_or_else(|| damaged("the space does not fit the vectors"))?;
-    let hubs =
-        Hubs::decode(&whole(section::HUBS)??, space.padded(), rows).ok_or_else(|| damaged("the hubs are none"))?;
-    let curves = Curves::decode(&whole(section::CURVES)??).ok_or_else(|| damaged("the curves are none"))?;
+    let curves = Curves::decode(&whole(source, section::CURVES)?).ok_or_else(|| damaged("the curves are none"))?;
     let stored = source.section(section::ROWS)?;
-    let layout = Layout::new(space.padded());
-    if layout.stride().checked_mul(rows as usize) != Some(stored.len()) {
-        return Err(damaged("the rows are too many or too few"));
+    let form = match (head.layout, shape) {
+        (FUSED, Shape::F32(dimension)) if metric != Metric::L1 => open_fused(source, &head, dimension, metric, stored)?,
+        (COMPACT, _) => open_compact(source, &head, stored)?,
+        _ => return Err(damaged("the layout is none for these vectors")),
+    };
+    Ok(Graph { head, metric, curves, form, idle: Mutex::new(Vec::new()) })
+}
+
+fn open_fused(
+    source: &dyn Source,
+    head: &Head,
+    dimension: usize,
+    metric: Metric,
+    rows: Box<dyn Bytes>,
+) -> Result<Form> {
+    let space = Space::decode(&whole(source, section::SPACE)?, metric, dimension);
+    let space = space.ok_or_else(|| damaged("the space does not fit the vectors"))?;
+    let hubs = Hubs::decode(&whole(source, section::HUBS)?, space.padded(), head.rows);
+    let hubs = hubs.ok_or_else(|| damaged("the hubs are none"))?;
+    let layout = fused::Layout::new(space.padded());
+    check_length(&*rows, layout.stride(), head.rows)?;
+    Ok(Form::Fused(Fused { space, hubs, layout, rows }))
+}
+
+fn open_compact(source: &dyn Source, head: &Head, links: Box<dyn Bytes>) -> Result<Form> {
+    let entries = Compact::decode_entries(&whole(source, section::HUBS)?, head.rows);
+    let entries = entries.ok_or_else(|| damaged("the entries are none"))?;
+    let radius = whole(source, section::SPACE)?.as_slice().try_into().map(f32::from_le_bytes);
+    let radius = radius.ok().filter(|radius| radius.is_finite() && *radius >= 0.0);
+    let radius = radius.ok_or_else(|| damaged("the radius is none"))?;
+    let degree = usize::from(head.degree);
+    check_length(&*links, degree * size_of::<u32>(), head.rows)?;
+    Ok(Form::Compact(Compact { links, degree, entries, radius }))
+}
+
+/// A copy of a small section.
+fn whole(source: &dyn Source, number: u16) -> Result<Vec<u8>> {
+    let section = source.section(number)?;
+    section.get(0..section.len()).map(<[u8]>::to_vec)
+}
+
+fn check_length(rows: &dyn Bytes, stride: usize, count: u32) -> Result<()> {
+    match stride.checked_mul(count as usize) == Some(rows.len()) {
+        true => Ok(()),
+        false => Err(damaged("the rows are too many or too few")),
     }
-    Ok(Graph { head, metric, space, hubs, curves, rows: stored, layout, idle: Mutex::new(Vec::new()) })
+}
+
+fn damaged(what: &str) -> Error {
+    Error::corrupt(what, "a stored graph")
 }
 
 impl Built for Graph {
     fn write(&self, sink: &mut dyn Sink) -> Result<()> {
+        let (space, hubs, rows) = match &self.form {
+            Form::Fused(fused) => (fused.space.encode(), fused.hubs.encode(), &fused.rows),
+            Form::Compact(compact) => (compact.radius.to_le_bytes().to_vec(), compact.encode_entries(), &compact.links),
+        };
         let small = [
             (section::HEAD, self.head.encode()),
-            (section::SPACE, self.space.encode()),
-            (section::HUBS, self.hubs.encode()),
+            (section::SPACE, space),
+            (section::HUBS, hubs),
             (section::CURVES, self.curves.encode()),
         ];
         for (number, bytes) in small {
@@ -139,7 +193,7 @@ impl Built for Graph {
             sink.write(&bytes)?;
         }
         sink.section(section::ROWS)?;
-        sink.write(self.rows.get(0..self.rows.len())?)
+        sink.write(rows.get(0..rows.len())?)
     }
 }
 
@@ -147,12 +201,17 @@ impl Graph {
     fn describe(&self) -> IndexFacts {
         let Head { rows, m, ef_construction, .. } = self.head;
         let curve = self.curves.0.iter().find(|curve| curve.k >= 10);
-        let cost = |hops: f32| hops * NEIGHBOURS as f32;
+        let cost = |hops: f32| hops * f32::from(self.head.degree);
+        let (layout, bytes) = match &self.form {
+            Form::Fused(fused) => ("fused", fused.rows.len()),
+            Form::Compact(compact) => ("compact", compact.links.len()),
+        };
         IndexFacts {
-            kind: format!("hnsw(m={m}, ef_construction={ef_construction})"),
-            layout: Some("fused"),
+            kind: IndexSpec::Hnsw(HnswSpec { m, ef_construction, seed: self.head.seed, ..HnswSpec::default() })
+                .to_string(),
+            layout: Some(layout),
             rows,
-            bytes: self.rows.len() as u64,
+            bytes: bytes as u64,
             unreachable: 0,
             curve: curve.map_or(Vec::new(), |curve| curve.points.iter().map(|p| (p.recall, cost(p.hops))).collect()),
         }

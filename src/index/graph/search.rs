@@ -2,13 +2,16 @@
 
 use super::super::comparison::Comparison;
 use super::super::{Effort, Found, IndexFacts, Query, Scope, VectorIndex, Vectors, flat};
-use super::Graph;
 use super::beam::{Aim, Beam};
+use super::compact::{Compact, CompactNodes, Measure};
+use super::curve::Point;
+use super::fused::Fused;
 use super::fused::lookup::Lookup;
 use super::fused::nodes::FusedNodes;
 use super::hubs::CodedPoint;
 use super::rows::StoredRows;
 use super::walk::{Walk, Walked};
+use super::{Form, Graph};
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::pool::Pool;
@@ -47,16 +50,25 @@ pub(super) struct Memory {
     dots: Vec<i32>,
 }
 
+impl Memory {
+    fn begin(&mut self, aim: Aim, without: Option<u32>) {
+        self.beam.begin(aim);
+        without.iter().for_each(|row| self.beam.avoid(*row));
+    }
+}
+
 impl VectorIndex for Graph {
     fn search(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>, pool: &Pool) -> Result<Found> {
         let exactly = || flat().search(vectors, query, scope, pool);
         let Some(plan) = self.plan(vectors, query, scope) else { return exactly() };
         let comparison = Comparison::new(vectors.shape(), query)?;
         let mut memory = self.take_memory();
-        let found = self.walk(&mut memory, &comparison, plan, None, scope).and_then(|walked| {
-            let found = self.settle(&memory, vectors, &comparison, query, scope, walked)?;
-            Ok((walked, found))
-        });
+        let found = self
+            .walk(&mut memory, vectors, &Asked { query, comparison: &comparison }, plan, None, scope)
+            .and_then(|walked| {
+                let found = self.settle(&memory, vectors, &comparison, query, scope, walked)?;
+                Ok((walked, found))
+            });
         self.give_back(memory);
         let (walked, found) = found?;
         if walked.spent && plan.guarded {
@@ -89,6 +101,13 @@ impl VectorIndex for Graph {
     fn facts(&self) -> IndexFacts {
         self.describe()
     }
+
+    fn keep_resident(&self, pool: &Pool) -> Result<()> {
+        match &self.form {
+            Form::Fused(fused) => fused.rows.keep_resident(pool),
+            Form::Compact(compact) => compact.links.keep_resident(pool),
+        }
+    }
 }
 
 /// How a query is answered by walking.
@@ -99,11 +118,15 @@ pub(super) struct Plan {
     guarded: bool,
 }
 
+/// How many of the nearest by their codes have their whole vectors compared, so that these can correct the order.
+fn kept(k: usize) -> usize {
+    k + (k / 8).max(SPARE)
+}
+
 impl Plan {
     /// Walks to their end.
     pub(super) fn unbounded(k: usize, reach: f32) -> Plan {
-        let keep = k + (k / 8).max(SPARE);
-        Plan { aim: Aim { k, keep, reach, ceiling: f32::INFINITY, hops: usize::MAX }, guarded: false }
+        Plan { aim: Aim { rank: k, keep: kept(k), reach, ceiling: f32::INFINITY, hops: usize::MAX }, guarded: false }
     }
 }
 
@@ -112,47 +135,65 @@ impl Graph {
     fn plan(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>) -> Option<Plan> {
         let rows = self.head.rows as usize;
         let live = scope.count.map_or(rows, |count| (count as usize).min(rows));
-        let (point, most) = match query.effort {
+        let (rank, point) = match query.effort {
             Effort::Exact => return None,
-            Effort::Recall(recall) => (self.curves.at(query.k, recall), usize::MAX),
-            Effort::Ef(hops) => (self.curves.furthest(query.k), hops.max(1)),
+            Effort::Recall(recall) => (query.k, self.curves.at(query.k, recall)),
+            // What a search with a list of that length looks at.
+            Effort::Ef(ef) => (ef.max(query.k), Point { reach: 1.0, recall: 1.0, hops: ef.max(query.k) as f32 }),
         };
         // A page begins anywhere; a walk begins at the query.
         if query.floor.is_some() || live <= 2 * query.k {
             return None;
         }
-        let hop = self.layout.stride() + HOP_BYTES;
+        let hop = self.hop_bytes(vectors) + HOP_BYTES;
         let exact = live * (vectors.shape().row_bytes() / 4 + ROW_BYTES) + rows / 8;
         let guard = (exact / hop).max(1);
         let share = live as f32 / rows as f32;
         if point.hops / share > guard as f32 {
             return None;
         }
-        let ceiling = self.ceiling(query);
-        let aim = Aim { reach: point.reach, ceiling, hops: most.min(guard), ..Plan::unbounded(query.k, 1.0).aim };
-        Some(Plan { aim, guarded: guard < most })
+        let keep = rank.max(kept(query.k));
+        let aim = Aim { rank, keep, reach: point.reach, ceiling: f32::INFINITY, hops: guard };
+        Some(Plan { aim, guarded: true })
     }
 
-    /// The squared distance beyond which nothing is wanted, with some room for what codes get wrong.
-    fn ceiling(&self, query: &Query<'_>) -> f32 {
-        match query.vector.as_f32() {
-            Some(vector) if query.bound < f32::INFINITY => self.space.squared(query.bound, vector).max(0.0) * ROOM,
-            _ => f32::INFINITY,
+    /// Bytes that are read for one step.
+    fn hop_bytes(&self, vectors: &dyn Vectors) -> usize {
+        match &self.form {
+            Form::Fused(fused) => fused.layout.stride(),
+            Form::Compact(compact) => compact.degree * (size_of::<u32>() + vectors.shape().row_bytes() / 4),
         }
     }
 
-    /// Walks from the nearest hubs, as if the row `without` were not there; the beam has what was found.
+    /// Walks from the nearest entries, as if the row `without` were not there; the beam has what was found.
     pub(super) fn walk(
         &self,
         memory: &mut Memory,
-        comparison: &Comparison<'_>,
+        vectors: &dyn Vectors,
+        asked: &Asked<'_>,
         plan: Plan,
         without: Option<u32>,
         scope: &Scope<'_>,
     ) -> Result<Walked> {
-        memory.beam.begin(plan.aim);
-        without.iter().for_each(|row| memory.beam.avoid(*row));
-        kernel::with(Whole { graph: self, memory, comparison, scope })
+        let Asked { query, comparison } = asked;
+        let mut aim = plan.aim;
+        match &self.form {
+            Form::Fused(fused) => {
+                if let Some(vector) = query.vector.as_f32().filter(|_| query.bound < f32::INFINITY) {
+                    aim.ceiling = fused.space.squared(query.bound, vector).max(0.0) * ROOM;
+                }
+                memory.begin(aim, without);
+                kernel::with(ThroughFused { fused, memory, comparison, scope })
+            }
+            Form::Compact(compact) => {
+                let measure = Measure::new(vectors, comparison, query, compact.radius, &Pool::inline())?;
+                if query.bound < f32::INFINITY {
+                    aim.ceiling = measure.shifted(query.bound) * ROOM;
+                }
+                memory.begin(aim, without);
+                kernel::with(ThroughLinks { compact, measure: &measure, count: self.head.rows, memory, scope })
+            }
+        }
     }
 
     /// Compares whole vectors of the rows that the walk ended with.
@@ -166,15 +207,22 @@ impl Graph {
         walked: Walked,
     ) -> Result<Found> {
         let near = memory.beam.nearest();
+        let near = &near[..near.len().min(kept(query.k))];
         let mut nearest = TopK::new(query.k).within(query.bound);
         kernel::with(Settle { near, vectors, comparison, scope, nearest: &mut nearest })?;
         let distances = near.len() as u64;
+        let (code_distances, hop) = match &self.form {
+            Form::Fused(fused) => (walked.hops * (1 + NEIGHBOURS) + fused.hubs.len(), fused.layout.stride()),
+            Form::Compact(compact) => (memory.beam.seen(), compact.degree * size_of::<u32>()),
+        };
+        let row = vectors.shape().row_bytes();
+        let looked_up = if matches!(self.form, Form::Compact(_)) { code_distances * row / 4 } else { 0 };
         Ok(Found {
             hits: nearest.into_sorted(scope.order),
             distances,
-            code_distances: (walked.hops * (1 + NEIGHBOURS) + self.hubs.len()) as u64,
+            code_distances: code_distances as u64,
             visited: walked.hops as u64,
-            bytes: (walked.hops * self.layout.stride()) as u64 + distances * vectors.shape().row_bytes() as u64,
+            bytes: (walked.hops * hop + looked_up) as u64 + distances * row as u64,
             cut: walked.cut,
         })
     }
@@ -184,7 +232,7 @@ impl Graph {
             beam: Beam::new(self.head.rows as usize),
             lookup: Lookup::default(),
             lifted: Vec::new(),
-            point: vec![0.0; self.space.padded()],
+            point: Vec::new(),
             dots: Vec::new(),
         })
     }
@@ -197,31 +245,66 @@ impl Graph {
     }
 }
 
-/// A query from its vector to the end of the walk.
-struct Whole<'a> {
-    graph: &'a Graph,
+/// A query, and how it is compared with whole vectors.
+pub(super) struct Asked<'a> {
+    pub(super) query: &'a Query<'a>,
+    pub(super) comparison: &'a Comparison<'a>,
+}
+
+/// A query of the fused layout, from its vector to the end of the walk.
+struct ThroughFused<'a> {
+    fused: &'a Fused,
     memory: &'a mut Memory,
     comparison: &'a Comparison<'a>,
     scope: &'a Scope<'a>,
 }
 
-impl Task for Whole<'_> {
+impl Task for ThroughFused<'_> {
     type Output = Result<Walked>;
 
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<Walked> {
-        let Whole { graph, memory, comparison, scope } = self;
+        let ThroughFused { fused, memory, comparison, scope } = self;
         let Memory { beam, lookup, lifted, point, dots } = memory;
         let Comparison::F32 { query, .. } = comparison else { return Ok(Walked::default()) };
-        let apart = graph.space.place_query(query, lifted, point);
-        lookup.prepare(point, apart);
+        point.resize(fused.space.padded(), 0.0);
+        let apart = fused.space.place_query(query, lifted, point);
+        lookup.prepare(kernels, point, apart);
         let coded = CodedPoint { codes: &lookup.codes, step: lookup.step, norm: lookup.norm };
-        for (distance, row) in graph.hubs.nearest(kernels, coded, dots).iter() {
+        for (distance, row) in fused.hubs.nearest(kernels, coded, dots).iter() {
             beam.push(distance, row);
         }
-        let nodes =
-            FusedNodes { layout: graph.layout, rows: StoredRows::new(&*graph.rows, graph.layout.stride()), lookup };
-        Walk { nodes: &nodes, beam, live: scope.live, stop: scope.stop }.run(kernels)
+        let rows = StoredRows::new(&*fused.rows, fused.layout.stride());
+        let mut nodes = FusedNodes { layout: fused.layout, rows, lookup };
+        Walk { nodes: &mut nodes, beam, live: scope.live, stop: scope.stop }.run(kernels)
+    }
+}
+
+/// The same for links alone.
+struct ThroughLinks<'a> {
+    compact: &'a Compact,
+    measure: &'a Measure<'a>,
+    count: u32,
+    memory: &'a mut Memory,
+    scope: &'a Scope<'a>,
+}
+
+impl Task for ThroughLinks<'_> {
+    type Output = Result<Walked>;
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, kernels: K) -> Result<Walked> {
+        let ThroughLinks { compact, measure, count, memory, scope } = self;
+        let beam = &mut memory.beam;
+        for row in compact.entries.iter().copied().filter(|row| *row < count) {
+            if beam.see(row) {
+                let distance = measure.of(kernels, row)?;
+                beam.offer(distance, row, scope.live);
+                beam.push(distance, row);
+            }
+        }
+        let mut nodes = CompactNodes { rows: compact.rows(), measure, fresh: Vec::new() };
+        Walk { nodes: &mut nodes, beam, live: scope.live, stop: scope.stop }.run(kernels)
     }
 }
 

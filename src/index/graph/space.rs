@@ -23,8 +23,6 @@ const SAMPLE: usize = 20_000;
 #[derive(Debug)]
 pub(crate) struct Space {
     metric: Metric,
-    /// Numbers of a row, without that of the lift.
-    dimension: usize,
     /// What of a row is kept.
     kept: Positions,
     /// What is left out; the rows have about the mean there, a query may not.
@@ -58,7 +56,7 @@ impl Space {
         }
         let (kept, ignored) = moments.split();
         let rotation = Rotation::new(kept.places.len(), seed);
-        Space { metric, dimension, kept, ignored, radius, seed, rotation }
+        Space { metric, kept, ignored, radius, seed, rotation }
     }
 
     /// Numbers of a point: a multiple of 64.
@@ -146,11 +144,12 @@ impl Space {
         let sound = kept.fits(width) && ignored.fits(width) && kept.places.len() + ignored.places.len() == width;
         let sound = sound && reader.is_empty() && !kept.places.is_empty() && radius.is_finite() && radius >= 0.0;
         let rotation = Rotation::new(kept.places.len(), seed);
-        sound.then_some(Space { metric, dimension, kept, ignored, radius, seed, rotation })
+        sound.then_some(Space { metric, kept, ignored, radius, seed, rotation })
     }
 
-    pub(crate) fn dimension(&self) -> usize {
-        self.dimension
+    /// The length that all rows are lifted to; 0 but under the inner product.
+    pub(crate) fn radius(&self) -> f32 {
+        self.radius
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a graph promises, against comparing with every row.
 
 use super::super::stored::Memory;
-use super::super::{Building, Effort, Found, HnswSpec, Live, Query, Scope, VectorIndex, build, flat, open};
+use super::super::{Building, Effort, Found, HnswSpec, Layout, Live, Query, Scope, VectorIndex, build, flat, open};
 use crate::error::ErrorKind;
 use crate::ids::RowId;
 use crate::index::IndexSpec;
@@ -12,8 +12,8 @@ use crate::vector::VectorRef;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 
-const METRICS: [Metric; 3] = [Metric::L2, Metric::Cosine, Metric::Dot];
-const DIMENSION: usize = 40;
+const METRICS: [Metric; 4] = [Metric::L2, Metric::Cosine, Metric::Dot, Metric::L1];
+const DIMENSION: usize = 50;
 
 /// Rows around some centres, and queries of the same kind.
 fn clustered(rows: usize, seed: u64) -> Vec<f32> {
@@ -37,8 +37,13 @@ fn rows(values: &[f32]) -> Rows<'_> {
 }
 
 fn stored(rows: &Rows<'_>, metric: Metric, pool: &Pool) -> Memory {
+    stored_as(Layout::Auto, rows, metric, pool)
+}
+
+fn stored_as(layout: Layout, rows: &Rows<'_>, metric: Metric, pool: &Pool) -> Memory {
     let building = Building { vectors: rows, metric, pool, stop: &|| false, inherited: &[], budget: u64::MAX };
-    let built = build(&IndexSpec::Hnsw(HnswSpec::default()), &building).unwrap().expect("there are enough rows");
+    let built =
+        build(&IndexSpec::Hnsw(HnswSpec { layout, ..HnswSpec::default() }), &building).unwrap().expect("enough rows");
     let mut memory = Memory::default();
     built.write(&mut memory).unwrap();
     memory
@@ -88,11 +93,13 @@ fn recall(index: &dyn VectorIndex, rows: &Rows<'_>, metric: Metric, live: &RowSe
 fn the_recall_that_is_asked_for_is_found_under_every_metric() {
     let values = clustered(6000, 1);
     let rows = rows(&values);
-    for metric in METRICS {
-        let index = opened(&stored(&rows, metric, &Pool::inline()), &rows, metric);
+    for (metric, layout) in METRICS.into_iter().flat_map(|metric| [(metric, Layout::Auto), (metric, Layout::Compact)]) {
+        let index = opened(&stored_as(layout, &rows, metric, &Pool::inline()), &rows, metric);
+        let fused = layout == Layout::Auto && metric != Metric::L1;
+        assert_eq!(index.facts().layout, Some(if fused { "fused" } else { "compact" }));
         for wanted in [0.9, 0.99] {
             let got = recall(&*index, &rows, metric, &all(6000), wanted);
-            assert!(got >= f64::from(wanted) - 0.03, "{metric}: {got} of {wanted}");
+            assert!(got >= f64::from(wanted) - 0.03, "{metric} {layout:?}: {got} of {wanted}");
         }
     }
 }
@@ -135,7 +142,7 @@ fn equal_rows_and_few_rows_are_found() {
             inherited: &[],
             budget: u64::MAX,
         };
-        let built = super::build(&spec, &building).unwrap().unwrap();
+        let built = super::build(&spec, &building).unwrap();
         let mut memory = Memory::default();
         built.write(&mut memory).unwrap();
         let index = opened(&memory, &rows, Metric::L2);
@@ -195,11 +202,38 @@ fn rows_behind_others_are_reached() {
     let index = opened(&stored(&rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
     let mut missed = 0;
     for row in (0..6000).step_by(7) {
-        let hits =
-            search(&*index, &rows, &query(&values[row * DIMENSION..][..DIMENSION], Metric::L2, 1, 0.95), &all(6000));
+        let query = query(&values[row * DIMENSION..][..DIMENSION], Metric::L2, 1, 0.95);
+        let hits = search(&*index, &rows, &Query { effort: Effort::Ef(500), ..query }, &all(6000));
         missed += usize::from(hits.hits.first().map(|hit| hit.1.index()) != Some(row));
     }
     assert_eq!(missed, 0);
+}
+
+#[test]
+fn bits_are_searched_by_links_alone() {
+    const BYTES: usize = 32;
+    let mut random = Random::seeded(11, 0);
+    let mut bytes = vec![0; 3000 * BYTES];
+    random.fill(&mut bytes[..30 * BYTES]);
+    for row in 30..3000 {
+        // A copy of an earlier row in which some bits differ.
+        let model = random.below(row as u64) as usize * BYTES;
+        bytes.copy_within(model..model + BYTES, row * BYTES);
+        for _ in 0..6 {
+            bytes[row * BYTES + random.below(BYTES as u64) as usize] ^= 1 << random.below(8);
+        }
+    }
+    let rows = Rows::Bits { bytes: &bytes, stride: BYTES };
+    let index = opened(&stored(&rows, Metric::Hamming, &Pool::inline()), &rows, Metric::Hamming);
+    let (mut found, live) = (0, all(3000));
+    for row in (0..3000).step_by(30) {
+        let vector = VectorRef::Bits(&bytes[row * BYTES..(row + 1) * BYTES]);
+        let query = Query { vector, ..query(&[], Metric::Hamming, 10, 0.95) };
+        let furthest = search(flat(), &rows, &query, &live).hits[9].0;
+        let hits = search(&*index, &rows, &query, &live).hits;
+        found += hits.iter().filter(|hit| hit.0 <= furthest).count();
+    }
+    assert!(found >= 920, "{found} of 1000");
 }
 
 struct Odd;

@@ -26,13 +26,19 @@ pub(super) trait Nodes {
     fn ask<K: Kernels>(&self, kernels: K, row: u32);
 
     /// Looks at a row and its neighbours. `next` is asked for meanwhile.
-    fn look<K: Kernels>(&self, kernels: K, row: u32, next: Option<u32>, live: &dyn Live, beam: &mut Beam)
-    -> Result<()>;
+    fn look<K: Kernels>(
+        &mut self,
+        kernels: K,
+        row: u32,
+        next: Option<u32>,
+        live: &dyn Live,
+        beam: &mut Beam,
+    ) -> Result<()>;
 }
 
 /// A walk from where the beam says, to its end.
 pub(super) struct Walk<'a, N> {
-    pub(super) nodes: &'a N,
+    pub(super) nodes: &'a mut N,
     pub(super) beam: &'a mut Beam,
     pub(super) live: &'a dyn Live,
     pub(super) stop: &'a Stop<'a>,

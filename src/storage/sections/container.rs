@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::format::{
     CHUNK_BYTES, DATA_AT, Entry, FOOTER_BYTES, Footer, META_AT, chunk_count, decode_contents, decode_fields,
@@ -18,6 +18,9 @@ use crate::sync::{AtomicU64, Ordering};
 
 /// Chunks that one thread verifies in one go.
 const CHUNKS_PER_TASK: usize = 16;
+
+/// Bytes that one thread copies in one go.
+const COPIED_BYTES: usize = 1 << 20;
 
 /// A container open for reading, shared by all who read it.
 ///
@@ -44,6 +47,8 @@ struct Place {
     /// The bit of its first chunk.
     first_bit: usize,
     unverified: AtomicU64,
+    /// A copy in memory, made after all of it was verified.
+    resident: OnceLock<Mapping>,
 }
 
 impl Container {
@@ -169,6 +174,7 @@ impl Place {
             checksums_at: entry.checksums_at as usize,
             first_bit,
             unverified: AtomicU64::new(count),
+            resident: OnceLock::new(),
         }
     }
 
@@ -241,6 +247,9 @@ impl Section {
             let (start, end) = (range.start, range.end);
             return Err(self.impossible(format!("bytes {start}..{end} are wanted of a section of {}", place.length)));
         }
+        if let Some(resident) = place.resident.get() {
+            return Ok(&resident[range]);
+        }
         if !range.is_empty() {
             self.container.touch(place, range.start / CHUNK_BYTES..range.end.div_ceil(CHUNK_BYTES))?;
         }
@@ -275,6 +284,36 @@ impl Section {
             0 => Ok(()),
             _ => self.container.check_section(place, pool),
         }
+    }
+
+    /// All bytes, where every one of them was verified.
+    pub(crate) fn known(&self) -> Option<&[u8]> {
+        let place = self.place();
+        if let Some(resident) = place.resident.get() {
+            return Some(resident);
+        }
+        let verified = place.unverified.load(Ordering::Acquire) == 0;
+        verified.then(|| &self.container.bytes[place.start..place.start + place.length])
+    }
+
+    /// Verifies the whole section and copies it into memory, for whoever reads it here and there.
+    pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
+        self.verify(pool)?;
+        let place = self.place();
+        if place.resident.get().is_some() {
+            return Ok(());
+        }
+        let from = &self.container.bytes[place.start..place.start + place.length];
+        let copy = |memory: &mut [u8]| {
+            pool.fill(memory, COPIED_BYTES, |piece, memory| {
+                memory.copy_from_slice(&from[piece * COPIED_BYTES..][..memory.len()]);
+            });
+        };
+        let resident = Mapping::resident(place.length, copy)
+            .map_err(|error| Error::io("keep a section in memory", &self.container.name, error))?;
+        // Whoever was first is as good.
+        let _ = place.resident.set(resident);
+        Ok(())
     }
 
     fn place(&self) -> &Place {

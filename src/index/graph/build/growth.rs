@@ -24,7 +24,7 @@ pub(super) enum From<'a> {
     Each,
     /// In what is known of all rows.
     Known(&'a Nearest),
-    /// By a walk of so many steps from the links they have, or from these rows where they have none.
+    /// By a walk of so many steps from these rows.
     Walk(&'a [u32], usize),
 }
 
@@ -163,9 +163,7 @@ impl<P: Points> Task for Choose<'_, P> {
                     found.extend(nearest[*row as usize].lock().iter().map(|key| Link::of(*key)));
                 }
                 From::Walk(entries, steps) => {
-                    let own = graph.of(*row);
-                    let start = if own.is_empty() { entries } else { own };
-                    walk.towards(points, kernels, graph, *row, start, steps, most, found);
+                    walk.towards(points, kernels, graph, *row, entries, steps, most, found);
                 }
             }
             for link in graph.links(*row) {

@@ -45,7 +45,9 @@ pub(crate) struct GraphParameters {
     /// building takes as much longer.
     pub(crate) ef_construction: usize,
     /// How many times closer to each other than to a row (by the distance, which for L2 is squared) two of its links must
-    /// be for the further one to be left out. More than 1 keeps fewer long links out.
+    /// be for the further one to be left out. The more, the longer ways are kept. For a recall of 0.95, 0.99 and 0.995 a
+    /// query follows the links of 15, 38 and 47 rows with 1.05, and of 17, 38 and 48 with 1.0 (mnist, 60,000 rows); of 38,
+    /// 95 and 125, and of 42, 99 and 139 (SIFT, 200,000 rows). Vectors of text are known to suffer from 1.15.
     pub(crate) alpha: f32,
     /// The order in which rows are added follows from it.
     pub(crate) seed: u64,
@@ -61,7 +63,7 @@ const WAVE: usize = 8192;
 const ROUND: usize = 20;
 
 /// Steps of the walk of each row, for so much of `ef_construction` each.
-const STEP: usize = 4;
+const STEP: usize = 3;
 
 /// Builds a graph over all of `points`; `None` when it was stopped.
 pub(crate) fn build<P: Points>(
@@ -70,6 +72,7 @@ pub(crate) fn build<P: Points>(
     pool: &Pool,
     stop: &Stop<'_>,
 ) -> Result<Option<Graph>> {
+    let entries = entries::choose(points, parameters.seed);
     let lists = Lists::new(points.len(), parameters.degree);
     let mut growth = Growth::new(points, parameters, pool, lists);
     let done = if points.len() <= FEW {
@@ -77,16 +80,19 @@ pub(crate) fn build<P: Points>(
         growth.add(&all, From::Each)?;
         !stop()
     } else {
-        link_all(&mut growth, points, parameters, pool, stop)?
+        link_all(&mut growth, points, &entries, parameters, pool, stop)?
     };
-    Ok(if done { Some(finish(points, parameters, growth.into_lists())) } else { None })
+    Ok(if done { Some(finish(points, parameters, entries, growth.into_lists())) } else { None })
 }
 
-/// Links all rows to near ones, first to those they share leaves with and then to those they get to. False when it was
+/// Links all rows to near ones, first to those they share leaves with and then to those that a walk from the entries
+/// meets: from there it finds the way between groups of rows that share no leaf, which the links of a row may not lead to
+/// (mnist, 60,000 rows: 39 steps of a query for a recall of 0.99 and not 40; for 0.995, 51 and not 54). False when it was
 /// stopped.
 fn link_all<P: Points>(
     growth: &mut Growth<'_, P>,
     points: &P,
+    entries: &[u32],
     parameters: &GraphParameters,
     pool: &Pool,
     stop: &Stop<'_>,
@@ -108,14 +114,13 @@ fn link_all<P: Points>(
         if stop() {
             return Ok(false);
         }
-        growth.add(wave, From::Walk(&[], steps))?;
+        growth.add(wave, From::Walk(entries, steps))?;
     }
     Ok(!stop())
 }
 
 /// The graph of these lists.
-fn finish<P: Points>(points: &P, parameters: &GraphParameters, lists: Lists) -> Graph {
-    let entries = entries::choose(points, parameters.seed);
+fn finish<P: Points>(points: &P, parameters: &GraphParameters, entries: Vec<u32>, lists: Lists) -> Graph {
     let degree = parameters.degree;
     let mut graph = Graph { degree, links: lists.into_links(), entries, unreachable_before_repair: 0 };
     reach::repair(points, &mut graph);

@@ -1,9 +1,13 @@
 //! A query as the fused layout compares it: small whole numbers for the points, tables for the signs.
 
+use crate::vector::kernel::Kernels;
 use crate::vector::kernel::scan::{TABLE_BYTES, Tables};
 
 /// The largest step of a number in a table: four of them, and four such sums, fit a byte.
 const LARGEST_STEP: f32 = 15.0;
+
+/// What a query of zeros is taken to reach to, so that steps and their inverses are finite.
+const LEAST: f32 = 1e-30;
 
 /// The memory of one query, to be used again by the next.
 #[derive(Debug, Default)]
@@ -22,15 +26,15 @@ pub(in super::super) struct Lookup {
 impl Lookup {
     /// Makes the query ready; `apart` is what all its distances have in common.
     #[inline(always)]
-    pub(in super::super) fn prepare(&mut self, point: &[f32], apart: f32) {
-        let largest = point.iter().fold(0f32, |largest, value| largest.max(value.abs())).max(f32::MIN_POSITIVE);
-        self.norm = apart + point.iter().map(|value| value * value).sum::<f32>();
+    pub(in super::super) fn prepare<K: Kernels>(&mut self, kernels: K, point: &[f32], apart: f32) {
+        let largest = largest(point).max(LEAST);
+        self.norm = apart + kernels.dot(point, point);
         // No sum of products with codes may leave `i32`.
         let steps = (i32::MAX as f32 / (127.0 * point.len() as f32)).min(f32::from(i16::MAX)).floor();
         self.step = largest / steps;
         let inverse = 1.0 / self.step;
         self.codes.clear();
-        self.codes.extend(point.iter().map(|value| (value * inverse) as i16));
+        self.codes.extend(point.iter().map(|value| nearest(value * inverse) as i16));
         self.fill_tables(point, largest / LARGEST_STEP);
     }
 
@@ -40,19 +44,18 @@ impl Lookup {
     fn fill_tables(&mut self, point: &[f32], step: f32) {
         self.entries.resize(point.len() * TABLE_BYTES, 0);
         let inverse = 1.0 / step;
-        let mut total = 0i32;
-        for (values, entries) in point.as_chunks::<16>().0.iter().zip(self.entries.as_chunks_mut::<64>().0) {
-            let (mut positive, mut negative) = ([0u8; 16], [0u8; 16]);
-            for at in 0..16 {
-                let rounded = (values[at] * inverse).round_ties_even() as i32;
-                positive[at] = rounded.max(0) as u8;
-                negative[at] = (-rounded).max(0) as u8;
-            }
-            total += (0..16).map(|at| i32::from(positive[at]) + i32::from(negative[at])).sum::<i32>();
-            for (group, entries) in entries.as_chunks_mut::<16>().0.iter_mut().enumerate() {
-                let entry = |at: usize| spread(positive[4 * group + at], negative[4 * group + at], SET[at]);
-                // Bytes do not carry into one another: four times 15 is below 256.
-                *entries = (entry(0) + entry(1) + entry(2) + entry(3)).to_le_bytes();
+        let mut total = 0;
+        let groups = point.as_chunks::<4>().0.iter().zip(self.entries.as_chunks_mut::<16>().0);
+        for (values, entries) in groups {
+            let steps = values.map(|value| nearest(value * inverse));
+            let [a, b, c, d] = steps.map(|k| k.max(0) as u32);
+            let [not_a, not_b, not_c, not_d] = steps.map(|k| (-k).max(0) as u32);
+            total += a + b + c + d + not_a + not_b + not_c + not_d;
+            // Four entries to a word. The lowest bit of a pattern says whose side `a` is on, the next one `b`'s, and so on.
+            let low = a * 0x0100_0100 + not_a * 0x0001_0001 + b * 0x0101_0000 + not_b * 0x0000_0101;
+            let high = [not_c + not_d, c + not_d, not_c + d, c + d];
+            for (word, high) in entries.as_chunks_mut::<4>().0.iter_mut().zip(high) {
+                *word = (low + high * 0x0101_0101).to_le_bytes();
             }
         }
         self.entry_step = 2.0 * step;
@@ -65,17 +68,23 @@ impl Lookup {
     }
 }
 
-/// The sixteen patterns of four bits, a byte each: all ones where the bit of that number is set.
-const SET: [u128; 4] = [
-    0xff00_ff00_ff00_ff00_ff00_ff00_ff00_ff00,
-    0xffff_0000_ffff_0000_ffff_0000_ffff_0000,
-    0xffff_ffff_0000_0000_ffff_ffff_0000_0000,
-    0xffff_ffff_ffff_ffff_0000_0000_0000_0000,
-];
+/// Adding this moves the whole part of a small float into its lowest bits.
+const WHOLE: f32 = 12_582_912.0;
 
-/// Sixteen bytes: `positive` where `set` is, `negative` elsewhere.
+/// The nearest whole number of a float up to four million, without a branch or a call.
 #[inline(always)]
-fn spread(positive: u8, negative: u8, set: u128) -> u128 {
-    let ones = u128::from_le_bytes([1; 16]);
-    ((u128::from(positive) * ones) & set) | ((u128::from(negative) * ones) & !set)
+fn nearest(value: f32) -> i32 {
+    (value + WHOLE).to_bits().wrapping_sub(WHOLE.to_bits()) as i32
+}
+
+/// The largest magnitude, found in lanes that do not wait for one another.
+#[inline(always)]
+fn largest(values: &[f32]) -> f32 {
+    let mut lanes = [0f32; 16];
+    for values in values.as_chunks::<16>().0 {
+        for (lane, value) in lanes.iter_mut().zip(values) {
+            *lane = if value.abs() > *lane { value.abs() } else { *lane };
+        }
+    }
+    lanes.into_iter().fold(0.0, f32::max)
 }

@@ -11,7 +11,19 @@ pub(super) mod nodes;
 
 use std::ops::Range;
 
+use super::hubs::Hubs;
+use super::space::Space;
+use crate::index::stored::Bytes;
 use crate::vector::kernel::scan::{Block, CODE_BYTES, NEIGHBOURS};
+
+/// The rows of a graph, and what a query needs to be compared with them.
+#[derive(Debug)]
+pub(super) struct Fused {
+    pub(super) space: Space,
+    pub(super) hubs: Hubs,
+    pub(super) layout: Layout,
+    pub(super) rows: Box<dyn Bytes>,
+}
 
 /// Where things are in a row of which the point has `padded` numbers, a multiple of 64 (frozen).
 ///

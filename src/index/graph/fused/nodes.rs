@@ -41,7 +41,7 @@ impl Nodes for FusedNodes<'_> {
 
     #[inline(always)]
     fn look<K: Kernels>(
-        &self,
+        &mut self,
         kernels: K,
         row: u32,
         next: Option<u32>,
