@@ -11,7 +11,7 @@ use crate::collection::seal::write_deletions_file;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId};
-use crate::index::{GONE, Inherited, VectorIndex};
+use crate::index::VectorIndex;
 use crate::rows::RowSet;
 use crate::schema::Schema;
 use crate::segment::deletions::Deletions;
@@ -127,7 +127,7 @@ impl Merging {
         self.sources.iter().any(|source| source.usable().is_some())
     }
 
-    /// Builds the index of the new file, from those of the segments where they have any.
+    /// Builds the index of the new file, from its rows alone: they are mostly new to each other.
     pub(crate) fn build_index(
         &mut self,
         opener: &Opener,
@@ -136,13 +136,7 @@ impl Merging {
         next_file: impl FnOnce() -> FileId,
     ) -> Result<()> {
         let Some(file) = &self.new else { return Ok(()) };
-        self.sources.iter().filter_map(|source| source.index.as_ref()).for_each(|index| index.check(job.pool));
-        let mut usable: Vec<_> = self.sources.iter().filter_map(|source| Some((source, source.usable()?))).collect();
-        usable.sort_by_key(|(source, _)| std::cmp::Reverse(source.file.rows()));
-        let rows: Vec<Vec<u32>> = usable.iter().map(|(source, _)| source.new_rows()).collect();
-        let inherited: Vec<Inherited<'_>> =
-            usable.iter().zip(&rows).map(|((_, index), rows)| Inherited { index: *index, rows }).collect();
-        self.index = job.run(opener, schema, file, &inherited, next_file)?.map(Arc::new);
+        self.index = job.run(opener, schema, file, next_file)?.map(Arc::new);
         Ok(())
     }
 
@@ -214,15 +208,6 @@ impl Merging {
 impl Source {
     fn usable(&self) -> Option<&dyn VectorIndex> {
         self.index.as_ref()?.usable()
-    }
-
-    /// The new number of each row.
-    fn new_rows(&self) -> Vec<u32> {
-        let mut rows = vec![GONE; self.file.rows() as usize];
-        for (place, row) in self.kept.iter().enumerate() {
-            rows[row.index()] = (self.first + place) as u32;
-        }
-        rows
     }
 
     fn find_in(&self, view: &CollectionView) -> Result<Arc<Sealed>> {

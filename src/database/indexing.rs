@@ -121,7 +121,7 @@ impl Engine {
         let id = segment.file().id();
         let stop = || self.closed.load(Ordering::Acquire) || self.segment(collection.id, id).is_none();
         let job = IndexJob { spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
-        match job.run(&self.opener, &collection.schema, segment.file(), &[], || self.next_file()) {
+        match job.run(&self.opener, &collection.schema, segment.file(), || self.next_file()) {
             Ok(Some(index)) => self.publish_index(task, Some(Arc::new(index))),
             Ok(None) => {
                 self.remember(task, None);

@@ -4,8 +4,6 @@
 //! vectors are stored once, where the segment keeps them. It knows no files, keys or records: rows are numbers, the
 //! caller says which of them are alive and which of two comes first. Flat search is the truth the others are held to.
 
-#![allow(dead_code, reason = "the kinds of indexes come one by one")]
-
 mod comparison;
 mod flat;
 mod graph;
@@ -56,20 +54,6 @@ pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
     fn keep_resident(&self, _: &Pool) -> Result<()> {
         Ok(())
     }
-
-    /// Which rows it links, for an index that is built from it.
-    fn links(&self) -> Option<&dyn Links> {
-        None
-    }
-}
-
-/// The links of a graph, as plain lists.
-pub(crate) trait Links: Sync {
-    /// How many rows there are.
-    fn rows(&self) -> usize;
-
-    /// Puts the rows that `row` links to into `out`, in place of what was there.
-    fn of(&self, row: u32, out: &mut Vec<u32>) -> Result<()>;
 }
 
 /// What an index is.
@@ -254,22 +238,9 @@ pub(crate) struct Building<'a> {
     pub(crate) pool: &'a Pool,
     /// Whether to give up, with an error.
     pub(crate) stop: &'a Stop<'a>,
-    /// Indexes over some of these rows, the largest first.
-    pub(crate) inherited: &'a [Inherited<'a>],
     /// Bytes of memory it may take.
     pub(crate) budget: u64,
 }
-
-/// An index over rows that became part of those an index is built over.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Inherited<'a> {
-    pub(crate) index: &'a dyn VectorIndex,
-    /// The new number of each of its rows; [`GONE`] for one that is not among the new ones.
-    pub(crate) rows: &'a [u32],
-}
-
-/// In [`Inherited::rows`]: the row was left out.
-pub(crate) const GONE: u32 = u32::MAX;
 
 /// An index that was built and is not stored yet.
 pub(crate) trait Built {

@@ -11,7 +11,7 @@ use crate::bytes::Write;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::FileId;
 use crate::index::stored::{Bytes, Sink, Source};
-use crate::index::{self, Building, Built, IndexSpec, Inherited, Stop, VectorIndex, Vectors};
+use crate::index::{self, Building, Built, IndexSpec, Stop, VectorIndex, Vectors};
 use crate::pool::Pool;
 use crate::schema::Schema;
 use crate::segment::file::{Opener, SealedFile};
@@ -111,14 +111,6 @@ impl SegmentIndex {
         let _ = self.damage.set(error);
     }
 
-    /// Checks every byte that will be read of it; quarantines it when one is not what was written.
-    pub(crate) fn check(&self, pool: &Pool) {
-        let checked = self.opened.as_ref().map_or(Ok(()), |opened| opened.container.verify(pool));
-        if let Err(error) = checked {
-            self.quarantine(error);
-        }
-    }
-
     /// Bytes of memory that it takes once it is kept there; none when it is, or is not used.
     pub(crate) fn to_be_kept(&self) -> Option<u64> {
         let opened =
@@ -172,12 +164,11 @@ impl IndexJob<'_> {
         opener: &Opener,
         schema: &Schema,
         segment: &SealedFile,
-        inherited: &[Inherited<'_>],
         next_file: impl FnOnce() -> FileId,
     ) -> Result<Option<SegmentIndex>> {
         let Some((vectors, metric)) = segment.vectors().zip(schema.metric()) else { return Ok(None) };
         let IndexJob { spec, pool, stop, budget } = *self;
-        let building = Building { vectors: &vectors, metric, pool, stop, inherited, budget };
+        let building = Building { vectors: &vectors, metric, pool, stop, budget };
         let Some(built) = index::build(spec, &building)? else { return Ok(None) };
         SegmentIndex::write(opener, schema, segment, next_file(), spec, &*built).map(Some)
     }
@@ -261,9 +252,5 @@ impl Bytes for SectionBytes {
 
     fn keep_resident(&self, pool: &Pool) -> Result<()> {
         self.0.keep_resident(pool)
-    }
-
-    fn verify(&self, pool: &Pool) -> Result<()> {
-        self.0.verify(pool)
     }
 }

@@ -19,7 +19,8 @@ const KINDS: [&str; 2] = ["hnsw(m=8, ef_construction=40)", "lsh(tables=4)"];
 const LONG: Duration = Duration::from_secs(120);
 
 fn manual() -> Options {
-    Options::new().maintenance(Maintenance::Manual).index_min_rows(1).seed(3)
+    // Copies in memory would hide damage to files.
+    Options::new().maintenance(Maintenance::Manual).index_min_rows(1).resident_index_bytes(0).seed(3)
 }
 
 /// A vector near one of a few centres, as real ones are.
@@ -110,6 +111,26 @@ fn small_files_and_flat_collections_get_no_index() {
     assert!(docs.wait_indexed(Duration::ZERO).unwrap() && other.wait_indexed(Duration::ZERO).unwrap());
     assert_eq!(ticks(&db), []);
     assert!(db.stats().unwrap().collections.iter().all(|it| it.indexes.is_empty() && it.unindexed_rows == 0));
+}
+
+#[test]
+fn copies_in_memory_keep_to_their_room_and_change_no_answer() {
+    for (room, kept) in [(0, 0), (100_000, 1), (2 << 30, 2)] {
+        let db = Options::new().maintenance(Maintenance::Manual).index_min_rows(1).resident_index_bytes(room);
+        let db = db.in_memory().unwrap();
+        let docs = db.create_collection("docs", schema("hnsw")).unwrap();
+        let mut work = Vec::new();
+        for part in 0..2 {
+            put(&docs, part * 600..(part + 1) * 600);
+            db.flush().unwrap();
+            db.tick().unwrap();
+        }
+        let before = docs.query().nearest(vector(7)).k(20).run().unwrap();
+        work.extend(ticks(&db));
+        assert_eq!(work.iter().filter(|work| **work == Work::KeptResident).count(), kept, "{room}");
+        let after = docs.query().nearest(vector(7)).k(20).run().unwrap();
+        assert!(before.keys().eq(after.keys()) && before.len() == 20);
+    }
 }
 
 #[test]

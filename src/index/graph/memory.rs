@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::super::stored::Bytes;
 use crate::error::{Error, Result};
-use crate::pool::Pool;
 
 /// One line of the cache, where rows begin.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -51,9 +50,5 @@ impl Bytes for AlignedBytes {
 
     fn known(&self) -> Option<&[u8]> {
         Some(self.as_slice())
-    }
-
-    fn verify(&self, _: &Pool) -> Result<()> {
-        Ok(())
     }
 }

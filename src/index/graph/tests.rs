@@ -41,7 +41,7 @@ fn stored(rows: &Rows<'_>, metric: Metric, pool: &Pool) -> Memory {
 }
 
 fn stored_as(layout: Layout, rows: &Rows<'_>, metric: Metric, pool: &Pool) -> Memory {
-    let building = Building { vectors: rows, metric, pool, stop: &|| false, inherited: &[], budget: u64::MAX };
+    let building = Building { vectors: rows, metric, pool, stop: &|| false, budget: u64::MAX };
     let built =
         build(&IndexSpec::Hnsw(HnswSpec { layout, ..HnswSpec::default() }), &building).unwrap().expect("enough rows");
     let mut memory = Memory::default();
@@ -134,14 +134,8 @@ fn equal_rows_and_few_rows_are_found() {
         let values = vec![1.5; count * DIMENSION];
         let rows = rows(&values);
         let spec = HnswSpec::default();
-        let building = Building {
-            vectors: &rows,
-            metric: Metric::L2,
-            pool: &Pool::inline(),
-            stop: &|| false,
-            inherited: &[],
-            budget: u64::MAX,
-        };
+        let building =
+            Building { vectors: &rows, metric: Metric::L2, pool: &Pool::inline(), stop: &|| false, budget: u64::MAX };
         let built = super::build(&spec, &building).unwrap();
         let mut memory = Memory::default();
         built.write(&mut memory).unwrap();
@@ -157,8 +151,7 @@ fn a_stopped_build_says_so() {
     let values = clustered(1000, 3);
     let rows = rows(&values);
     let pool = Pool::inline();
-    let building =
-        Building { vectors: &rows, metric: Metric::L2, pool: &pool, stop: &|| true, inherited: &[], budget: u64::MAX };
+    let building = Building { vectors: &rows, metric: Metric::L2, pool: &pool, stop: &|| true, budget: u64::MAX };
     let refused = build(&IndexSpec::Hnsw(HnswSpec::default()), &building).err().map(|error| error.kind());
     assert_eq!(refused, Some(ErrorKind::Cancelled));
 }

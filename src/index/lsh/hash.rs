@@ -114,14 +114,6 @@ impl Hasher {
         &self.center
     }
 
-    /// Directions that do not follow from the plan alone.
-    pub(super) fn directions(&self) -> &[f32] {
-        match &self.functions {
-            Functions::Cells { directions, .. } => directions,
-            _ => &[],
-        }
-    }
-
     /// The hashes of a row, one for each table, onto the end of `hashes`.
     #[inline(always)]
     pub(super) fn hash_row<K: Kernels>(

@@ -9,7 +9,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RowId;
 use crate::index::Building;
 use crate::index::stored::{Bytes, Sink, Source};
-use crate::pool::Pool;
 use crate::vector::inverse_norm;
 use crate::vector::kernel::{self, Kernels, Task};
 use crate::vector::matrix::Rows;
@@ -149,11 +148,6 @@ impl Stored {
 
     pub(super) fn bytes(&self) -> u64 {
         (self.directories.len() + self.rows.len()) as u64
-    }
-
-    pub(super) fn verify(&self, pool: &Pool) -> Result<()> {
-        self.directories.verify(pool)?;
-        self.rows.verify(pool)
     }
 }
 

@@ -63,7 +63,7 @@ impl Data {
     fn build(&self, spec: LshSpec, threads: usize) -> Memory {
         let pool = Pool::new(threads).unwrap();
         let (vectors, metric) = (self as &dyn Vectors, self.metric);
-        let building = Building { vectors, metric, pool: &pool, stop: &|| false, inherited: &[], budget: 1 << 30 };
+        let building = Building { vectors, metric, pool: &pool, stop: &|| false, budget: 1 << 30 };
         let mut memory = Memory::default();
         build(&IndexSpec::Lsh(spec), &building).unwrap().unwrap().write(&mut memory).unwrap();
         memory
@@ -331,7 +331,7 @@ fn a_search_that_is_stopped_says_so_and_a_build_fails() {
     assert!(index.search(&data, &probe.ask(10), &stopped, &Pool::inline()).unwrap().cut);
     let pool = Pool::inline();
     let (vectors, metric) = (&data as &dyn Vectors, data.metric);
-    let building = Building { vectors, metric, pool: &pool, stop: &|| true, inherited: &[], budget: 1 << 30 };
+    let building = Building { vectors, metric, pool: &pool, stop: &|| true, budget: 1 << 30 };
     let failed = build(&IndexSpec::Lsh(LshSpec::default()), &building).err().map(|error| error.kind());
     assert_eq!(failed, Some(ErrorKind::Cancelled));
 }
