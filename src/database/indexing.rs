@@ -82,18 +82,19 @@ impl Engine {
 
     /// Copies the smallest index that is not in memory yet, if there is room for it; tells whether it did.
     pub(crate) fn keep_next_resident(&self) -> Result<bool> {
+        let Some(segment) = self.next_resident() else { return Ok(false) };
+        segment.index().map_or(Ok(()), |index| index.keep_resident(&self.pool))?;
+        Ok(true)
+    }
+
+    /// The segment whose index is to be copied into memory next.
+    fn next_resident(&self) -> Option<Arc<Sealed>> {
         let view = self.current().view;
         let segments = || view.collections.values().flat_map(|collection| &collection.sealed);
-        let indexes = || segments().filter_map(|segment| segment.index());
-        let taken: u64 = indexes().map(|index| index.resident_bytes()).sum();
-        let smallest = indexes().filter_map(|index| Some((index.to_be_kept()?, index))).min_by_key(|(bytes, _)| *bytes);
-        match smallest {
-            Some((bytes, index)) if taken.saturating_add(bytes) <= self.options.resident_index_bytes => {
-                index.keep_resident(&self.pool)?;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        let taken: u64 = segments().filter_map(|segment| segment.index()).map(|index| index.resident_bytes()).sum();
+        let to_be_kept = segments().filter_map(|segment| Some((segment.index()?.to_be_kept()?, segment)));
+        let (bytes, segment) = to_be_kept.min_by_key(|(bytes, _)| *bytes)?;
+        (taken.saturating_add(bytes) <= self.options.resident_index_bytes).then(|| Arc::clone(segment))
     }
 
     fn tasks(&self) -> Vec<Task> {
@@ -245,12 +246,14 @@ impl Engine {
         Ok(())
     }
 
-    /// Waits until each sealed segment of a collection has the index it is to have; false when that took too long.
+    /// Waits until each sealed segment of a collection has the index it is to have, and indexes have been copied into memory
+    /// as far as they are to be; false when that took too long.
     pub(crate) fn wait_indexed(&self, id: CollectionId, timeout: Duration) -> Result<bool> {
         let start = Instant::now();
         loop {
             self.check_open()?;
-            let done = self.index_lag(&**self.current().view.by_id(id)?) == 0;
+            let lags = self.index_lag(&**self.current().view.by_id(id)?) > 0;
+            let done = !lags && (self.access == Access::ReadOnly || self.next_resident().is_none());
             let left = timeout.saturating_sub(start.elapsed());
             if done || left.is_zero() || self.access == Access::ReadOnly {
                 return Ok(done);

@@ -69,6 +69,14 @@ impl Beam {
         self.seen.insert(row);
     }
 
+    /// Tells that so many rows are known to be at most so far away, which limits where to go.
+    pub(super) fn expect(&mut self, rank: usize, distance: f32) {
+        if rank >= self.aim.rank {
+            // Not nearer than they are, or a walk could end before it has found as many.
+            self.below = self.below.min(self.aim.reach.max(1.0) * distance);
+        }
+    }
+
     /// What is further than this need not be looked at.
     #[inline(always)]
     pub(super) fn below(&self) -> f32 {
@@ -142,8 +150,14 @@ impl Beam {
         if full {
             self.nearest.pop();
         }
-        let place = self.nearest.partition_point(|kept| kept.0 <= distance);
-        self.nearest.insert(place, (distance, row));
+        self.nearest.push((distance, row));
+        // A loop, because so few are moved that calling for it takes longer.
+        let mut place = self.nearest.len() - 1;
+        while place > 0 && self.nearest[place - 1].0 > distance {
+            self.nearest[place] = self.nearest[place - 1];
+            place -= 1;
+        }
+        self.nearest[place] = (distance, row);
         if let Some(last) = self.nearest.get(self.aim.rank - 1) {
             self.below = self.limit(last.0);
         }

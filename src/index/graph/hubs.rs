@@ -10,6 +10,9 @@ const MAX_HUBS: usize = 4096;
 /// Hubs that a walk begins at: the nearest ones.
 const STARTS: usize = 4;
 
+/// So many of the nearest hubs say how far the nearest rows are at most.
+const NEAR: usize = 16;
+
 /// Rows where walks begin, with codes of their own, so that they are read from one place.
 #[derive(Debug, Default)]
 pub(super) struct Hubs {
@@ -37,12 +40,12 @@ impl Hubs {
         hubs
     }
 
-    /// The nearest hubs and their squared distances, at most four. `dots` is memory to work in.
+    /// The nearest hubs and their squared distances. `dots` is memory to work in.
     #[inline(always)]
     pub(super) fn nearest<K: Kernels>(&self, kernels: K, query: CodedPoint<'_>, dots: &mut Vec<i32>) -> Starts {
         dots.resize(self.rows.len(), 0);
         kernels.code_dots(query.codes, &self.codes, dots);
-        let mut starts = Starts { places: [(f32::INFINITY, 0); STARTS] };
+        let mut starts = Starts { places: [(f32::INFINITY, 0); NEAR] };
         for ((row, [scale, norm]), dot) in self.rows.iter().zip(&self.factors).zip(dots) {
             let distance = query.norm + norm - 2.0 * (scale * query.step * *dot as f32);
             starts.offer(distance, *row);
@@ -87,19 +90,19 @@ impl Hubs {
     }
 }
 
-/// The nearest hubs.
+/// The nearest hubs, the nearest first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Starts {
-    places: [(f32, u32); STARTS],
+    places: [(f32, u32); NEAR],
 }
 
 impl Starts {
     #[inline(always)]
     fn offer(&mut self, distance: f32, row: u32) {
-        if distance >= self.places[STARTS - 1].0 {
+        if distance >= self.places[NEAR - 1].0 {
             return;
         }
-        let mut place = STARTS - 1;
+        let mut place = NEAR - 1;
         while place > 0 && self.places[place - 1].0 > distance {
             self.places[place] = self.places[place - 1];
             place -= 1;
@@ -107,7 +110,13 @@ impl Starts {
         self.places[place] = (distance, row);
     }
 
+    /// Those that a walk begins at.
     pub(super) fn iter(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
-        self.places.iter().copied().filter(|place| place.0 < f32::INFINITY)
+        self.places[..STARTS].iter().copied().filter(|place| place.0 < f32::INFINITY)
+    }
+
+    /// How far the one of this rank is, counted from 1; infinitely far where it is not known.
+    pub(super) fn distance(&self, rank: usize) -> f32 {
+        rank.checked_sub(1).and_then(|place| self.places.get(place)).map_or(f32::INFINITY, |place| place.0)
     }
 }

@@ -271,8 +271,11 @@ impl Task for ThroughFused<'_> {
         let apart = fused.space.place_query(query, lifted, point);
         lookup.prepare(kernels, point, apart);
         let coded = CodedPoint { codes: &lookup.codes, step: lookup.step, norm: lookup.norm };
-        for (distance, row) in fused.hubs.nearest(kernels, coded, dots).iter() {
-            beam.push(distance, row);
+        let starts = fused.hubs.nearest(kernels, coded, dots);
+        starts.iter().for_each(|(distance, row)| beam.push(distance, row));
+        if scope.count.is_none() {
+            // Hubs are rows, so the nearest rows are no further than the nearest hubs.
+            beam.expect(beam.aim.rank, starts.distance(beam.aim.rank));
         }
         let rows = StoredRows::new(&*fused.rows, fused.layout.stride());
         let mut nodes = FusedNodes { layout: fused.layout, rows, lookup };

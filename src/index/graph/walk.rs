@@ -88,8 +88,10 @@ impl<N: Nodes> Task for Walk<'_, N> {
                 return Ok(walked);
             }
             let row = queue[0];
-            queue.rotate_left(1);
             queued -= 1;
+            for place in 0..MAX_AHEAD - 1 {
+                queue[place] = queue[place + 1];
+            }
             let next = queued.checked_sub(1).map(|last| queue[last]);
             nodes.look(kernels, row, next, live, beam)?;
             walked.hops += 1;

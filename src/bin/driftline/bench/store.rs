@@ -58,8 +58,10 @@ pub(super) fn build(
 
 /// Opens a store for searching with so many threads.
 pub(super) fn open(dir: &Path, threads: usize) -> Result<(Database, Collection)> {
-    let db = Options::new().threads(threads).open_read_only(dir)?;
+    let db = Options::new().threads(threads).open(dir)?;
     let base = db.collection(COLLECTION)?;
+    // Until the index has been copied into memory: what is measured is how it is once it has been open for a while.
+    while !base.wait_indexed(LOOK)? {}
     Ok((db, base))
 }
 
