@@ -83,6 +83,8 @@ impl Engine {
     /// Copies the smallest index that is not in memory yet, if there is room for it; tells whether it did.
     pub(crate) fn keep_next_resident(&self) -> Result<bool> {
         let Some(segment) = self.next_resident() else { return Ok(false) };
+        // Who searches an index reads a few vectors, too; these stay the system's to keep or to drop.
+        segment.file().bring_in_vectors(self.options.resident_index_bytes);
         segment.index().map_or(Ok(()), |index| index.keep_resident(&self.pool))?;
         Ok(true)
     }

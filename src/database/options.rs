@@ -159,7 +159,8 @@ impl Options {
     }
 
     /// Memory that copies of indexes may take, in bytes; 0 for none, default 2 GiB. A graph is read here and there, which
-    /// in memory of large pages takes two thirds of the time it takes in a mapped file. Copies are made in the
+    /// in memory of large pages takes two thirds of the time it takes in a mapped file. Vectors beside an index are brought in
+    /// with it, if they take no more than this; they stay in their file. Copies are made in the
     /// background, the smallest first; what finds no room is read from its file.
     pub fn resident_index_bytes(mut self, bytes: u64) -> Options {
         self.resident_index_bytes = bytes;

@@ -205,6 +205,11 @@ impl SealedFile {
         }
     }
 
+    /// Has the operating system bring in the vectors, if they take no more than so many bytes.
+    pub(crate) fn bring_in_vectors(&self, most: u64) {
+        self.vectors.iter().filter(|section| section.len() as u64 <= most).for_each(Section::bring_in);
+    }
+
     /// Reads and checks every byte of the file.
     pub(crate) fn verify(&self, pool: &Pool) -> Result<()> {
         self.container.verify(pool)

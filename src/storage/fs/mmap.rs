@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use bytemuck::{Pod, Zeroable};
 use memmap2::{Mmap, MmapMut};
@@ -104,6 +104,17 @@ impl Mapping {
         }
         #[cfg(not(unix))]
         let _ = access;
+    }
+
+    /// Has the operating system bring in all bytes of `range` and make them known to this process now, so that reading here
+    /// and there does not stop for one page after the other. A hint, as [`Mapping::advise`] is.
+    pub(crate) fn bring_in(&self, range: Range<usize>) {
+        #[cfg(target_os = "linux")]
+        if let Source::Mapped(mapped) = &self.0 {
+            _ = mapped.advise_range(memmap2::Advice::PopulateRead, range.start, range.len());
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = range;
     }
 }
 

@@ -296,6 +296,12 @@ impl Section {
         verified.then(|| &self.container.bytes[place.start..place.start + place.length])
     }
 
+    /// Has the operating system bring in the whole section.
+    pub(crate) fn bring_in(&self) {
+        let place = self.place();
+        self.container.bytes.bring_in(place.start..place.start + place.length);
+    }
+
     /// Verifies the whole section and copies it into memory, for whoever reads it here and there.
     pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
         self.verify(pool)?;
