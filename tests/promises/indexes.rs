@@ -323,7 +323,10 @@ fn an_index_is_changed_while_the_collection_is_read_and_written() {
     db.flush().unwrap();
     assert!(docs.wait_indexed(LONG).unwrap());
     assert!(stats(&db).indexes.iter().all(|index| index.kind == "hnsw"));
-    assert!(recall(&docs) > 0.8 && db.verify(VerifyLevel::Full).unwrap().is_clean());
+    let found = recall(&docs);
+    assert!(found > 0.8, "{found} with {:?}", stats(&db));
+    let report = db.verify(VerifyLevel::Full).unwrap();
+    assert!(report.is_clean(), "{report:?}");
     db.close().unwrap();
     let db = Database::open(dir.path()).unwrap();
     assert_eq!(db.collection("docs").unwrap().schema().unwrap().index_spec().to_string(), "hnsw");

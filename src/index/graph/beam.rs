@@ -20,7 +20,7 @@ pub(super) struct Aim {
     pub(super) keep: usize,
     /// Go only where it is nearer than this times the one of that rank, in squared distance.
     pub(super) reach: f32,
-    /// Go nowhere that is further than this, in squared distance.
+    /// Nothing further than this is wanted, in squared distance.
     pub(super) ceiling: f32,
     /// The most rows to look at from within.
     pub(super) hops: usize,
@@ -60,7 +60,7 @@ impl Beam {
         self.aim = aim;
         self.len = 0;
         self.nearest.clear();
-        self.below = self.limit(f32::INFINITY);
+        self.below = f32::INFINITY;
         self.seen.clear();
     }
 
@@ -158,16 +158,20 @@ impl Beam {
             place -= 1;
         }
         self.nearest[place] = (distance, row);
-        if let Some(last) = self.nearest.get(self.aim.rank - 1) {
-            self.below = self.limit(last.0);
-        }
+        self.tighten();
     }
 
-    /// How near a candidate must be when the one of the rank is `furthest` away.
+    /// Limits where to go by what was found.
     #[inline(always)]
-    fn limit(&self, furthest: f32) -> f32 {
-        let Aim { reach, ceiling, .. } = self.aim;
-        (reach * furthest).min(reach.max(1.0) * ceiling)
+    fn tighten(&mut self) {
+        let Aim { rank, reach, ceiling, .. } = self.aim;
+        if let Some(last) = self.nearest.get(rank - 1) {
+            self.below = self.below.min(reach * last.0);
+        }
+        // Not before the walk has come where rows are wanted: the way there leads past rows that are not.
+        if self.nearest.first().is_some_and(|first| first.0 <= ceiling) {
+            self.below = self.below.min(reach.max(1.0) * ceiling);
+        }
     }
 
     /// Sees to it that the candidates of one row fit.

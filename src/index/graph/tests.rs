@@ -229,6 +229,25 @@ fn bits_are_searched_by_links_alone() {
     assert!(found >= 920, "{found} of 1000");
 }
 
+/// What is wanted lies behind rows that are not: a bound must not end the way there.
+#[test]
+fn a_bound_leaves_the_way_open() {
+    let values = clustered(6000, 6);
+    let rows = rows(&values);
+    for layout in [Layout::Fused, Layout::Compact] {
+        let index = opened(&stored_as(layout, &rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
+        let (mut found, mut wanted) = (0, 0);
+        for vector in clustered(60, 78).chunks_exact(DIMENSION) {
+            let exact = search(flat(), &rows, &query(vector, Metric::L2, 10, 0.95), &all(6000)).hits;
+            let bounded = Query { bound: exact[4].0, ..query(vector, Metric::L2, 10, 0.95) };
+            let hits = search(&*index, &rows, &bounded, &all(6000)).hits;
+            assert!(hits.iter().all(|hit| hit.0 <= exact[4].0));
+            (found, wanted) = (found + hits.len(), wanted + 5);
+        }
+        assert!(found * 100 >= wanted * 90, "{layout:?}: {found} of {wanted}");
+    }
+}
+
 struct Odd;
 
 impl Live for Odd {
