@@ -73,8 +73,8 @@
 //! | filter | [`MAX_FILTER_BYTES`] (64 KiB) of text, [`MAX_FILTER_DEPTH`] (64) levels, [`MAX_FILTER_NODES`] (4,096) predicates |
 //! | collections | 10,000 a store; names of 1 to 64 letters, digits, `_`, `.` or `-` |
 //!
-//! A query compares with each live row that its filter lets through, by codes of a byte a number before vectors. Linux on x86-64 is tested; other Unix systems are not; big-endian
-//! machines are refused when compiling.
+//! Without an index a query compares with each live row that its filter lets through, by codes of a byte a number before
+//! vectors. Linux on x86-64 is tested; other Unix systems are not; big-endian machines are refused when compiling.
 //!
 //! # Features
 //!
@@ -83,7 +83,7 @@
 //!
 //! # Threads and events
 //!
-//! Under [`Maintenance::Automatic`] a store has three threads that sync, flush and merge, and a pool for searching;
+//! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, and a pool for searching;
 //! all end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 

@@ -62,7 +62,8 @@ pub struct HnswSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Whichever a trial finds faster when the graph is written.
+    /// Fused where that is possible, vectors have 48 numbers or more and the graph fits the memory that building may take;
+    /// compact otherwise.
     #[default]
     Auto,
     /// Links alone; distances come from the codes beside the vectors. The least memory.
