@@ -68,7 +68,8 @@ pub enum Layout {
     Auto,
     /// Links alone; distances come from the codes beside the vectors. The least memory.
     Compact,
-    /// With each row's links codes of its neighbours: the fewest places of memory to read for a step.
+    /// With each row's links codes of its neighbours: the fewest places of memory to read for a step. For
+    /// numbers under L2, cosine and dot with `m` = 16; other graphs are compact whatever is asked for.
     Fused,
 }
 

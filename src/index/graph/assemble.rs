@@ -34,7 +34,7 @@ const MIN_FUSED: usize = 48;
 
 /// Builds a graph over all rows.
 pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> Result<Box<dyn Built + 'a>> {
-    let graph = match fused_dimension(spec, building)? {
+    let graph = match fused_dimension(spec, building) {
         Some(dimension) => build_fused(spec, building, dimension)?,
         None => build_compact(spec, building)?,
     };
@@ -42,20 +42,17 @@ pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> R
     Ok(Box::new(Graph { curves, ..graph }))
 }
 
-/// How many numbers rows have that shall have the fused layout.
-fn fused_dimension(spec: &HnswSpec, building: &Building<'_>) -> Result<Option<usize>> {
-    let Shape::F32(dimension) = building.vectors.shape() else { return Ok(None) };
+/// How many numbers rows have that get the fused layout; those that cannot have it get the compact one.
+fn fused_dimension(spec: &HnswSpec, building: &Building<'_>) -> Option<usize> {
+    let Shape::F32(dimension) = building.vectors.shape() else { return None };
     let possible = dimension < MAX_FUSED && building.metric != Metric::L1 && spec.degree() == NEIGHBOURS;
     let bytes = (fused::Layout::new(dimension.next_multiple_of(64)).stride() * building.vectors.len()) as u64;
-    Ok(match spec.layout {
-        Layout::Compact => None,
-        Layout::Fused if !possible => {
-            return Err(Error::invalid("the fused layout needs numbers under L2, cosine or dot, and m = 16")
-                .mend("leave layout out, or write layout=compact"));
-        }
-        Layout::Fused => Some(dimension),
-        Layout::Auto => (possible && dimension >= MIN_FUSED && bytes <= building.budget).then_some(dimension),
-    })
+    let fused = match spec.layout {
+        Layout::Compact => false,
+        Layout::Fused => possible,
+        Layout::Auto => possible && dimension >= MIN_FUSED && bytes <= building.budget,
+    };
+    fused.then_some(dimension)
 }
 
 fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Result<Graph> {
