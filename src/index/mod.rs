@@ -163,6 +163,32 @@ pub(crate) struct Found {
     pub(crate) bytes: u64,
     /// It was stopped: rows may be missing.
     pub(crate) cut: bool,
+    pub(crate) plan: Plan,
+}
+
+/// How a segment was searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Plan {
+    /// Every row that may be found was compared with the query.
+    #[default]
+    Exact,
+    /// By a walk through the graph.
+    Graph,
+    /// By tables of hashes.
+    Hashes,
+    /// As `Exact`, after a walk or the hashes had taken as long without coming to an end.
+    Fallback,
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Plan::Exact => "exact",
+            Plan::Graph => "in graph",
+            Plan::Hashes => "in hash tables",
+            Plan::Fallback => "in index, then exact",
+        })
+    }
 }
 
 /// Which rows may be found: not deleted, not newer than the snapshot, let through by the filter.

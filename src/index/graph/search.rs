@@ -1,7 +1,7 @@
 //! Searching a graph for the nearest rows.
 
 use super::super::comparison::Comparison;
-use super::super::{Effort, Found, IndexFacts, Query, Scope, VectorIndex, Vectors, flat};
+use super::super::{Effort, Found, IndexFacts, Plan, Query, Scope, VectorIndex, Vectors, flat};
 use super::beam::{Aim, Beam};
 use super::compact::{Compact, CompactNodes, Measure};
 use super::curve::Point;
@@ -60,22 +60,23 @@ impl Memory {
 impl VectorIndex for Graph {
     fn search(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>, pool: &Pool) -> Result<Found> {
         let exactly = || flat().search(vectors, query, scope, pool);
-        let Some(plan) = self.plan(vectors, query, scope) else { return exactly() };
+        let Some(course) = self.course(vectors, query, scope) else { return exactly() };
         let comparison = Comparison::new(vectors.shape(), query)?;
         let mut memory = self.take_memory();
         let found = self
-            .walk(&mut memory, vectors, &Asked { query, comparison: &comparison }, plan, None, scope)
+            .walk(&mut memory, vectors, &Asked { query, comparison: &comparison }, course, None, scope)
             .and_then(|walked| {
                 let found = self.settle(&memory, vectors, &comparison, query, scope, walked)?;
                 Ok((walked, found))
             });
         self.give_back(memory);
         let (walked, found) = found?;
-        if walked.spent && plan.guarded {
+        if walked.spent && course.guarded {
             let mut exact = exactly()?;
             exact.visited += found.visited;
             exact.code_distances += found.code_distances;
             exact.bytes += found.bytes;
+            exact.plan = Plan::Fallback;
             return Ok(exact);
         }
         Ok(found)
@@ -112,7 +113,7 @@ impl VectorIndex for Graph {
 
 /// How a query is answered by walking.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
+pub(super) struct Course {
     pub(super) aim: Aim,
     /// When the walk has taken all the steps it may, comparing with every row is cheaper than going on.
     guarded: bool,
@@ -123,16 +124,16 @@ fn kept(k: usize) -> usize {
     k + (k / 8).max(SPARE)
 }
 
-impl Plan {
+impl Course {
     /// Walks to their end.
-    pub(super) fn unbounded(k: usize, reach: f32) -> Plan {
-        Plan { aim: Aim { rank: k, keep: kept(k), reach, ceiling: f32::INFINITY, hops: usize::MAX }, guarded: false }
+    pub(super) fn unbounded(k: usize, reach: f32) -> Course {
+        Course { aim: Aim { rank: k, keep: kept(k), reach, ceiling: f32::INFINITY, hops: usize::MAX }, guarded: false }
     }
 }
 
 impl Graph {
     /// How to walk; `None` where comparing with every row that is left is cheaper.
-    fn plan(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>) -> Option<Plan> {
+    fn course(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>) -> Option<Course> {
         let rows = self.head.rows as usize;
         let live = scope.count.map_or(rows, |count| (count as usize).min(rows));
         let (rank, point) = match query.effort {
@@ -154,7 +155,7 @@ impl Graph {
         }
         let keep = rank.max(kept(query.k));
         let aim = Aim { rank, keep, reach: point.reach, ceiling: f32::INFINITY, hops: guard };
-        Some(Plan { aim, guarded: true })
+        Some(Course { aim, guarded: true })
     }
 
     /// Bytes that are read for one step.
@@ -171,12 +172,12 @@ impl Graph {
         memory: &mut Memory,
         vectors: &dyn Vectors,
         asked: &Asked<'_>,
-        plan: Plan,
+        course: Course,
         without: Option<u32>,
         scope: &Scope<'_>,
     ) -> Result<Walked> {
         let Asked { query, comparison } = asked;
-        let mut aim = plan.aim;
+        let mut aim = course.aim;
         match &self.form {
             Form::Fused(fused) => {
                 if let Some(vector) = query.vector.as_f32().filter(|_| query.bound < f32::INFINITY) {
@@ -224,6 +225,7 @@ impl Graph {
             visited: walked.hops as u64,
             bytes: (walked.hops * hop + looked_up) as u64 + distances * row as u64,
             cut: walked.cut,
+            plan: Plan::Graph,
         })
     }
 

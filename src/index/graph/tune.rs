@@ -7,7 +7,7 @@ use super::super::comparison::Comparison;
 use super::super::{Building, Effort, Live, Query, Scope, flat};
 use super::Graph;
 use super::curve::{Curve, Curves, Point};
-use super::search::{Asked, Plan};
+use super::search::{Asked, Course};
 use crate::error::Result;
 use crate::ids::RowId;
 use crate::random::Random;
@@ -117,9 +117,9 @@ fn try_one(graph: &Graph, building: &Building<'_>, truth: &Truth, k: usize, reac
     let scope = Scope { live: &All, count: None, order: &order, stop: building.stop };
     let comparison = Comparison::new(building.vectors.shape(), &query)?;
     let asked = Asked { query: &query, comparison: &comparison };
-    let plan = Plan::unbounded(k, reach);
+    let course = Course::unbounded(k, reach);
     let mut memory = graph.take_memory();
-    let walked = graph.walk(&mut memory, building.vectors, &asked, plan, Some(truth.row), &scope);
+    let walked = graph.walk(&mut memory, building.vectors, &asked, course, Some(truth.row), &scope);
     let found = walked.and_then(|walked| {
         Ok((graph.settle(&memory, building.vectors, &comparison, &query, &scope, walked)?, walked.hops))
     });

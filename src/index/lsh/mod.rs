@@ -103,6 +103,7 @@ impl VectorIndex for Lsh {
             code_distances: found.code_distances + all.code_distances,
             visited: found.visited + all.visited,
             bytes: found.bytes + all.bytes,
+            plan: super::Plan::Fallback,
             ..all
         })
     }

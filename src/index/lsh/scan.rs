@@ -137,7 +137,8 @@ impl<'a> Scan<'a> {
                 ..Found::default()
             },
         };
-        Ok((Found { visited: tally.visited, cut: found.cut || tally.cut, ..found }, self.seen))
+        let cut = found.cut || tally.cut;
+        Ok((Found { visited: tally.visited, cut, plan: super::super::Plan::Hashes, ..found }, self.seen))
     }
 }
 
