@@ -126,7 +126,7 @@ pub use vector::metric::Metric;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::cursor::Cursor;
-pub use collection::explain::{Explain, SegmentExplain};
+pub use collection::explain::{ExactCost, Explain, SegmentExplain};
 pub use collection::hits::{Completeness, Hit, Hits, QueryStats};
 pub use collection::record::Patch;
 pub use collection::select::Select;

@@ -1,4 +1,4 @@
-//! What a query did and why, for people and as JSON.
+//! What a query did and what the exact answer would have taken, for people and as JSON.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,13 +6,15 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::collection::hits::{Completeness, Hits, QueryStats};
+use crate::index::{Effort, Found};
 
 /// A page of memory, in which the operating system reads files.
 const PAGE_BYTES: u64 = 4096;
 
 /// What a query did: its plan, each segment it looked into, what it cost, and what would make it cheaper.
 ///
-/// `Display` prints it for people, serde as JSON. The query was run: the figures are counts, not estimates.
+/// `Display` prints it for people, serde as JSON. The query was run: the figures are counts, not estimates, but for
+/// those of [`Explain::exact`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Explain {
@@ -22,6 +24,8 @@ pub struct Explain {
     pub plan: &'static str,
     /// How many neighbours were wanted.
     pub k: usize,
+    /// How hard an index was to try: `recall 0.95`, `ef 200` or `exact`.
+    pub effort: String,
     /// The radius, where there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub within: Option<f32>,
@@ -42,10 +46,25 @@ pub struct Explain {
     pub stats: QueryStats,
     /// Pages of 4 KiB that the vectors and codes read fill.
     pub pages: u64,
+    /// What comparing with every candidate would have cost.
+    pub exact: ExactCost,
     /// Segment by segment, in the order they were searched.
     pub segments: Vec<SegmentExplain>,
-    /// What would make the query cheaper, if anything.
+    /// What would make the query cheaper, or its answer better, if anything.
     pub advice: Vec<String>,
+}
+
+/// What comparing with every row costs that is live and passes the filter. An estimate: where codes come first, it counts
+/// as many whole vectors as neighbours are wanted, and a search may read some more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct ExactCost {
+    /// Distances from whole vectors.
+    pub distances: u64,
+    /// Distances estimated from codes.
+    pub code_distances: u64,
+    /// Bytes of vectors and codes to be read.
+    pub bytes: u64,
 }
 
 /// What a query did in one segment.
@@ -58,9 +77,20 @@ pub struct SegmentExplain {
     pub rows: u64,
     /// Rows that were live and, with a filter, let through.
     pub candidates: u64,
-    /// The index it was searched through; none where each row was compared.
+    /// How it was searched: `exact`, or what of its index was gone through.
+    pub plan: String,
+    /// The index it has, if that can be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
+    /// The index it is to have and has not yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub awaits: Option<String>,
+    /// Why its index is not used, when that is damaged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damage: Option<String>,
+    /// The highest recall that was measured when its index was built.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reaches: Option<f32>,
     /// Fields of the filter that an index answered.
     pub by_index: Vec<String>,
     /// Fields of the filter that were read from payloads.
@@ -75,9 +105,14 @@ pub struct SegmentExplain {
     pub code_distances: u64,
     /// Bytes of vectors and codes read.
     pub bytes: u64,
+    /// What comparing with every candidate would have cost.
+    pub exact: ExactCost,
     /// Time spent in it.
     #[serde(rename = "elapsed_us", serialize_with = "crate::collection::hits::as_micros")]
     pub elapsed: Duration,
+    /// Near rows may have been missed.
+    #[serde(skip)]
+    pub(crate) approximate: bool,
 }
 
 /// What a query asked for.
@@ -85,19 +120,22 @@ pub struct SegmentExplain {
 pub(crate) struct Asked {
     pub(crate) collection: String,
     pub(crate) k: usize,
+    pub(crate) effort: Effort,
     pub(crate) within: Option<f32>,
     pub(crate) filter: Option<String>,
 }
 
 impl Explain {
     pub(crate) fn new(asked: Asked, answer: &Hits, segments: Vec<SegmentExplain>) -> Explain {
-        let Asked { collection, k, within, filter } = asked;
+        let Asked { collection, k, effort, within, filter } = asked;
         let rows: u64 = segments.iter().map(|segment| segment.rows).sum();
         let candidates: u64 = segments.iter().map(|segment| segment.candidates).sum();
-        let mut explain = Explain {
+        let approximate = segments.iter().any(|segment| segment.approximate);
+        Explain {
             collection,
-            plan: if segments.iter().any(|segment| segment.index.is_some()) { "approximate" } else { "exact" },
+            plan: if approximate { "approximate" } else { "exact" },
             k,
+            effort: effort.to_string(),
             within,
             filter,
             rows,
@@ -107,41 +145,40 @@ impl Explain {
             completeness: answer.completeness,
             stats: answer.stats,
             pages: answer.stats.bytes.div_ceil(PAGE_BYTES),
+            exact: segments.iter().map(|segment| segment.exact).fold(ExactCost::default(), ExactCost::and),
             segments,
             advice: Vec::new(),
-        };
-        explain.advice = explain.advise();
-        explain
+        }
     }
 
-    fn advise(&self) -> Vec<String> {
-        let mut advice = Vec::new();
-        let sealed = || self.segments.iter().filter(|segment| segment.name != MEMORY);
-        let mut unindexed: Vec<&str> = sealed().flat_map(|segment| &segment.by_payload).map(String::as_str).collect();
-        unindexed.sort_unstable();
-        unindexed.dedup();
-        if !unindexed.is_empty() && self.stats.evaluated > 0 {
-            advice.push(format!(
-                "the payloads of {} rows were read for {}: no index of every segment answers that part of the filter; \
-                 declare the field in the schema of a new collection, or compare it in a way an index can answer",
-                self.stats.evaluated,
-                unindexed.join(", ")
-            ));
+    /// Segments that lie in files.
+    pub(crate) fn sealed(&self) -> impl Iterator<Item = &SegmentExplain> {
+        self.segments.iter().filter(|segment| segment.name != MEMORY)
+    }
+
+    /// Rows that are in no file yet.
+    pub(crate) fn rows_in_memory(&self) -> u64 {
+        self.rows - self.sealed().map(|segment| segment.rows).sum::<u64>()
+    }
+
+    /// Whether a segment was searched through its index.
+    pub(crate) fn is_approximate(&self) -> bool {
+        self.segments.iter().any(|segment| segment.approximate)
+    }
+}
+
+impl ExactCost {
+    /// What an index counted as its cost.
+    pub(crate) fn of(found: &Found) -> ExactCost {
+        ExactCost { distances: found.distances, code_distances: found.code_distances, bytes: found.bytes }
+    }
+
+    pub(crate) fn and(self, other: ExactCost) -> ExactCost {
+        ExactCost {
+            distances: self.distances + other.distances,
+            code_distances: self.code_distances + other.code_distances,
+            bytes: self.bytes + other.bytes,
         }
-        let in_memory: u64 = self.segments.iter().filter(|segment| segment.name == MEMORY).map(|it| it.rows).sum();
-        if self.filter.is_some() && in_memory > self.rows / 4 && in_memory > 1000 {
-            advice.push(format!("{in_memory} rows are not in files yet and have no field indexes: flush the store"));
-        }
-        if self.segments.len() > 8 {
-            advice.push(format!("{} segments were searched: compact the collection", self.segments.len()));
-        }
-        if self.candidates * 2 < self.rows && self.filter.is_none() && self.rows > 1000 {
-            advice.push("more than half of the rows are deleted or expired: compact the collection".into());
-        }
-        if self.completeness == Completeness::BudgetHit {
-            advice.push("the deadline ended the search: allow more time, or narrow it with a filter".into());
-        }
-        advice
     }
 }
 
@@ -151,6 +188,9 @@ pub(crate) const MEMORY: &str = "memory";
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "find in {}: {} nearest, {}", self.collection, self.k, self.plan)?;
+        if self.is_approximate() {
+            write!(f, " ({})", self.effort)?;
+        }
         if let Some(within) = self.within {
             write!(f, ", within {within}")?;
         }
@@ -163,6 +203,9 @@ impl fmt::Display for Explain {
         let QueryStats { visited, distances, code_distances, evaluated, bytes, elapsed, .. } = self.stats;
         writeln!(f, "  visited     {visited} rows, {code_distances} distances from codes, {distances} from vectors")?;
         writeln!(f, "  read        {bytes} bytes of vectors ({} pages), {evaluated} payloads", self.pages)?;
+        if self.is_approximate() {
+            writeln!(f, "  exact       {} (this read {})", self.exact, size(bytes))?;
+        }
         writeln!(f, "  answer      {} hits, {} in {:.3} ms", self.hits, self.completeness, millis(elapsed))?;
         for segment in &self.segments {
             writeln!(f, "  {segment}")?;
@@ -171,11 +214,22 @@ impl fmt::Display for Explain {
     }
 }
 
+impl fmt::Display for ExactCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("would compare ")?;
+        match (self.code_distances, self.distances) {
+            (0, vectors) => write!(f, "{vectors} vectors")?,
+            (codes, vectors) => write!(f, "{codes} codes and {vectors} vectors or some more")?,
+        }
+        write!(f, ", and read {}", size(self.bytes))
+    }
+}
+
 impl fmt::Display for SegmentExplain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<11} {} of {} rows", self.name, self.candidates, self.rows)?;
+        write!(f, "{:<11} {} of {} rows, {}", self.name, self.candidates, self.rows, self.plan)?;
         if let Some(index) = &self.index {
-            write!(f, ", through {index}")?;
+            write!(f, ", index {index}")?;
         }
         if !self.by_index.is_empty() {
             write!(f, ", by index: {}", self.by_index.join(", "))?;
@@ -190,4 +244,14 @@ impl fmt::Display for SegmentExplain {
 
 fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
+}
+
+/// Bytes as people read them, in thousands.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes as f64 {
+        large if large >= 1e9 => format!("{:.1} GB", large / 1e9),
+        large if large >= 1e6 => format!("{:.1} MB", large / 1e6),
+        large if large >= 1e3 => format!("{:.1} kB", large / 1e3),
+        _ => format!("{bytes} bytes"),
+    }
 }

@@ -1,5 +1,6 @@
 //! A collection: segments under one name, and what is asked of them. Holds no log and no thread.
 
+pub(crate) mod advice;
 pub(crate) mod cursor;
 pub(crate) mod explain;
 pub(crate) mod filtered;

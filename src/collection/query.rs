@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::collection::explain::{MEMORY, SegmentExplain};
+use crate::collection::explain::{ExactCost, MEMORY, SegmentExplain};
 use crate::collection::filtered::{in_block, in_sealed};
 use crate::collection::hits::QueryStats;
 use crate::collection::view::CollectionView;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Bound;
 use crate::ids::RowId;
-use crate::index::{self, Effort, Found, Live, Query, Scope, Stop, VectorIndex, Vectors};
+use crate::index::{self, Effort, Found, Live, Plan, Query, Scope, Stop, VectorIndex, Vectors};
 use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::segment::indexed::SegmentIndex;
+use crate::segment::matching::Matches;
 use crate::segment::mutable::{Block, LiveInBlock, Mutable};
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
@@ -159,24 +160,46 @@ impl<'a> Search<'a> {
         };
         self.quarantined |= quarantined;
         self.cut_if(matches.as_ref().is_some_and(|matches| matches.cut));
-        let evaluated = matches.as_ref().map_or(0, |matches| matches.evaluated);
-        self.count_segment(evaluated);
+        self.count_segment(matches.as_ref().map_or(0, |matches| matches.evaluated));
         if self.wanted.explain {
-            let mut report = report(&found, names::segment(file.id()), u64::from(file.rows()), start);
-            report.evaluated = evaluated;
-            let used = index.filter(|index| index.usable().is_some());
-            report.index = used.map(|index| index.entry().spec.clone());
-            report.candidates = match &matches {
-                Some(matches) => u64::from(matches.rows.count()),
-                None => segment.count(self.moment)?,
-            };
-            (report.by_index, report.by_payload) =
-                matches.map(|matches| (matches.by_index, matches.by_payload)).unwrap_or_default();
-            self.segments.push(report);
+            let explained = self.explained(segment, &vectors, matches, report(&found, start))?;
+            self.segments.push(explained);
         }
         self.take(&mut found, |row| file.key(row).map(<[u8]>::to_vec))?;
         self.settle();
         Ok(())
+    }
+
+    /// What there is to tell of a segment beside what searching it took.
+    fn explained(
+        &self,
+        segment: &Sealed,
+        vectors: &dyn Vectors,
+        matches: Option<Matches>,
+        took: SegmentExplain,
+    ) -> Result<SegmentExplain> {
+        let candidates = match &matches {
+            Some(matches) => u64::from(matches.rows.count()),
+            None => segment.count(self.moment)?,
+        };
+        let usable = segment.index().and_then(|index| Some((index, index.usable()?)));
+        let reached = |curve: &[(f32, f32)]| curve.iter().map(|(recall, _)| *recall).reduce(f32::max);
+        let exact = self.queries.iter().map(|query| index::flat_cost(vectors, query, candidates));
+        let evaluated = matches.as_ref().map_or(0, |matches| matches.evaluated);
+        let (by_index, by_payload) = matches.map(|it| (it.by_index, it.by_payload)).unwrap_or_default();
+        Ok(SegmentExplain {
+            name: names::segment(segment.file().id()),
+            rows: u64::from(segment.file().rows()),
+            candidates,
+            index: usable.map(|(index, _)| index.entry().spec.clone()),
+            damage: segment.index().and_then(|index| index.damage().map(ToString::to_string)),
+            reaches: usable.and_then(|(_, index)| reached(&index.facts().curve)),
+            exact: exact.map(|found| ExactCost::of(&found)).fold(ExactCost::default(), ExactCost::and),
+            evaluated,
+            by_index,
+            by_payload,
+            ..took
+        })
     }
 
     /// What the index of a segment finds; what it does not, every row is asked for. Tells whether the index turned out
@@ -241,9 +264,25 @@ impl<'a> Search<'a> {
         }
         self.count_segment(searched.iter().map(|block| block.evaluated).sum());
         if self.wanted.explain {
-            self.segments.push(in_memory(&searched, u64::from(segment.rows()), start));
+            self.segments.push(self.explained_in_memory(segment, &searched, start));
         }
         Ok(())
+    }
+
+    /// What was done in the blocks of a segment in memory.
+    fn explained_in_memory(&self, segment: &Mutable, searched: &[Searched], start: Instant) -> SegmentExplain {
+        let found: Vec<Found> = searched.iter().flat_map(|block| &block.found).cloned().collect();
+        let candidates: u64 = searched.iter().map(|block| block.candidates).sum();
+        let vectors: u64 = self.queries.iter().map(|query| query.vector.as_bytes().len() as u64).sum();
+        let distances = candidates * self.queries.len() as u64;
+        SegmentExplain {
+            name: MEMORY.into(),
+            rows: segment.rows().into(),
+            candidates,
+            evaluated: searched.iter().map(|block| block.evaluated).sum(),
+            exact: ExactCost { distances, code_distances: 0, bytes: candidates * vectors },
+            ..report(&found, start)
+        }
     }
 
     /// Whether a block is searched in less time than copying it takes.
@@ -358,27 +397,18 @@ struct Searched {
 }
 
 /// What searching a segment took, for all queries together.
-fn report(found: &[Found], name: String, rows: u64, start: Instant) -> SegmentExplain {
+fn report(found: &[Found], start: Instant) -> SegmentExplain {
     let sum = |of: fn(&Found) -> u64| found.iter().map(of).sum();
+    let plan = found.iter().map(|found| found.plan).find(|plan| *plan != Plan::Exact).unwrap_or_default();
     SegmentExplain {
-        name,
-        rows,
+        plan: plan.to_string(),
+        approximate: matches!(plan, Plan::Graph | Plan::Hashes),
         visited: sum(|found| found.visited),
         distances: sum(|found| found.distances),
         code_distances: sum(|found| found.code_distances),
         bytes: sum(|found| found.bytes),
         elapsed: start.elapsed(),
         ..SegmentExplain::default()
-    }
-}
-
-/// What was done in the blocks of a segment in memory.
-fn in_memory(searched: &[Searched], rows: u64, start: Instant) -> SegmentExplain {
-    let found: Vec<Found> = searched.iter().flat_map(|block| &block.found).cloned().collect();
-    SegmentExplain {
-        evaluated: searched.iter().map(|block| block.evaluated).sum(),
-        candidates: searched.iter().map(|block| block.candidates).sum(),
-        ..report(&found, MEMORY.into(), rows, start)
     }
 }
 

@@ -52,17 +52,18 @@ impl Engine {
         (!tried).then_some(spec)
     }
 
-    /// Rows in segments that are to have an index and have not, or another.
+    /// The index that a segment is to have and has not, or another; not what its kind keeps none of.
+    pub(crate) fn awaited(&self, collection: &CollectionView, segment: &Sealed) -> Option<IndexSpec> {
+        let spec = self.wanted(collection, segment).filter(|spec| *spec != IndexSpec::Flat)?;
+        let unindexed = self.unindexed.lock();
+        let tried = unindexed.get(&segment.file().id()).filter(|tried| tried.spec == spec);
+        tried.is_none_or(|tried| tried.damage.is_some()).then_some(spec)
+    }
+
+    /// Rows in segments that await an index.
     pub(crate) fn index_lag(&self, collection: &CollectionView) -> u64 {
-        let lags = |segment: &&Arc<Sealed>| {
-            let Some(spec) = self.wanted(collection, segment).filter(|spec| *spec != IndexSpec::Flat) else {
-                return false;
-            };
-            let unindexed = self.unindexed.lock();
-            let tried = unindexed.get(&segment.file().id()).filter(|tried| tried.spec == spec);
-            tried.is_none_or(|tried| tried.damage.is_some())
-        };
-        collection.sealed.iter().filter(lags).map(|segment| u64::from(segment.file().rows())).sum()
+        let lagging = collection.sealed.iter().filter(|segment| self.awaited(collection, segment).is_some());
+        lagging.map(|segment| u64::from(segment.file().rows())).sum()
     }
 
     /// Builds the index of the largest segment that lacks one; tells whether there was any. Where one cannot be built,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::collection::advice::{self, Circumstances};
 use crate::collection::cursor::Cursor;
 use crate::collection::explain::{Asked, Explain, SegmentExplain};
 use crate::collection::hits::{Completeness, Hit, Hits};
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Bound, Filter, IntoFilter};
 use crate::index::{Effort, MAX_K};
 use crate::key::Key;
+use crate::storage::names;
 use crate::vector::{Vector, VectorRef};
 
 const DEFAULT_K: usize = 10;
@@ -321,17 +323,24 @@ impl Ready {
         Ok(Hit { key, distance: found.distance, record, metric })
     }
 
-    fn explained(&self, hits: &Hits, segments: Vec<SegmentExplain>) -> Explain {
-        Explain::new(
-            Asked {
-                collection: self.reader.view.name.to_string(),
-                k: self.k,
-                within: self.within.is_finite().then_some(self.within),
-                filter: self.filter.as_ref().map(ToString::to_string),
-            },
-            hits,
-            segments,
-        )
+    fn explained(&self, hits: &Hits, mut segments: Vec<SegmentExplain>) -> Explain {
+        let (view, engine) = (&self.reader.view, self.reader.engine());
+        for sealed in &view.sealed {
+            let name = names::segment(sealed.file().id());
+            let awaits = engine.awaited(view, sealed).map(|index| index.to_string());
+            segments.iter_mut().filter(|segment| segment.name == name).for_each(|it| it.awaits.clone_from(&awaits));
+        }
+        let asked = Asked {
+            collection: view.name.to_string(),
+            k: self.k,
+            effort: self.effort,
+            within: self.within.is_finite().then_some(self.within),
+            filter: self.filter.as_ref().map(ToString::to_string),
+        };
+        let mut explain = Explain::new(asked, hits, segments);
+        let circumstances = Circumstances { effort: self.effort, index: view.schema.index_spec() };
+        explain.advice = advice::of(&explain, &circumstances);
+        explain
     }
 }
 

@@ -89,6 +89,17 @@ impl Default for Effort {
     }
 }
 
+/// As the shell writes it.
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Effort::Recall(recall) => write!(f, "recall {recall}"),
+            Effort::Ef(ef) => write!(f, "ef {ef}"),
+            Effort::Exact => f.write_str("exact"),
+        }
+    }
+}
+
 /// The vectors of one segment, read as far as a search needs them.
 pub(crate) trait Vectors: Sync {
     /// How many rows there are.
@@ -108,6 +119,11 @@ pub(crate) trait Vectors: Sync {
 
     /// Codes of all rows, where there are any.
     fn codes(&self, pool: &Pool) -> Result<Option<Codes<'_>>>;
+
+    /// Bytes that the codes of one row take, where there are any. Reads nothing.
+    fn code_row_bytes(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// What is looked for.
@@ -254,6 +270,12 @@ impl Vectors for Rows<'_> {
 /// Comparing with every row, which works on any rows.
 pub(crate) fn flat() -> &'static dyn VectorIndex {
     &flat::Flat
+}
+
+/// What [`flat`] would take for a query with so many live rows, as it counts that. Where codes come first, as many whole
+/// vectors as neighbours are wanted are read at the least.
+pub(crate) fn flat_cost(vectors: &dyn Vectors, query: &Query<'_>, live: u64) -> Found {
+    flat::cost(vectors, query, live)
 }
 
 /// What an index is built from, and under what.

@@ -287,6 +287,11 @@ impl Vectors for SealedVectors<'_> {
         let codes = Codes::new(codes.values()?, stride, factors.values()?);
         codes.map(Some).ok_or_else(|| self.file.damaged("the codes do not fit their factors"))
     }
+
+    fn code_row_bytes(&self) -> Option<usize> {
+        let (codes, factors) = self.file.codes.as_ref()?;
+        (codes.len() + factors.len()).checked_div(self.len())
+    }
 }
 
 impl RowSource for SealedFile {

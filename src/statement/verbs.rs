@@ -144,7 +144,7 @@ pub const VERBS: &[Verb] = &[
         head: "explain find COLLECTION near VECTOR",
         clauses: QUERY,
         summary: "Run a search and tell how it was answered and what that cost",
-        details: "",
+        details: "Beside it stands what the exact answer would have cost, and what would serve better.",
         examples: &["explain find docs near @7 where year >= 2020 limit 10"],
         read: reads::explain,
     },

@@ -17,6 +17,7 @@ mod documents;
 mod ephemeral;
 mod exact;
 mod expiry;
+mod explain;
 mod exports;
 mod fields;
 mod filters;

@@ -76,8 +76,26 @@ impl VectorIndex for Flat {
 
 /// The codes, where the rows have any and comparing them first is likely to be faster.
 fn codes_for<'a>(vectors: &'a dyn Vectors, query: &Query<'_>, pool: &Pool) -> Result<Option<Codes<'a>>> {
+    if are_codes_worth_it(vectors, query) { vectors.codes(pool) } else { Ok(None) }
+}
+
+fn are_codes_worth_it(vectors: &dyn Vectors, query: &Query<'_>) -> bool {
     let few = vectors.len() / ROWS_PER_NEIGHBOUR >= query.k;
-    if few || query.bound < f32::INFINITY { vectors.codes(pool) } else { Ok(None) }
+    few || query.bound < f32::INFINITY
+}
+
+/// See [`super::flat_cost`].
+pub(super) fn cost(vectors: &dyn Vectors, query: &Query<'_>, live: u64) -> Found {
+    let row_bytes = vectors.shape().row_bytes() as u64;
+    let visited = vectors.len() as u64;
+    match vectors.code_row_bytes().filter(|_| are_codes_worth_it(vectors, query)) {
+        Some(code_bytes) => {
+            let distances = live.min(query.k as u64);
+            let bytes = live * code_bytes as u64 + distances * row_bytes;
+            Found { code_distances: live, distances, bytes, visited, ..Found::default() }
+        }
+        None => Found { distances: live, bytes: live * row_bytes, visited, ..Found::default() },
+    }
 }
 
 #[cfg(test)]
