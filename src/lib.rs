@@ -44,6 +44,7 @@
 //! says what went wrong, where, and how to mend it; its [`ErrorKind`] is cut by what the caller can do.
 //!
 //! Beside these: [`Filter`] and [`field`] to say which records are meant, [`Explain`] to see what a query did,
+//! [`Recall`] to see how many of the nearest an index finds,
 //! [`CancelToken`] to stop one, [`Batch`] for changes that happen together, [`Snapshot`] for reading the store as it was, [`Scan`] for
 //! records in key order, [`Import`] for many records at once, [`Database::put_blob`] for what is too large for a
 //! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, and [`fs`] for stores that live
@@ -128,6 +129,7 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use collection::cursor::Cursor;
 pub use collection::explain::{ExactCost, Explain, SegmentExplain};
 pub use collection::hits::{Completeness, Hit, Hits, QueryStats};
+pub use collection::recall::{Coverage, QueryCost, QuerySource, RecallFigures, RecallReport};
 pub use collection::record::Patch;
 pub use collection::select::Select;
 pub use database::background::Work;
@@ -138,6 +140,7 @@ pub use database::handle::CollectionInfo;
 pub use database::import::{Import, ImportStart};
 pub use database::options::{Create, Durability, Maintenance};
 pub use database::pending::PendingImport;
+pub use database::recall::Recall;
 pub use database::recovery::RecoveryReport;
 pub use database::request::{Commit, Precondition};
 pub use database::scan::{Page, Scan};

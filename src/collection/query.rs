@@ -52,6 +52,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) filter: Option<&'a Bound>,
     /// How hard to try, where a segment has an index that is not exact.
     pub(crate) effort: Effort,
+    /// Of each query the stored key of the record that asks, for indexes to go around; empty where none does.
+    pub(crate) without: &'a [Option<&'a [u8]>],
     /// Whether to stop before the end.
     pub(crate) stop: &'a Stop<'a>,
     /// Whether to tell what was done in each segment.
@@ -125,7 +127,7 @@ impl<'a> Search<'a> {
     ) -> Search<'a> {
         let floor = wanted.after.map(|(distance, _)| distance);
         let (k, bound, effort) = (wanted.k, wanted.within, wanted.effort);
-        let query = |vector: &VectorRef<'a>| Query { vector: *vector, metric, k, bound, floor, effort };
+        let query = |vector: &VectorRef<'a>| Query { vector: *vector, metric, k, bound, floor, without: None, effort };
         let queries: Vec<Query<'a>> = vectors.iter().map(query).collect();
         let answers = vec![Nearest::default(); queries.len()];
         Search { flat: index::flat(), answers, segments: Vec::new(), quarantined: false, queries, wanted, moment, pool }
@@ -135,6 +137,9 @@ impl<'a> Search<'a> {
         let start = Instant::now();
         let file = segment.file();
         let Some(vectors) = file.vectors() else { return Ok(()) };
+        for (query, key) in self.queries.iter_mut().zip(self.wanted.without) {
+            query.without = key.map(|key| file.row_of(key)).transpose()?.flatten();
+        }
         let stop = self.wanted.stop;
         let passing = |filter| in_sealed(segment, filter, self.moment, stop, self.pool);
         let matches = self.wanted.filter.map(passing).transpose()?;
@@ -248,6 +253,7 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let start = Instant::now();
+        self.queries.iter_mut().for_each(|query| query.without = None);
         let mut searched = Vec::new();
         if self.is_brief() {
             let full = segment.full_blocks();

@@ -146,7 +146,8 @@ impl CollectionView {
         Ok(record)
     }
 
-    fn vector(&self, bytes: &[u8]) -> Option<Vector> {
+    /// The vector that these stored bytes are.
+    pub(crate) fn vector(&self, bytes: &[u8]) -> Option<Vector> {
         match self.schema.vector_kind() {
             VectorKind::None => None,
             VectorKind::Bits { .. } => Some(Vector::Bits(bytes.to_vec())),

@@ -12,6 +12,7 @@ use crate::database::import::Import;
 use crate::database::pending::{PendingImport, Running};
 use crate::database::query::Query;
 use crate::database::reader::Reader;
+use crate::database::recall::Recall;
 use crate::database::request::Commit;
 use crate::database::scan::Scan;
 #[cfg(feature = "exchange")]
@@ -204,6 +205,11 @@ impl Collection {
     /// Searches for near vectors, at the moment of this call.
     pub fn query(&self) -> Query {
         Query::new(self.reader())
+    }
+
+    /// Measures how many of the nearest searches find, beside the exact answers, at the moment of this call.
+    pub fn recall(&self) -> Recall {
+        Recall::new(self.reader())
     }
 
     /// Begins an import: many records that bypass the log and appear together when it is finished.

@@ -2,7 +2,7 @@
 //!
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
-//! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `scan`,
+//! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
 
 pub(crate) mod background;
@@ -27,6 +27,7 @@ mod publish;
 pub(crate) mod query;
 mod queue;
 mod reader;
+pub(crate) mod recall;
 pub(crate) mod recovery;
 pub(crate) mod request;
 mod room;

@@ -216,19 +216,9 @@ impl Query {
         let start = Instant::now();
         let reader = self.reader?;
         reader.engine().check_open()?;
-        let refuse = |message: String| Err(Error::invalid(message).at(reader.place()));
-        if self.k == 0 || self.k > MAX_K {
-            return refuse(format!("k is {}; it must be 1 to {MAX_K}", self.k));
-        }
+        check_k(self.k).and_then(|()| check_effort(self.effort)).map_err(|error| error.at(reader.place()))?;
         if self.within.is_nan() {
-            return refuse("within is not a number; it is a distance".into());
-        }
-        match self.effort {
-            Effort::Recall(recall) if !(recall > 0.0 && recall <= 1.0) => {
-                return refuse(format!("recall is {recall}; it must be above 0 and at most 1"));
-            }
-            Effort::Ef(ef) if ef == 0 || ef > MAX_EF => return refuse(format!("ef is {ef}; it must be 1 to {MAX_EF}")),
-            _ => {}
+            return Err(Error::invalid("within is not a number; it is a distance").at(reader.place()));
         }
         let schema = &reader.view.schema;
         if let Some(model) = &self.model {
@@ -242,6 +232,27 @@ impl Query {
         let limit = Limit::new(self.cancel, self.deadline);
         let Query { k, within, filter, after, select, effort, .. } = self;
         Ok(Ready { start, reader, k, within, filter, bound, after, select, fields, effort, limit })
+    }
+}
+
+/// Refuses what is no number of neighbours.
+pub(crate) fn check_k(k: usize) -> Result<()> {
+    match k {
+        1..=MAX_K => Ok(()),
+        _ => Err(Error::invalid(format!("k is {k}; it must be 1 to {MAX_K}"))),
+    }
+}
+
+/// Refuses an effort outside its range.
+pub(crate) fn check_effort(effort: Effort) -> Result<()> {
+    match effort {
+        Effort::Recall(recall) if !(recall > 0.0 && recall <= 1.0) => {
+            Err(Error::invalid(format!("recall is {recall}; it must be above 0 and at most 1")))
+        }
+        Effort::Ef(ef) if ef == 0 || ef > MAX_EF => {
+            Err(Error::invalid(format!("ef is {ef}; it must be 1 to {MAX_EF}")))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -277,6 +288,7 @@ impl Ready {
             after: self.after.as_ref().map(|cursor| (cursor.distance, &*cursor.key)),
             filter: self.bound.as_ref(),
             effort: self.effort,
+            without: &[],
             stop: &|| self.limit.is_reached(),
             explain,
         };

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use super::like::Pattern;
 use super::number::Number;
+use super::share::Share;
 use super::tree::{Check, Comparison, Filter, Literal, Node, Quantifier, Subject, Test};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -17,6 +18,7 @@ pub(crate) enum Bound {
     Or(Vec<Bound>),
     Not(Box<Bound>),
     Test(Predicate),
+    Share(Share),
 }
 
 /// Something said of one part of a record.
@@ -65,6 +67,7 @@ impl Bound {
             Bound::And(parts) | Bound::Or(parts) => parts.iter().any(|part| part.asks(subject)),
             Bound::Not(inner) => inner.asks(subject),
             Bound::Test(predicate) => predicate.subject == *subject,
+            Bound::Share(_) => *subject == Subject::Key,
         }
     }
 

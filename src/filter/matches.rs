@@ -22,6 +22,7 @@ impl Bound {
             Bound::Constant(value) => Ok(*value),
             Bound::Not(inner) => inner.matches(row).map(|passes| !passes),
             Bound::Test(predicate) => predicate.matches(row),
+            Bound::Share(share) => Ok(share.holds(row.key)),
             Bound::And(parts) => Ok(!one_of(parts, |part| part.matches(row).map(|passes| !passes))?),
             Bound::Or(parts) => one_of(parts, |part| part.matches(row)),
         }

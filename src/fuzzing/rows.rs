@@ -82,7 +82,8 @@ fn search(segment: &Sealed, vectors: &SealedVectors<'_>, moment: Moment) {
     let scope = Scope { live: &live, count: None, order: &|a: RowId, b: RowId| a < b, stop: &|| false };
     let vector = [1.0; DIMENSION];
     let (vector, effort) = (VectorRef::F32(&vector), Effort::default());
-    let query = Query { vector, metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None, effort };
+    let query =
+        Query { vector, metric: Metric::Cosine, k: 1, bound: f32::INFINITY, floor: None, without: None, effort };
     for queries in [&[query][..], &[query; 7]] {
         let _ = index::flat().search_many(vectors, queries, &scope, &Pool::inline());
     }

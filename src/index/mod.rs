@@ -139,6 +139,9 @@ pub(crate) struct Query<'a> {
     /// Nothing nearer than this is wanted: where the page before ended. Of what is exactly as far, [`Order::passed`]
     /// says which rows that page had.
     pub(crate) floor: Option<f32>,
+    /// A row that an index goes around as if it were not there, where it is a stored row that asks: its own links would
+    /// make finding its neighbours too easy. It may be found all the same, by those that compare with every row.
+    pub(crate) without: Option<RowId>,
     pub(crate) effort: Effort,
 }
 

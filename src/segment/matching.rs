@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::filter::{Bound, Comparison, Condition, Literal, Number, Predicate, Row, Subject};
+use crate::filter::{Bound, Comparison, Condition, Literal, Number, Predicate, Row, Share, Subject};
 use crate::ids::RowId;
 use crate::index::Stop;
 use crate::key::Key;
@@ -120,7 +120,19 @@ impl Asked<'_> {
             Bound::And(parts) => self.joined(parts, RowSet::full(rows), RowSet::intersect),
             Bound::Or(parts) => self.joined(parts, RowSet::empty(rows), RowSet::unite),
             Bound::Test(predicate) => self.predicate(predicate),
+            Bound::Share(share) => self.share(*share),
         }
+    }
+
+    /// Reads the keys of all rows, but nothing else of them.
+    fn share(&self, share: Share) -> Result<Known> {
+        let mut rows = RowSet::empty(self.file.rows());
+        for row in (0..self.file.rows()).map(RowId) {
+            if share.holds(self.file.key(row)?) {
+                rows.insert(row);
+            }
+        }
+        Ok(Known::exactly(rows))
     }
 
     fn joined(&mut self, parts: &[Bound], start: RowSet, join: fn(&mut RowSet, &RowSet)) -> Result<Known> {

@@ -32,8 +32,8 @@ pub use crate::filter::Params;
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use tree::{
-    Change, Columns, Create, Export, Find, Import, KeysFrom, Name, PayloadSource, Put, Scan, Statement, VectorSource,
-    VectorText, Which,
+    Change, Columns, Create, Export, Find, Import, KeysFrom, Name, PayloadSource, Put, Recall, Scan, Statement,
+    VectorSource, VectorText, Which,
 };
 pub use verbs::{NOTATION, VERBS, Verb};
 

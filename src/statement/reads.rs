@@ -1,7 +1,7 @@
-//! Statements that look for records: `find`, `explain`, `scan`, `count`.
+//! Statements that look for records: `find`, `explain`, `recall`, `scan`, `count`.
 
 use super::reader::Reader;
-use super::tree::{Columns, Find, Scan, Statement};
+use super::tree::{Columns, Find, Recall, Scan, Statement};
 use super::values;
 use crate::error::Result;
 
@@ -44,6 +44,27 @@ fn query(reader: &mut Reader<'_>) -> Result<Find> {
         0 | 1 => Ok(find),
         _ => Err(reader.expected("only one of `recall`, `ef` and `exact`")),
     }
+}
+
+pub(super) fn recall(reader: &mut Reader<'_>) -> Result<Statement> {
+    let collection = values::name(reader)?;
+    let (sample, queries, k, seed) = (None, None, None, None);
+    let mut asked = Recall { collection, sample, queries, k, recall: None, ef: None, filter: None, seed };
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "sample" => asked.sample = Some(reader.number("how many queries")?),
+            "queries" => asked.queries = Some(reader.text("the name of a file")?),
+            "k" => asked.k = Some(reader.number("how many neighbours")?),
+            "recall" => asked.recall = Some(reader.number("a share such as 0.95")?),
+            "ef" => asked.ef = Some(reader.number("how many candidates")?),
+            "where" => asked.filter = Some(reader.filter()?),
+            _ => asked.seed = Some(reader.number("a number")?),
+        }
+    }
+    if asked.recall.is_some() && asked.ef.is_some() {
+        return Err(reader.expected("only one of `recall` and `ef`"));
+    }
+    Ok(Statement::Recall(asked))
 }
 
 fn distance(reader: &mut Reader<'_>) -> Result<f32> {

@@ -54,6 +54,19 @@ fn a_search_is_read_with_its_clauses_in_any_order() {
 }
 
 #[test]
+fn a_measurement_is_read_with_its_clauses_in_any_order() {
+    let Statement::Recall(asked) = read("recall docs k 20 sample 300 seed 7 where year >= 2020 ef 40 queries 'q.npy'")
+    else {
+        panic!("it is a measurement")
+    };
+    assert_eq!((asked.sample, asked.k, asked.seed, asked.ef), (Some(300), Some(20), Some(7), Some(40)));
+    assert_eq!((asked.recall, asked.queries.as_deref()), (None, Some("q.npy")));
+    assert_eq!(asked.filter.unwrap().to_string(), "year >= 2020");
+    let Statement::Recall(asked) = read("recall docs recall 0.9") else { panic!("it is a measurement") };
+    assert_eq!((asked.recall, asked.sample, asked.k), (Some(0.9), None, None));
+}
+
+#[test]
 fn an_index_is_read_with_what_it_is_told() {
     let Statement::Reindex { collection, index } = read("reindex docs HNSW(m=24, layout=compact)") else {
         panic!("it changes an index")
@@ -219,7 +232,7 @@ fn parameters_stand_for_keys_vectors_and_payloads() {
 fn errors_point_at_what_is_wrong() {
     let cases = [
         ("fnd docs near @7", "there is no statement `fnd`; did you mean `find`?", "fnd"),
-        ("recall docs", "not available in this version", "recall"),
+        ("drift docs", "not available in this version", "drift"),
         ("find docs neer @7", "expected near, found `neer`", "neer"),
         ("find docs near", "expected a vector", ""),
         ("find docs where a = 1", "`scan` finds by a filter alone", "where"),
@@ -229,6 +242,9 @@ fn errors_point_at_what_is_wrong() {
         ("reindex docs", "expected an index", ""),
         ("find docs near @7 exact ef 9", "only one of `recall`, `ef` and `exact`", ""),
         ("find docs near @7 recall most", "a share such as 0.95", "most"),
+        ("recall docs near @7", "`;` or one of sample, k, recall", "near"),
+        ("recall docs sample many", "expected how many queries", "many"),
+        ("recall docs recall 0.9 ef 9", "only one of `recall` and `ef`", ""),
         ("find docs near @7 limit x", "expected how many, found `x`", "x"),
         ("find docs near @7 where year ~ 3", "LIKE", "~"),
         ("find docs near [1, 2 limit 3", "this is not a list of numbers", ""),

@@ -33,6 +33,7 @@ pub enum Statement {
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },
+    Recall(Recall),
     Reindex { collection: Name, index: IndexSpec },
     Scan(Scan),
     Stats { collection: Option<Name> },
@@ -153,6 +154,27 @@ pub struct Find {
     pub after: Option<String>,
     /// The model that the vector comes from.
     pub model: Option<String>,
+}
+
+/// A measurement of how many of the nearest are found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recall {
+    /// In which collection.
+    pub collection: Name,
+    /// How many queries at most.
+    pub sample: Option<u64>,
+    /// A file of queries, in place of stored records.
+    pub queries: Option<String>,
+    /// How many neighbours each asks for.
+    pub k: Option<u64>,
+    /// Which share of the nearest is to be found on average.
+    pub recall: Option<f32>,
+    /// How many candidates an index looks at.
+    pub ef: Option<u64>,
+    /// Among which records.
+    pub filter: Option<Filter>,
+    /// Where chance begins.
+    pub seed: Option<u64>,
 }
 
 /// Records in key order.

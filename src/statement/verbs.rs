@@ -42,7 +42,7 @@ impl Verb {
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
 pub(super) const PLANNED: &[&str] =
-    &["backup", "cache", "drift", "index", "log", "model", "models", "recall", "reembed", "restore", "tune"];
+    &["backup", "cache", "drift", "index", "log", "model", "models", "reembed", "restore", "tune"];
 
 const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
     Clause { keyword, argument, summary }
@@ -52,6 +52,9 @@ const WHERE: Clause = clause("where", "FILTER", "only records that match: year >
 const SELECT: Clause =
     clause("select", "FIELDS", "what is shown: fields such as lang, size.net; @key alone; * for all");
 const LIMIT: Clause = clause("limit", "N", "at most so many");
+
+const RECALL: Clause = clause("recall", "SHARE", "which share of the nearest to find on average; 0.95 unless told");
+const EF: Clause = clause("ef", "N", "how many candidates an index looks at, instead of a recall");
 
 const KEYS: &str = "A KEY is a number, a text, or bytes as 0x00ff. Quotes make anything a text: '7'.";
 const VECTORS: &str = "A VECTOR is [0.1, -2, ...], that of a record as @7 or @'sku-1', a row of a file as \
@@ -66,8 +69,8 @@ const QUERY: &[Clause] = &[
     SELECT,
     clause("after", "CURSOR", "go on where an earlier answer ended"),
     clause("model", "NAME", "the model that made the vector; refused unless it is the collection's"),
-    clause("recall", "SHARE", "which share of the nearest to find on average; 0.95 unless told"),
-    clause("ef", "N", "how many candidates an index looks at, instead of a recall"),
+    RECALL,
+    EF,
     clause("exact", "", "compare with every vector, whatever index there is"),
 ];
 
@@ -240,6 +243,29 @@ pub const VERBS: &[Verb] = &[
             them under --format jsonl.",
         examples: &["put docs 7 [0.1, 0.9, 0] {\"lang\": \"en\"}", "put notes 'a note' {\"text\": \"hello\"} ttl 1h"],
         read: records::put,
+    },
+    Verb {
+        name: "recall",
+        head: "recall COLLECTION",
+        clauses: &[
+            clause("sample", "N", "how many queries; 500 unless told"),
+            clause("k", "N", "how many neighbours each asks for; 10 unless told"),
+            RECALL,
+            EF,
+            WHERE,
+            clause("queries", "FILE", "a file of vectors to ask with, in any format of import"),
+            clause("seed", "N", "which records are drawn; 0 unless told"),
+        ],
+        summary: "Compare the index with the exact answers",
+        details: "Asks for the neighbours of records drawn by chance, each left out of its own answer, as a search does and \
+            once more exactly. Without a filter it does so again among a half, a tenth, a hundredth and a thousandth of the \
+            records, picked by chance. A file is asked whole, or its first rows up to the sample.",
+        examples: &[
+            "recall docs sample 500 k 10",
+            "recall docs recall 0.99 where year >= 2020",
+            "recall docs queries 'q.npy' k 100 ef 400",
+        ],
+        read: reads::recall,
     },
     Verb {
         name: "reindex",

@@ -33,6 +33,7 @@ mod locks;
 #[cfg(feature = "exchange")]
 mod mnist;
 mod queries;
+mod recall;
 mod refusals;
 mod scans;
 #[cfg(feature = "cli")]

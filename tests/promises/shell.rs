@@ -212,6 +212,23 @@ fn explain_tells_what_a_search_did() {
 }
 
 #[test]
+fn recall_compares_the_index_with_the_exact_answers() {
+    let shell = Shell::with_points();
+    let told = shell.run(&["S", "recall points k 1"]).done();
+    assert!(told.contains("recall of points: 3 stored queries, k 1, recall 0.95"), "{told}");
+    assert!(told.contains("1.0000 on average"), "{told}");
+    let report = shell.json("recall points sample 3 k 1 ef 7 seed 3 where lang = 'en'");
+    // One of the three is the only record that passes, and is left out of its own answer.
+    assert_eq!((&report["recall"]["queries"], &report["filter"]), (&json!(2), &json!("lang = 'en'")));
+    let file = shell.file("q.npy", npy("<f4", "(2, 2)", false, &f32s(&[0.0, 0.0, 5.0, 5.0])));
+    let report = shell.json(&format!("recall points queries '{file}' recall 0.9"));
+    assert_eq!((&report["source"], &report["recall"]["queries"]), (&json!("supplied"), &json!(2)));
+    assert_eq!(shell.json(&format!("recall points queries '{file}' sample 1"))["recall"]["queries"], 1);
+    shell.run(&["S", "recall points queries 'none.npy'"]).refused(1, &["none.npy"]);
+    shell.run(&["S", "recall points k 0"]).refused(1, &["k is 0"]);
+}
+
+#[test]
 fn verify_and_stats_describe_a_sound_store() {
     let shell = Shell::with_points();
     assert!(shell.run(&["S", "verify"]).done().contains("3 records: all is well"));

@@ -82,7 +82,7 @@ impl Data {
     }
 
     fn query(&self, k: usize, bound: f32) -> Query<'_> {
-        Query { vector: self.query.view(), metric: self.metric, k, bound, floor: None, effort: EXACT }
+        Query { vector: self.query.view(), metric: self.metric, k, bound, floor: None, without: None, effort: EXACT }
     }
 
     fn search(&self, k: usize, bound: f32, live: &AllBut, threads: usize) -> Found {
@@ -223,8 +223,15 @@ fn equal_rows_come_in_the_order_of_their_keys() {
 fn a_tie_with_the_last_wanted_is_decided_by_key_across_chunks() {
     let values = vec![1.0; 600_000];
     let rows = Rows::F32 { values: &values, dimension: 2, inverse_norms: None };
-    let query =
-        Query { vector: VectorRef::F32(&[0.0, 0.0]), metric: Metric::L2, k: 2, bound: 2.0, floor: None, effort: EXACT };
+    let query = Query {
+        vector: VectorRef::F32(&[0.0, 0.0]),
+        metric: Metric::L2,
+        k: 2,
+        bound: 2.0,
+        floor: None,
+        without: None,
+        effort: EXACT,
+    };
     let found = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap();
     assert_eq!(found.hits, [(2.0, RowId(299_999)), (2.0, RowId(299_998))]);
 }
@@ -257,6 +264,7 @@ fn cosine_ignores_lengths_from_tiny_to_huge() {
                 k: 3,
                 bound: f32::INFINITY,
                 floor: None,
+                without: None,
                 effort: EXACT,
             };
             let hits = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap().hits;
@@ -279,6 +287,7 @@ fn sums_that_overflow_are_furthest_and_not_lost() {
             k: 3,
             bound: f32::INFINITY,
             floor: None,
+            without: None,
             effort: EXACT,
         };
         let hits = Flat.search(&rows, &query, &scope(&AllBut(vec![])), &Pool::inline()).unwrap().hits;
@@ -296,6 +305,7 @@ fn empty_rows_no_neighbours_and_queries_that_do_not_fit() {
         k: 5,
         bound: f32::INFINITY,
         floor: None,
+        without: None,
         effort: EXACT,
     };
     let live = AllBut(vec![]);
@@ -333,7 +343,15 @@ impl Coded {
     }
 
     fn query<'a>(&self, vector: &'a [f32], k: usize) -> Query<'a> {
-        Query { vector: vector.into(), metric: self.data.metric, k, bound: f32::INFINITY, floor: None, effort: EXACT }
+        Query {
+            vector: vector.into(),
+            metric: self.data.metric,
+            k,
+            bound: f32::INFINITY,
+            floor: None,
+            without: None,
+            effort: EXACT,
+        }
     }
 
     /// By codes and by rows, which must agree to the last bit.

@@ -51,9 +51,9 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    fn begin(&mut self, aim: Aim, without: Option<u32>) {
+    fn begin(&mut self, aim: Aim, without: Option<RowId>) {
         self.beam.begin(aim);
-        without.iter().for_each(|row| self.beam.avoid(*row));
+        without.iter().for_each(|row| self.beam.avoid(row.0));
     }
 }
 
@@ -64,7 +64,7 @@ impl VectorIndex for Graph {
         let comparison = Comparison::new(vectors.shape(), query)?;
         let mut memory = self.take_memory();
         let found = self
-            .walk(&mut memory, vectors, &Asked { query, comparison: &comparison }, course, None, scope)
+            .walk(&mut memory, vectors, &Asked { query, comparison: &comparison }, course, query.without, scope)
             .and_then(|walked| {
                 let found = self.settle(&memory, vectors, &comparison, query, scope, walked)?;
                 Ok((walked, found))
@@ -173,7 +173,7 @@ impl Graph {
         vectors: &dyn Vectors,
         asked: &Asked<'_>,
         course: Course,
-        without: Option<u32>,
+        without: Option<RowId>,
         scope: &Scope<'_>,
     ) -> Result<Walked> {
         let Asked { query, comparison } = asked;

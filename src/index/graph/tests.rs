@@ -55,7 +55,7 @@ fn opened(memory: &Memory, rows: &Rows<'_>, metric: Metric) -> Box<dyn VectorInd
 
 fn query(vector: &[f32], metric: Metric, k: usize, recall: f32) -> Query<'_> {
     let effort = Effort::Recall(recall);
-    Query { vector: VectorRef::F32(vector), metric, k, bound: f32::INFINITY, floor: None, effort }
+    Query { vector: VectorRef::F32(vector), metric, k, bound: f32::INFINITY, floor: None, without: None, effort }
 }
 
 fn search(index: &dyn VectorIndex, rows: &Rows<'_>, query: &Query<'_>, live: &RowSet) -> Found {

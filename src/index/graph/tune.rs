@@ -62,7 +62,7 @@ fn truth(building: &Building<'_>, rows: &[u32], k: usize) -> Result<Vec<Truth>> 
     let query = |row: &u32| {
         let vector = vectors.row(RowId(*row))?;
         let (metric, bound, floor, effort) = (building.metric, f32::INFINITY, None, Effort::Exact);
-        Ok(Query { vector, metric, k: k + 1, bound, floor, effort })
+        Ok(Query { vector, metric, k: k + 1, bound, floor, without: None, effort })
     };
     let queries = rows.iter().map(query).collect::<Result<Vec<_>>>()?;
     let order = |a: RowId, b: RowId| a < b;
@@ -112,14 +112,14 @@ fn try_reach(graph: &Graph, building: &Building<'_>, truth: &[Truth], k: usize, 
 fn try_one(graph: &Graph, building: &Building<'_>, truth: &Truth, k: usize, reach: f32) -> Result<(usize, usize)> {
     let vector = building.vectors.row(RowId(truth.row))?;
     let (metric, bound, floor, effort) = (building.metric, f32::INFINITY, None, Effort::Exact);
-    let query = Query { vector, metric, k, bound, floor, effort };
+    let query = Query { vector, metric, k, bound, floor, without: None, effort };
     let order = |a: RowId, b: RowId| a < b;
     let scope = Scope { live: &All, count: None, order: &order, stop: building.stop };
     let comparison = Comparison::new(building.vectors.shape(), &query)?;
     let asked = Asked { query: &query, comparison: &comparison };
     let course = Course::unbounded(k, reach);
     let mut memory = graph.take_memory();
-    let walked = graph.walk(&mut memory, building.vectors, &asked, course, Some(truth.row), &scope);
+    let walked = graph.walk(&mut memory, building.vectors, &asked, course, Some(RowId(truth.row)), &scope);
     let found = walked.and_then(|walked| {
         Ok((graph.settle(&memory, building.vectors, &comparison, &query, &scope, walked)?, walked.hops))
     });

@@ -126,7 +126,15 @@ impl Probe {
             Metric::Hamming => VectorRef::Bits(&self.bytes),
             _ => VectorRef::F32(&self.values),
         };
-        Query { vector, metric: self.metric, k, bound: f32::INFINITY, floor: None, effort: Effort::Recall(0.95) }
+        Query {
+            vector,
+            metric: self.metric,
+            k,
+            bound: f32::INFINITY,
+            floor: None,
+            without: None,
+            effort: Effort::Recall(0.95),
+        }
     }
 }
 

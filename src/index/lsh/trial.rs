@@ -44,6 +44,7 @@ impl Sample {
                 k,
                 bound: f32::INFINITY,
                 floor: None,
+                without: None,
                 effort: Effort::Exact,
             })
             .collect();

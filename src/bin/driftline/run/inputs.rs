@@ -37,6 +37,18 @@ fn read_vector(session: &mut Session, collection: &Collection, source: &VectorSo
     }
 }
 
+/// The vectors of a file, `most` of them.
+pub(super) fn vectors(file: &str, most: u64, bits: bool) -> Outcome<Vec<Vector>> {
+    let mut input = Input::open(Source::file(file), &ImportOptions::new().limit(most))?;
+    input.set_bits(bits)?;
+    let mut vectors = Vec::new();
+    while let Some(record) = input.next().transpose()? {
+        let lacks = || Error::new(ErrorKind::Invalid, "a row has no vector").at(input.place());
+        vectors.push(record.vector.ok_or_else(lacks)?);
+    }
+    Ok(vectors)
+}
+
 /// The payload.
 pub(super) fn payload(session: &mut Session, source: &PayloadSource) -> Outcome<Value> {
     match source {

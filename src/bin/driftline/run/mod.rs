@@ -3,6 +3,7 @@
 mod care;
 mod collections;
 mod inputs;
+mod recall;
 mod records;
 mod search;
 mod timer;
@@ -24,7 +25,7 @@ pub(crate) fn run(session: &mut Session, statement: &Statement) -> Outcome {
     let start = Instant::now();
     let running = session.interrupt.begin();
     session.begin(running.token.clone());
-    let searches = matches!(statement, Statement::Find(_) | Statement::Explain(_));
+    let searches = matches!(statement, Statement::Find(_) | Statement::Explain(_) | Statement::Recall(_));
     // A search has its own deadline and keeps what it found.
     let timer = session.settings.timeout.filter(|_| !searches).map(|time| Timer::start(time, &running.token));
     let ended = answer(session, statement).and_then(|()| session.output.finish());
@@ -55,6 +56,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
         Statement::Put(put) => records::put(session, put),
         Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),
+        Statement::Recall(asked) => recall::recall(session, asked),
         Statement::Scan(scan) => search::scan(session, scan),
         Statement::Stats { collection } => care::stats(session, collection.as_ref()),
         Statement::Verify { quick } => care::verify(session, *quick),
