@@ -84,7 +84,8 @@
 //!
 //! # Threads and events
 //!
-//! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, and a pool for searching;
+//! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, a fifth
+//! where queries are audited ([`Options::audit_queries`]), and a pool for searching;
 //! all end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 

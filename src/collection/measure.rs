@@ -98,6 +98,15 @@ impl Tally {
             self.exact = sum(self.exact, exact.stats);
         }
     }
+
+    /// Takes in what others gave.
+    pub(crate) fn merge(&mut self, other: Tally) {
+        self.recalls.extend(other.recalls);
+        self.asked = sum(self.asked, other.asked);
+        self.exact = sum(self.exact, other.exact);
+        self.cut |= other.cut;
+        self.quarantined |= other.quarantined;
+    }
 }
 
 fn sum(a: QueryStats, b: QueryStats) -> QueryStats {

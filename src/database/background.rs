@@ -1,4 +1,4 @@
-//! Maintenance: what is due, one small step at a time, run by four threads or by the caller.
+//! Maintenance: what is due, one small step at a time, run by threads of its own or by the caller.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +18,7 @@ const SEAL_ROWS: u32 = 65_536;
 /// How long a thread rests after a failure before it tries again.
 const BACK_OFF: Duration = Duration::from_secs(1);
 /// How long a thread sleeps when nothing is due; it is woken when something is.
-const IDLE: Duration = Duration::from_secs(3600);
+pub(crate) const IDLE: Duration = Duration::from_secs(3600);
 
 /// A step of maintenance that was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Work {
     Indexed,
     /// An index was copied into memory.
     KeptResident,
+    /// Queries were asked again, and what they find was recorded.
+    Audited,
 }
 
 /// The maintenance threads of a store.
@@ -42,12 +44,15 @@ pub(crate) struct Threads(Vec<JoinHandle<()>>);
 
 impl Threads {
     pub(crate) fn start(engine: &Arc<Engine>, wakes: Wakes) -> Result<Threads> {
-        let plan: [(&str, Receiver<()>, Step, Idle); 4] = [
+        let mut plan: Vec<(&str, Receiver<()>, Step, Idle)> = vec![
             ("driftline-sync", wakes.syncer, Engine::sync_step, Engine::until_sync_due),
             ("driftline-flush", wakes.flusher, Engine::flush_step, |_| IDLE),
             ("driftline-merge", wakes.merger, Engine::merge_step, |_| IDLE),
             ("driftline-index", wakes.indexer, Engine::index_step, |_| IDLE),
         ];
+        if engine.audit.is_on() {
+            plan.push(("driftline-audit", wakes.auditor, Engine::audit_step, Engine::until_audit_due));
+        }
         let mut threads = Threads(Vec::new());
         for (name, wakes, step, idle) in plan {
             match spawn(engine, name, wakes, step, idle) {
@@ -145,7 +150,9 @@ impl Engine {
     /// One step of whatever is due, on the calling thread.
     pub(crate) fn tick(&self) -> Result<Option<Work>> {
         let _busy = self.begin()?;
-        for step in [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step, Engine::index_step] {
+        let steps =
+            [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step, Engine::index_step, Engine::audit_step];
+        for step in steps {
             let done = step(self)?;
             if done.is_some() {
                 return Ok(done);

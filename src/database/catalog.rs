@@ -39,6 +39,16 @@ impl Engine {
     pub(crate) fn create_collection(&self, name: &str, schema: Schema) -> Result<CollectionId> {
         let _busy = self.begin()?;
         check_user_name(name)?;
+        self.create(name, schema)
+    }
+
+    /// The same for a collection of the system's own, in a step of maintenance.
+    pub(crate) fn create_system_collection(&self, name: &str, schema: Schema) -> Result<CollectionId> {
+        check_name(name)?;
+        self.create(name, schema)
+    }
+
+    fn create(&self, name: &str, schema: Schema) -> Result<CollectionId> {
         schema.check()?;
         let stored = schema.encode()?;
         let _structure = self.structure.lock();

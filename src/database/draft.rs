@@ -9,7 +9,7 @@ use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::database::options::Durability;
-use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step, check_size};
+use crate::database::request::{Commit, EncodedRow, Precondition, Request, Step};
 use crate::error::Result;
 use crate::key::Key;
 use crate::vector::Vector;
@@ -81,10 +81,6 @@ impl Draft {
     }
 
     fn effect(&mut self, view: &CollectionView, effect: &Effect<'_>) -> Result<()> {
-        view.check_usable()?;
-        let start = self.request.bytes.len();
-        effect.encode_into(&mut self.request.bytes);
-        self.request.steps.push(Step::Effect(start..self.request.bytes.len()));
-        check_size(self.request.bytes.len())
+        self.request.effect(view, effect)
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
+use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
 use crate::database::options::Options;
 use crate::database::queue::CommitQueue;
@@ -169,6 +170,8 @@ pub(crate) struct Engine {
     pub(crate) queue: CommitQueue<Request, Result<Commit>>,
     pub(crate) poison: Poison,
     pub(crate) random: Mutex<Random>,
+    /// Queries that are to be asked again.
+    pub(crate) audit: Audit,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,
     /// Files get ascending numbers from here; the manifest remembers the next one.

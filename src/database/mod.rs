@@ -1,10 +1,12 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
-//! State is in `engine`, built from `options`, `queue`, `request`, `waker` and `blob_file`. On it act `publish`,
+//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
 
+mod audit;
+mod auditing;
 pub(crate) mod background;
 pub(crate) mod batch;
 pub(crate) mod blob;

@@ -24,10 +24,10 @@ pub enum Durability {
     None,
 }
 
-/// Who does the work behind the writes: flushing, merging, building indexes, syncing at intervals.
+/// Who does the work behind the writes: flushing, merging, building indexes, auditing queries, syncing at intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Maintenance {
-    /// Four named threads, joined when the store is closed.
+    /// Four named threads, and a fifth where queries are audited, joined when the store is closed.
     #[default]
     Automatic,
     /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.
@@ -59,6 +59,7 @@ pub struct Options {
     pub(crate) index_memory_bytes: u64,
     pub(crate) index_min_rows: u32,
     pub(crate) resident_index_bytes: u64,
+    pub(crate) audited_share: f64,
     pub(crate) maintenance: Maintenance,
     pub(crate) read_mode: ReadMode,
     pub(crate) create: Create,
@@ -79,6 +80,7 @@ impl Default for Options {
             index_memory_bytes: 2 << 30,
             index_min_rows: 1024,
             resident_index_bytes: 2 << 30,
+            audited_share: 0.0,
             maintenance: Maintenance::Automatic,
             read_mode: ReadMode::Mmap,
             create: Create::IfMissing,
@@ -167,6 +169,16 @@ impl Options {
         self
     }
 
+    /// Which share of the queries that an index answers is asked again in the background, as it was and exactly, to see
+    /// how many of the nearest it finds: 0 to 1, default 0, none. At most 64 are, once a minute or as soon as there are so
+    /// many; what they find is written to the collection `_recall`, one record for those of a collection, k, effort and
+    /// order of selectivity. A query pays for a copy of itself, if it is drawn, and waits for nothing; an audit takes one
+    /// thread the time of an exact search for each. Changes no answers.
+    pub fn audit_queries(mut self, share: f64) -> Options {
+        self.audited_share = share;
+        self
+    }
+
     /// Who flushes, merges and builds indexes. Default [`Maintenance::Automatic`].
     pub fn maintenance(mut self, maintenance: Maintenance) -> Options {
         self.maintenance = maintenance;
@@ -219,6 +231,9 @@ impl Options {
                 "index_memory_bytes is {}; it must be at least {MIN_MEMORY_BUDGET_BYTES}",
                 self.index_memory_bytes
             ));
+        }
+        if !(0.0..=1.0).contains(&self.audited_share) {
+            return refuse(format!("audit_queries is {}; it must be a share, 0 to 1", self.audited_share));
         }
         if self.threads > MAX_THREADS {
             return refuse(format!("threads is {}; it must be at most {MAX_THREADS}", self.threads));

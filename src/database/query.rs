@@ -8,6 +8,7 @@ use crate::collection::explain::{Asked, Explain, SegmentExplain};
 use crate::collection::hits::{Completeness, Hit, Hits};
 use crate::collection::query::{Answers, Nearest, Neighbour, Wanted, nearest_many};
 use crate::collection::select::{Select, paths, project};
+use crate::database::audit::LiveQuery;
 use crate::database::cancel::{CancelToken, Limit};
 use crate::database::reader::Reader;
 use crate::error::{Error, Result};
@@ -175,6 +176,7 @@ impl Query {
         let ready = self.ready()?;
         ready.check_vector(&vector)?;
         let answers = ready.search(std::slice::from_ref(&vector), false)?;
+        ready.offer_to_audit(&vector);
         ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())
     }
 
@@ -190,6 +192,7 @@ impl Query {
         let ready = self.ready()?;
         vectors.iter().try_for_each(|vector| ready.check_vector(vector))?;
         let answers = ready.search(&vectors, false)?.of_each;
+        vectors.iter().for_each(|vector| ready.offer_to_audit(vector));
         vectors.iter().zip(answers).map(|(vector, answer)| ready.hits(vector, answer)).collect()
     }
 
@@ -300,6 +303,22 @@ impl Ready {
         }
         self.limit.cancel.check()?;
         Ok(answers)
+    }
+
+    /// Lets the query be asked again, off its way. Pages are left out: an index answers only the first.
+    fn offer_to_audit(&self, vector: &Vector) {
+        let Reader { view, .. } = &self.reader;
+        if self.effort == Effort::Exact || self.after.is_some() {
+            return;
+        }
+        self.reader.engine().offer_to_audit(view, || LiveQuery {
+            collection: view.id,
+            vector: vector.clone(),
+            filter: self.filter.clone(),
+            k: self.k,
+            within: self.within,
+            effort: self.effort,
+        });
     }
 
     /// The answer for callers: keys decoded, records fetched.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::collection::operation::{Effect, effects};
 use crate::collection::view::CollectionView;
+use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
 use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Poison, Pressure, ViewCell};
@@ -189,6 +190,7 @@ fn engine(
         }),
         queue: CommitQueue::default(),
         poison: Poison::default(),
+        audit: audit(&options, access),
         random: Mutex::new(random),
         waker,
         pressure: Pressure::default(),
@@ -210,6 +212,12 @@ fn engine(
         opener,
     };
     Ok((engine, wakes))
+}
+
+/// The sample of queries that are to be asked again; none where nothing can be written down.
+fn audit(options: &Options, access: Access) -> Audit {
+    let share = if access == Access::ReadWrite { options.audited_share } else { 0.0 };
+    Audit::new(share, options.seed.unwrap_or_else(Random::system_seed))
 }
 
 /// A number above those of all files on disk: recovery writes files beside those that unfinished work left, which are

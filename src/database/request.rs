@@ -75,6 +75,15 @@ pub(crate) enum Step {
 }
 
 impl Request {
+    /// Adds an effect that is known already.
+    pub(crate) fn effect(&mut self, view: &CollectionView, effect: &Effect<'_>) -> Result<()> {
+        view.check_usable()?;
+        let start = self.bytes.len();
+        effect.encode_into(&mut self.bytes);
+        self.steps.push(Step::Effect(start..self.bytes.len()));
+        check_size(self.bytes.len())
+    }
+
     /// Whether its effects depend on records of the store.
     pub(crate) fn is_conditional(&self) -> bool {
         !self.preconditions.is_empty() || self.has_open_steps()

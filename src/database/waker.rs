@@ -9,6 +9,7 @@ pub(crate) struct Waker {
     flusher: Sender<()>,
     merger: Sender<()>,
     indexer: Sender<()>,
+    auditor: Sender<()>,
 }
 
 /// The other ends of a [`Waker`].
@@ -18,6 +19,7 @@ pub(crate) struct Wakes {
     pub(crate) flusher: Receiver<()>,
     pub(crate) merger: Receiver<()>,
     pub(crate) indexer: Receiver<()>,
+    pub(crate) auditor: Receiver<()>,
 }
 
 impl Waker {
@@ -26,9 +28,15 @@ impl Waker {
         let (flusher, flusher_wakes) = bounded(1);
         let (merger, merger_wakes) = bounded(1);
         let (indexer, indexer_wakes) = bounded(1);
-        let wakes =
-            Wakes { syncer: syncer_wakes, flusher: flusher_wakes, merger: merger_wakes, indexer: indexer_wakes };
-        (Waker { syncer, flusher, merger, indexer }, wakes)
+        let (auditor, auditor_wakes) = bounded(1);
+        let wakes = Wakes {
+            syncer: syncer_wakes,
+            flusher: flusher_wakes,
+            merger: merger_wakes,
+            indexer: indexer_wakes,
+            auditor: auditor_wakes,
+        };
+        (Waker { syncer, flusher, merger, indexer, auditor }, wakes)
     }
 
     /// There is something to sync, later.
@@ -51,9 +59,14 @@ impl Waker {
         wake(&self.indexer);
     }
 
+    /// There are queries to be asked again, or will be.
+    pub(crate) fn wake_auditor(&self) {
+        wake(&self.auditor);
+    }
+
     /// The store closes.
     pub(crate) fn wake_all(&self) {
-        [&self.syncer, &self.flusher, &self.merger, &self.indexer].into_iter().for_each(wake);
+        [&self.syncer, &self.flusher, &self.merger, &self.indexer, &self.auditor].into_iter().for_each(wake);
     }
 }
 

@@ -6,6 +6,7 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
+mod audits;
 mod batches;
 #[cfg(feature = "cli")]
 mod bench;
