@@ -19,6 +19,8 @@ const DEFAULT_K: usize = 10;
 const DEFAULT_SAMPLE: usize = 500;
 /// The most queries of one measurement.
 const MAX_SAMPLE: usize = 100_000;
+/// The most memory that their vectors may take.
+const MAX_SAMPLE_BYTES: usize = 1 << 30;
 /// Shares of the records that are measured where no filter is given.
 const DEFAULT_SELECTIVITIES: [f64; 4] = [0.5, 0.1, 0.01, 0.001];
 /// Which records are drawn, and which are picked in place of a filter, follow from one seed and these streams.
@@ -79,7 +81,7 @@ impl Recall {
         }
     }
 
-    /// How many records are drawn to be queries: 1 to 100,000, default 500. More make the interval narrower, by the square
+    /// How many records are drawn to be queries: 1 to 100,000 and together at most 1 GiB, default 500. More make the interval narrower, by the square
     /// root.
     pub fn sample(mut self, queries: usize) -> Recall {
         self.sample = queries;
@@ -154,6 +156,7 @@ impl Recall {
         reader.engine().check_open()?;
         self.check(&reader).map_err(|error| error.at(reader.place()))?;
         let filter = self.filter.as_ref().map(|filter| reader.bind(filter)).transpose()?;
+        let source = if self.queries.is_some() { QuerySource::Supplied } else { QuerySource::Stored };
         let asked = self.asked(&reader)?;
         let running = Running { asked: &asked, reader: &reader, k: self.k, effort: self.effort, limit: &limit };
         let (recall, mut complete) = running.figures(filter.as_ref())?;
@@ -168,7 +171,6 @@ impl Recall {
             complete &= whole;
         }
         limit.cancel.check()?;
-        let source = if self.queries.is_some() { QuerySource::Supplied } else { QuerySource::Stored };
         let report = RecallReport {
             collection: reader.view.name.to_string(),
             k: self.k,
@@ -190,6 +192,9 @@ impl Recall {
         if count == 0 || count > MAX_SAMPLE {
             return Err(Error::invalid(format!("{count} queries were asked for; it must be 1 to {MAX_SAMPLE}")));
         }
+        if count.saturating_mul(reader.view.schema.vector_kind().bytes()) > MAX_SAMPLE_BYTES {
+            return Err(Error::invalid(format!("{count} queries take more than 1 GiB")).mend("ask for fewer"));
+        }
         if let Some(share) = self.selectivities.iter().find(|share| !(**share > 0.0 && **share <= 1.0)) {
             return Err(Error::invalid(format!("a selectivity is {share}; it must be above 0 and at most 1")));
         }
@@ -201,10 +206,10 @@ impl Recall {
     }
 
     /// The queries: those given, or records that are drawn.
-    fn asked(&self, reader: &Reader) -> Result<Vec<Asked>> {
+    fn asked(&mut self, reader: &Reader) -> Result<Vec<Asked>> {
         let drawn = |Drawn { key, vector }| Asked { vector, without: Some(key) };
-        match &self.queries {
-            Some(vectors) => Ok(vectors.iter().map(|vector| Asked { vector: vector.clone(), without: None }).collect()),
+        match self.queries.take() {
+            Some(vectors) => Ok(vectors.into_iter().map(|vector| Asked { vector, without: None }).collect()),
             None => {
                 let mut random = Random::seeded(self.seed, DRAWING);
                 let sample = sample::draw(&reader.view, reader.moment, self.sample, &mut random)?;

@@ -195,11 +195,13 @@ fn a_measurement_without_sense_is_refused() {
     let db = open(1);
     let docs = docs(&db, "flat");
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    let wide = db.create_collection("wide", Schema::vector(16_384, Metric::L2)).unwrap();
     for (measurement, word) in [
         (docs.recall().k(0), "k is 0"),
         (docs.recall().sample(0), "0 queries"),
         (docs.recall().sample(100_001), "100001 queries"),
         (docs.recall().queries([[0.0f32; DIMENSION]; 0]), "0 queries"),
+        (wide.recall().sample(16_385), "more than 1 GiB"),
         (docs.recall().queries([[0.0f32; 3]]), "dimension 3"),
         (docs.recall().ef(0), "ef is 0"),
         (docs.recall().recall(1.5), "recall is 1.5"),
