@@ -17,7 +17,7 @@ use crate::vector::Vector;
 
 /// Queries that are kept for one audit.
 const CAPACITY: usize = 64;
-/// How long the first of them waits for others.
+/// How long the first of them waits for others, so that no more than those are asked again in such a time.
 const WAIT: Duration = Duration::from_secs(60);
 /// The seed of a store is used for this by streams of its own.
 const STREAM: u64 = 1;
@@ -86,7 +86,7 @@ impl Audit {
         looks
     }
 
-    /// Takes the queries out when they are to be asked again: when there are enough, or the first has waited its time.
+    /// Takes the queries out when they are to be asked again, which is when the first has waited its time.
     pub(crate) fn take_due(&self, now: Timestamp) -> Vec<LiveQuery> {
         let mut kept = self.kept.lock();
         if !kept.wait(now).is_some_and(|wait| wait.is_zero()) {
@@ -106,28 +106,29 @@ impl Kept {
     /// Keeps a query; tells whether to look at the queries now, and what is not kept.
     fn put(&mut self, query: LiveQuery, now: Timestamp) -> (bool, Option<LiveQuery>) {
         self.drawn += 1;
+        let begins = self.queries.is_empty();
+        if begins {
+            self.since = now;
+        }
+        let looks = begins || self.wait(now).is_some_and(|wait| wait.is_zero());
         if self.queries.len() < CAPACITY {
-            if self.queries.is_empty() {
-                self.since = now;
-            }
             self.queries.push(query);
-            return (matches!(self.queries.len(), 1 | CAPACITY), None);
+            return (looks, None);
         }
         let place = self.random.below(self.drawn) as usize;
         let gone = match self.queries.get_mut(place) {
             Some(kept) => std::mem::replace(kept, query),
             None => query,
         };
-        (false, Some(gone))
+        (looks, Some(gone))
     }
 
     fn wait(&self, now: Timestamp) -> Option<Duration> {
-        match self.queries.len() {
-            0 => None,
-            CAPACITY => Some(Duration::ZERO),
+        match self.queries.is_empty() {
+            true => None,
             // A clock that was set back makes nobody wait longer than was promised.
-            _ if now < self.since => Some(Duration::ZERO),
-            _ => Some(WAIT.saturating_sub(now.since(self.since))),
+            false if now < self.since => Some(Duration::ZERO),
+            false => Some(WAIT.saturating_sub(now.since(self.since))),
         }
     }
 }
@@ -177,7 +178,7 @@ mod tests {
                 );
             }
             assert!((850..1_150).contains(&copies), "{copies} of 4,000 were copied");
-            let kept = audit.take_due(Timestamp(0));
+            let kept = audit.take_due(Timestamp(60_000_000));
             assert_eq!(kept.len(), CAPACITY);
             kept_of_first_half += kept.iter().filter(|it| it.vector.view().as_f32().unwrap()[0] < 2_000.0).count();
         }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn queries_are_due_when_there_are_enough_or_the_first_has_waited() {
+    fn queries_are_due_when_the_first_has_waited() {
         let audit = Audit::new(1.0, 1);
         let (early, late) = (Timestamp(59_999_999), Timestamp(60_000_000));
         assert_eq!(audit.wait(early), None);
@@ -199,8 +200,10 @@ mod tests {
         assert_eq!(audit.wait(early), Some(Duration::ZERO), "the clock was set back");
         assert_eq!(audit.take_due(early).len(), 1);
         assert_eq!(audit.wait(late), None);
-        let woke: Vec<bool> = (0..CAPACITY as u64 + 1).map(|number| offer(&audit, number)).collect();
-        assert!(woke[0] && woke[CAPACITY - 1] && woke.iter().filter(|woke| **woke).count() == 2);
-        assert_eq!(audit.take_due(Timestamp(0)).len(), CAPACITY);
+        let woke: Vec<bool> = (0..CAPACITY as u64 + 9).map(|number| offer(&audit, number)).collect();
+        assert!(woke[0] && !woke[1..].contains(&true), "the first begins the wait");
+        assert!(audit.take_due(early).is_empty(), "however many there are");
+        assert!(audit.offer(|| late, || query(4)), "whoever comes when it is time tells so");
+        assert_eq!(audit.take_due(late).len(), CAPACITY);
     }
 }

@@ -170,8 +170,8 @@ impl Options {
     }
 
     /// Which share of the queries that an index answers is asked again in the background, as it was and exactly, to see
-    /// how many of the nearest it finds: 0 to 1, default 0, none. At most 64 are, once a minute or as soon as there are so
-    /// many; what they find is written to the collection `_recall`, one record for those of a collection, k, effort and
+    /// how many of the nearest it finds: 0 to 1, default 0, none. At most 64 are a minute, drawn from those of that minute; what
+    /// they find is written to the collection `_recall`, one record for those of a collection, k, effort and
     /// order of selectivity. A query pays for a copy of itself, if it is drawn, and waits for nothing; an audit takes one
     /// thread the time of an exact search for each. Changes no answers.
     pub fn audit_queries(mut self, share: f64) -> Options {
