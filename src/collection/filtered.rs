@@ -7,8 +7,8 @@ use crate::ids::{Lsn, RowId};
 use crate::index::Stop;
 use crate::pool::Pool;
 use crate::rows::RowSet;
+use crate::segment::block::Block;
 use crate::segment::matching::{Matches, matching};
-use crate::segment::mutable::Block;
 use crate::segment::sealed::Sealed;
 use crate::segment::{Moment, RowSource};
 

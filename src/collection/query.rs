@@ -13,10 +13,12 @@ use crate::ids::RowId;
 use crate::index::{self, Effort, Found, Live, Plan, Query, Scope, Stop, VectorIndex, Vectors};
 use crate::pool::Pool;
 use crate::rows::RowSet;
+use crate::segment::block::{Block, LiveInBlock};
 use crate::segment::indexed::SegmentIndex;
 use crate::segment::matching::Matches;
-use crate::segment::mutable::{Block, LiveInBlock, Mutable};
+use crate::segment::mutable::Mutable;
 use crate::segment::sealed::Sealed;
+use crate::segment::waves::Wave;
 use crate::segment::{Moment, RowSource};
 use crate::storage::names;
 use crate::sync::Mutex;
@@ -28,6 +30,9 @@ use crate::vector::top_k::Order;
 const FEW_ROWS: u32 = 2048;
 /// A segment of so few rows is compared whole, exactly, sooner than its index finds the nearest.
 const TINY_SEGMENT: u32 = 256;
+
+/// An index over rows in memory serves where it has so many for each neighbour that is wanted.
+const ROWS_PER_NEIGHBOUR: usize = 16;
 
 /// Blocks that a thread searches before their answers are brought together.
 const BLOCKS_PER_THREAD: usize = 4;
@@ -219,18 +224,27 @@ impl<'a> Search<'a> {
     ) -> Result<(Vec<Found>, bool)> {
         let all = |queries: &[Query<'a>]| self.flat.search_many(vectors, queries, scope, pool);
         let Some(usable) = index.usable() else { return Ok((all(&self.queries)?, false)) };
-        let mut found = match usable.search_many(vectors, &self.queries, scope, pool) {
+        match usable.search_many(vectors, &self.queries, scope, pool) {
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 // When it is the vectors that are damaged, the index is not to blame.
                 let found = all(&self.queries)?;
                 index.quarantine(error);
-                return Ok((found, true));
+                Ok((found, true))
             }
-            found => found?,
-        };
+            found => Ok((self.completed(found?, live, all)?, false)),
+        }
+    }
+
+    /// What an index found, and what `all` finds where it found fewer than there are. `live` says how many there are.
+    fn completed(
+        &self,
+        mut found: Vec<Found>,
+        live: &dyn Fn() -> Result<u64>,
+        all: impl FnOnce(&[Query<'a>]) -> Result<Vec<Found>>,
+    ) -> Result<Vec<Found>> {
         let short: Vec<usize> = (0..found.len()).filter(|at| self.is_short(*at, &found[*at])).collect();
         if short.is_empty() {
-            return Ok((found, false));
+            return Ok(found);
         }
         let live = usize::try_from(live()?).unwrap_or(usize::MAX);
         let short = short.into_iter().filter(|at| self.queries[*at].floor.is_some() || found[*at].hits.len() < live);
@@ -239,7 +253,7 @@ impl<'a> Search<'a> {
         for (at, whole) in short.into_iter().zip(all(&queries)?) {
             found[at] = with_cost_of(whole, &found[at]);
         }
-        Ok((found, false))
+        Ok(found)
     }
 
     /// Whether an index found fewer than are wanted, with nothing to say that there are no more.
@@ -254,15 +268,20 @@ impl<'a> Search<'a> {
         }
         let start = Instant::now();
         self.queries.iter_mut().for_each(|query| query.without = None);
-        let mut searched = Vec::new();
+        let waves = segment.waves();
+        let waves: Vec<&Arc<Wave>> = waves.iter().take_while(|wave| self.serves(wave)).collect();
+        let indexed = waves.last().map_or(0, |wave| wave.blocks().end);
+        let mut searched = waves.iter().map(|wave| self.wave(wave)).collect::<Result<Vec<_>>>()?;
+        self.take_searched(&mut searched)?;
         if self.is_brief() {
             let full = segment.full_blocks();
-            searched.extend(self.pool.map(full.len(), |number| self.block(&full[number]))?);
-            searched.extend(segment.rest(full.len(), |block| self.block(block))?);
-            self.take_searched(&mut searched)?;
+            let mut rest = self.pool.map(full.len() - indexed, |number| self.block(&full[indexed + number]))?;
+            rest.extend(segment.rest(full.len(), |block| self.block(block))?);
+            self.take_searched(&mut rest)?;
+            searched.extend(rest);
         } else {
             // The lock is not held meanwhile: writers must not wait for a filter, or for many queries.
-            for blocks in segment.blocks().chunks(self.pool.threads().max(1) * BLOCKS_PER_THREAD) {
+            for blocks in segment.blocks()[indexed..].chunks(self.pool.threads().max(1) * BLOCKS_PER_THREAD) {
                 let mut part = self.pool.map(blocks.len(), |number| self.block(&blocks[number]))?;
                 self.take_searched(&mut part)?;
                 searched.extend(part);
@@ -270,7 +289,9 @@ impl<'a> Search<'a> {
         }
         self.count_segment(searched.iter().map(|block| block.evaluated).sum());
         if self.wanted.explain {
-            self.segments.push(self.explained_in_memory(segment, &searched, start));
+            let mut report = self.explained_in_memory(segment, &searched, start);
+            report.index = waves.first().map(|wave| wave.spec().to_string());
+            self.segments.push(report);
         }
         Ok(())
     }
@@ -291,6 +312,27 @@ impl<'a> Search<'a> {
         }
     }
 
+    /// Whether the rows of a wave are searched through its index. A filter reads their payloads one by one anyway.
+    fn serves(&self, wave: &Wave) -> bool {
+        let Wanted { k, after, filter, effort, .. } = self.wanted;
+        let many = wave.rows().len() / ROWS_PER_NEIGHBOUR >= *k;
+        many && filter.is_none() && after.is_none() && *effort != Effort::Exact
+    }
+
+    fn wave(&self, wave: &Wave) -> Result<Searched> {
+        let rows = wave.rows();
+        let live = rows.live_at(self.moment);
+        let order = self.key_order(rows.source());
+        let scope = Scope { live: &live, count: None, order: &order, stop: self.wanted.stop };
+        let present = || RowSet::from_words(rows.len() as u32, |word| live.word(word)).count();
+        let found = wave.index().search_many(rows, &self.queries, &scope, self.pool)?;
+        let all = |queries: &[Query<'a>]| self.flat.search_many(rows, queries, &scope, self.pool);
+        let found = self.completed(found, &|| Ok(present().into()), all)?;
+        let keys = keys_of(&found, rows.source())?;
+        let candidates = if self.wanted.explain { present() } else { 0 };
+        Ok(Searched { found, keys, candidates: candidates.into(), ..Searched::default() })
+    }
+
     /// Whether a block is searched in less time than copying it takes.
     fn is_brief(&self) -> bool {
         self.wanted.filter.is_none() && self.queries.len() == 1
@@ -306,8 +348,7 @@ impl<'a> Search<'a> {
         let count = passing.as_ref().map(|(rows, _)| rows.count());
         let scope = Scope { live, count, order: &order, stop };
         let found = self.flat.search_many(&rows, &self.queries, &scope, &Pool::inline())?;
-        let hits = found.iter().flat_map(|found| &found.hits);
-        let keys = hits.map(|(_, row)| block.key(*row).map(<[u8]>::to_vec)).collect::<Result<_>>()?;
+        let keys = keys_of(&found, block)?;
         let present = || RowSet::from_words(block.len() as u32, |word| all.word(word)).count();
         let (candidates, evaluated) = match &passing {
             Some((rows, _)) => (rows.count(), present()),
@@ -388,7 +429,13 @@ fn with_cost_of(found: Found, other: &Found) -> Found {
     }
 }
 
-/// What searching one block of a mutable segment gave.
+/// The keys of all hits, query by query.
+fn keys_of(found: &[Found], source: &dyn RowSource) -> Result<Vec<Vec<u8>>> {
+    let hits = found.iter().flat_map(|found| &found.hits);
+    hits.map(|(_, row)| source.key(*row).map(<[u8]>::to_vec)).collect()
+}
+
+/// What searching one block, or one wave, of a mutable segment gave.
 #[derive(Default)]
 struct Searched {
     found: Vec<Found>,

@@ -9,7 +9,7 @@ use crate::ids::RowId;
 use crate::random::Random;
 use crate::rows::RowSet;
 use crate::segment::file::SealedFile;
-use crate::segment::mutable::Block;
+use crate::segment::block::Block;
 use crate::segment::{Moment, RowSource};
 use crate::vector::Vector;
 

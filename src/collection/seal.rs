@@ -9,9 +9,10 @@ use crate::error::Result;
 use crate::ids::{FileId, Lsn, RowId};
 use crate::rows::RowSet;
 use crate::segment::RowSource;
+use crate::segment::blocks::Blocks;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::{Opener, SealedFile};
-use crate::segment::mutable::{Frozen, Mutable};
+use crate::segment::mutable::Mutable;
 use crate::segment::seal::{Part, write_deletions, write_segment};
 use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
@@ -23,7 +24,7 @@ use crate::storage::stored_file::StoredFile;
 pub(crate) struct Sealing {
     /// Everything of the collection up to here is in what was written.
     pub(crate) at: Lsn,
-    frozen: Vec<(Arc<Mutable>, Frozen, Vec<RowId>)>,
+    frozen: Vec<(Arc<Mutable>, Blocks, Vec<RowId>)>,
     /// The new segment; none when no row was left.
     new: Option<Arc<SealedFile>>,
     /// Segments whose deletions went to a new file: the segment's file, its deletions up to `at`, their file.

@@ -36,6 +36,8 @@ pub enum Work {
     KeptResident,
     /// Queries were asked again, and what they find was recorded.
     Audited,
+    /// Rows in memory were indexed.
+    IndexedMemory,
 }
 
 /// The maintenance threads of a store.
@@ -207,7 +209,10 @@ impl Engine {
         if indexed? {
             return Ok(Some(Work::Indexed));
         }
-        Ok(self.keep_next_resident()?.then_some(Work::KeptResident))
+        if self.keep_next_resident()? {
+            return Ok(Some(Work::KeptResident));
+        }
+        Ok(self.index_next_wave()?.then_some(Work::IndexedMemory))
     }
 
     /// Whether the rows of a collection in memory are to be sealed.

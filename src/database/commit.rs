@@ -196,6 +196,8 @@ impl Engine {
         self.current.advance(Lsn(lsn.0 - 1));
         if touched.iter().any(|collection| self.is_large(collection)) || self.is_half_full() {
             self.waker.wake_flusher();
+        } else if touched.iter().any(|collection| self.lacks_wave(collection)) {
+            self.waker.wake_indexer();
         }
         Ok(commits)
     }

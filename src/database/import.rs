@@ -17,9 +17,10 @@ use crate::ids::{FileId, Lsn, RowId};
 use crate::payload::BlobId;
 use crate::rows::RowSet;
 use crate::segment::RowSource;
+use crate::segment::blocks::Blocks;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::SealedFile;
-use crate::segment::mutable::{Frozen, Mutable};
+use crate::segment::mutable::Mutable;
 use crate::segment::seal::{Part, write_segment};
 use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{ImportEntry, ImportedFile, MAX_IMPORT_NAME_BYTES, SegmentEntry};
@@ -277,7 +278,7 @@ impl Import {
 
     fn seal_building(&mut self, engine: &Engine) -> Result<()> {
         let building = std::mem::replace(&mut self.building, Mutable::new(&self.view.schema));
-        let rows: Frozen = building.freeze();
+        let rows: Blocks = building.freeze();
         let live = rows.live_rows(self.lsn);
         let parts = [Part { source: &rows, rows: &live }];
         let (opener, schema) = (&engine.opener, &self.view.schema);

@@ -15,12 +15,16 @@ use crate::index::IndexSpec;
 use crate::pool::Pool;
 use crate::segment::indexed::{IndexJob, SegmentIndex};
 use crate::segment::sealed::Sealed;
+use crate::segment::waves::Wave;
 use crate::sync::Ordering;
 
 /// Room left on the disk beside an index, for the log and a manifest.
 const RESERVE_BYTES: u64 = 4 << 20;
 /// How often somebody who waits for indexes looks, at the least.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// Rows in memory get an index when there are so many times the rows from which a file gets one: until then, comparing
+/// each takes less time than a writer would lose to the indexing beside it.
+const WAVE: u32 = 4;
 
 /// A segment whose index is to be built, replaced or dropped.
 struct Task {
@@ -98,6 +102,31 @@ impl Engine {
         let to_be_kept = segments().filter_map(|segment| Some((segment.index()?.to_be_kept()?, segment)));
         let (bytes, segment) = to_be_kept.min_by_key(|(bytes, _)| *bytes)?;
         (taken.saturating_add(bytes) <= self.options.resident_index_bytes).then(|| Arc::clone(segment))
+    }
+
+    /// Indexes the rows in memory that came since the last time, of the collection that has most of them; tells whether
+    /// there were enough.
+    pub(crate) fn index_next_wave(&self) -> Result<bool> {
+        let _indexing = self.indexing.lock();
+        let view = self.current().view;
+        let lacking = view.collections.values().filter(|collection| self.lacks_wave(collection));
+        let Some(collection) = lacking.max_by_key(|collection| collection.mutable.unindexed()) else {
+            return Ok(false);
+        };
+        let Some(metric) = collection.schema.metric() else { return Ok(false) };
+        let (blocks, first) = collection.mutable.next_wave();
+        let pool = Pool::new(self.options.pool_threads())?;
+        let stop = || self.closed.load(Ordering::Acquire);
+        let spec = collection.schema.index_spec();
+        let wave = Wave::build(blocks, first, (spec, metric), &pool, &stop)?;
+        Ok(wave.map(|wave| collection.mutable.add_wave(wave)).is_some())
+    }
+
+    /// Whether enough rows of a collection have come into memory for the next wave of indexes.
+    pub(crate) fn lacks_wave(&self, collection: &CollectionView) -> bool {
+        let Ok(rows) = u32::try_from(collection.mutable.unindexed()) else { return false };
+        let spec = collection.schema.index_spec();
+        rows >= self.options.index_min_rows.saturating_mul(WAVE) && spec.for_rows(rows) != IndexSpec::Flat
     }
 
     fn tasks(&self) -> Vec<Task> {

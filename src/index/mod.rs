@@ -214,6 +214,12 @@ impl fmt::Display for Plan {
 pub(crate) trait Live: Sync {
     /// Rows 64 × `number` to 64 × `number` + 63, the first the lowest bit. Bits of rows that are not there mean nothing.
     fn word(&self, number: usize) -> u64;
+
+    /// Whether a row that is there may be found.
+    #[inline]
+    fn has(&self, row: usize) -> bool {
+        self.word(row / 64) >> (row % 64) & 1 == 1
+    }
 }
 
 impl Live for RowSet {

@@ -1,5 +1,7 @@
 //! Segments: the rows of a collection, first in memory (mutable), then in one immutable file (sealed).
 
+pub(crate) mod block;
+pub(crate) mod blocks;
 pub(crate) mod bloom;
 pub(crate) mod columns;
 pub(crate) mod deletions;
@@ -10,6 +12,7 @@ pub(crate) mod matching;
 pub(crate) mod mutable;
 pub(crate) mod seal;
 pub(crate) mod sealed;
+pub(crate) mod waves;
 
 use crate::clock::Timestamp;
 use crate::error::Result;

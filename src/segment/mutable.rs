@@ -9,24 +9,25 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{Lsn, RowId};
-use crate::index::Live;
+use crate::index::IndexSpec;
 use crate::payload;
-use crate::schema::{Schema, VectorKind};
-use crate::segment::{Moment, RowMeta, RowSource};
+use crate::quantization::int8::FACTOR_BYTES;
+use crate::schema::Schema;
+use crate::segment::Moment;
+use crate::segment::block::{Block, NO_ROW, Shape};
+use crate::segment::blocks::Blocks;
+use crate::segment::waves::Wave;
 use crate::sync::{AtomicU64, Ordering, RwLock};
-use crate::vector::inverse_norm;
-use crate::vector::matrix::Rows;
-use crate::vector::metric::Metric;
 
 /// A block is closed at this many vector bytes, so that searching the open one under its lock takes microseconds.
 const BLOCK_VECTOR_BYTES: usize = 256 << 10;
 const MAX_BLOCK_ROWS: usize = 1024;
 /// What a row costs in memory beside its key, vector and payload: columns, map entry, headers of allocations.
 const ROW_OVERHEAD_BYTES: usize = 160;
-const NOT_DELETED: u64 = u64::MAX;
-const NO_ROW: u32 = u32::MAX;
+/// Links of a row, of an index with the usual number of them.
+const LINK_BYTES: usize = 128;
 
 /// A row on its way in.
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +52,12 @@ impl NewRow<'_> {
 pub(crate) struct Mutable {
     block_rows: usize,
     shape: Shape,
+    /// What a row takes beside its key, vector and payload.
+    row_overhead: usize,
     bytes: AtomicU64,
     inner: RwLock<Inner>,
+    /// Indexes over its first blocks, in order and without gaps.
+    waves: RwLock<Arc<Vec<Arc<Wave>>>>,
 }
 
 #[derive(Debug)]
@@ -65,35 +70,14 @@ struct Inner {
     blobs: BTreeSet<[u8; 32]>,
 }
 
-/// What kind of vector the rows carry.
-#[derive(Debug, Clone, Copy)]
-struct Shape {
-    kind: VectorKind,
-    metric: Option<Metric>,
-}
-
-/// Consecutive rows, column by column. Row numbers of its methods count from the block's first row.
-#[derive(Debug)]
-pub(crate) struct Block {
-    shape: Shape,
-    keys: Vec<Arc<[u8]>>,
-    metas: Vec<RowMeta>,
-    /// The row, in the whole segment, that held this key before; `NO_ROW` when none did.
-    previous: Vec<u32>,
-    deleted_at: Vec<AtomicU64>,
-    values: Vec<f32>,
-    bits: Vec<u8>,
-    inverse_norms: Vec<f32>,
-    payloads: Vec<Arc<[u8]>>,
-}
-
 impl Mutable {
     pub(crate) fn new(schema: &Schema) -> Mutable {
-        let shape = Shape { kind: schema.vector_kind(), metric: schema.metric() };
-        let per_row = shape.kind.bytes().max(1);
+        let shape = Shape::of(schema);
+        let per_row = shape.bytes().max(1);
         Mutable {
             block_rows: (BLOCK_VECTOR_BYTES / per_row).clamp(16, MAX_BLOCK_ROWS),
             shape,
+            row_overhead: ROW_OVERHEAD_BYTES + index_bytes(schema),
             bytes: AtomicU64::new(0),
             inner: RwLock::new(Inner {
                 full: Arc::new(Vec::new()),
@@ -102,6 +86,7 @@ impl Mutable {
                 first_lsn: None,
                 blobs: BTreeSet::new(),
             }),
+            waves: RwLock::default(),
         }
     }
 
@@ -124,7 +109,7 @@ impl Mutable {
         inner.newest.insert(Arc::clone(&key), id);
         inner.blobs.extend(payload::blobs(row.payload).into_iter().flatten().map(|blob| blob.0));
         inner.open.push(key, lsn, previous, row);
-        let size = ROW_OVERHEAD_BYTES + row.key.len() + row.vector.len() + row.payload.len();
+        let size = self.row_overhead + row.key.len() + row.vector.len() + row.payload.len();
         self.bytes.fetch_add(size as u64, Ordering::Relaxed);
     }
 
@@ -162,10 +147,10 @@ impl Mutable {
         let Some(mut row) = inner.newest.get(key).copied() else { return Ok(None) };
         loop {
             let (block, local) = self.locate(&inner, row);
-            if block.metas[local.index()].lsn <= moment.lsn {
+            if block.written_at(local) <= moment.lsn {
                 return if block.is_live(local, moment) { read(block, local).map(Some) } else { Ok(None) };
             }
-            match block.previous[local.index()] {
+            match block.previous(local) {
                 NO_ROW => return Ok(None),
                 previous => row = RowId(previous),
             }
@@ -216,12 +201,45 @@ impl Mutable {
     }
 
     /// Closes the open block, so that all rows can be read without a lock. For a segment that gets no more rows.
-    pub(crate) fn freeze(&self) -> Frozen {
+    pub(crate) fn freeze(&self) -> Blocks {
         let mut inner = self.inner.write();
         if inner.open.len() > 0 {
             inner.close_block(self.shape);
         }
-        Frozen { blocks: Arc::clone(&inner.full), block_rows: self.block_rows }
+        Blocks::new(Arc::clone(&inner.full), self.block_rows)
+    }
+
+    /// Indexes over its first blocks, in order and without gaps.
+    pub(crate) fn waves(&self) -> Arc<Vec<Arc<Wave>>> {
+        Arc::clone(&self.waves.read())
+    }
+
+    /// Rows of full blocks that no wave has indexed.
+    pub(crate) fn unindexed(&self) -> usize {
+        let covered = self.waves().last().map_or(0, |wave| wave.blocks().end);
+        (self.full_blocks().len() - covered) * self.block_rows
+    }
+
+    /// The blocks that the next wave takes, and the place of the first of them: those that came since the last, and those
+    /// of waves before that are no larger.
+    pub(crate) fn next_wave(&self) -> (Blocks, usize) {
+        let waves = self.waves();
+        let full = Blocks::new(self.full_blocks(), self.block_rows);
+        let mut first = waves.last().map_or(0, |wave| wave.blocks().end);
+        for wave in waves.iter().rev() {
+            if wave.blocks().len() <= full.count() - first {
+                first = wave.blocks().start;
+            }
+        }
+        (full.of(first..full.count()), first)
+    }
+
+    /// Takes in a wave in place of those whose blocks it has. Waves are built by one thread at a time.
+    pub(crate) fn add_wave(&self, wave: Wave) {
+        let mut waves = self.waves.write();
+        let first = wave.blocks().start;
+        let before = waves.iter().filter(|earlier| earlier.blocks().start < first);
+        *waves = Arc::new(before.cloned().chain([Arc::new(wave)]).collect());
     }
 
     fn locate<'a>(&self, inner: &'a Inner, row: RowId) -> (&'a Block, RowId) {
@@ -235,6 +253,12 @@ impl Mutable {
     }
 }
 
+/// What an index over rows in memory takes of each: a code, and links.
+fn index_bytes(schema: &Schema) -> usize {
+    let vector = schema.vector_kind().bytes();
+    if vector == 0 || *schema.index_spec() == IndexSpec::Flat { 0 } else { vector / 4 + FACTOR_BYTES + LINK_BYTES }
+}
+
 impl Inner {
     fn close_block(&mut self, shape: Shape) {
         let block = std::mem::replace(&mut self.open, Block::new(shape));
@@ -245,201 +269,10 @@ impl Inner {
     }
 }
 
-impl Block {
-    fn new(shape: Shape) -> Block {
-        Block {
-            shape,
-            keys: Vec::new(),
-            metas: Vec::new(),
-            previous: Vec::new(),
-            deleted_at: Vec::new(),
-            values: Vec::new(),
-            bits: Vec::new(),
-            inverse_norms: Vec::new(),
-            payloads: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, key: Arc<[u8]>, lsn: Lsn, previous: u32, row: NewRow<'_>) {
-        self.keys.push(key);
-        self.metas.push(RowMeta { lsn, created: row.created, expires: row.expires });
-        self.previous.push(previous);
-        self.deleted_at.push(AtomicU64::new(NOT_DELETED));
-        self.payloads.push(row.payload.into());
-        match self.shape.kind {
-            VectorKind::None => {}
-            VectorKind::Bits { .. } => self.bits.extend_from_slice(row.vector),
-            VectorKind::F32 { .. } => {
-                let start = self.values.len();
-                self.values.extend(row.vector.as_chunks::<4>().0.iter().map(|value| f32::from_le_bytes(*value)));
-                if self.shape.metric == Some(Metric::Cosine) {
-                    self.inverse_norms.push(inverse_norm(&self.values[start..]));
-                }
-            }
-        }
-    }
-
-    fn copy(&self) -> Block {
-        let deleted_at = self.deleted_at.iter().map(|lsn| AtomicU64::new(lsn.load(Ordering::Acquire)));
-        Block {
-            shape: self.shape,
-            keys: self.keys.clone(),
-            metas: self.metas.clone(),
-            previous: self.previous.clone(),
-            deleted_at: deleted_at.collect(),
-            values: self.values.clone(),
-            bits: self.bits.clone(),
-            inverse_norms: self.inverse_norms.clone(),
-            payloads: self.payloads.clone(),
-        }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    fn delete(&self, row: RowId, lsn: Lsn) {
-        let slot = &self.deleted_at[row.index()];
-        let _ = slot.compare_exchange(NOT_DELETED, lsn.0, Ordering::AcqRel, Ordering::Acquire);
-    }
-
-    /// Since when the row is gone, if it is.
-    pub(crate) fn deleted_at(&self, row: RowId) -> Option<Lsn> {
-        match self.deleted_at[row.index()].load(Ordering::Acquire) {
-            NOT_DELETED => None,
-            lsn => Some(Lsn(lsn)),
-        }
-    }
-
-    pub(crate) fn is_live(&self, row: RowId, moment: Moment) -> bool {
-        let meta = self.metas[row.index()];
-        meta.lsn <= moment.lsn
-            && meta.expires > moment.now
-            && self.deleted_at(row).is_none_or(|deleted| deleted > moment.lsn)
-    }
-
-    /// The vectors, as an index searches them; `None` without vectors.
-    pub(crate) fn vectors(&self) -> Option<Rows<'_>> {
-        match self.shape.kind {
-            VectorKind::None => None,
-            VectorKind::Bits { bytes } => Some(Rows::Bits { bytes: &self.bits, stride: bytes }),
-            VectorKind::F32 { dimension } => Some(Rows::F32 {
-                values: &self.values,
-                dimension,
-                inverse_norms: (self.shape.metric == Some(Metric::Cosine)).then_some(&self.inverse_norms[..]),
-            }),
-        }
-    }
-}
-
-impl RowSource for Block {
-    fn key(&self, row: RowId) -> Result<&[u8]> {
-        Ok(&self.keys[row.index()])
-    }
-
-    fn meta(&self, row: RowId) -> Result<RowMeta> {
-        Ok(self.metas[row.index()])
-    }
-
-    fn vector_bytes(&self, row: RowId) -> Result<&[u8]> {
-        let at = row.index();
-        Ok(match self.shape.kind {
-            VectorKind::None => &[],
-            VectorKind::Bits { bytes } => &self.bits[at * bytes..][..bytes],
-            VectorKind::F32 { dimension } => bytemuck::cast_slice(&self.values[at * dimension..][..dimension]),
-        })
-    }
-
-    fn inverse_norm(&self, row: RowId) -> Result<f32> {
-        let norm = self.inverse_norms.get(row.index()).copied();
-        norm.ok_or_else(|| Error::internal("a row without a norm under cosine"))
-    }
-
-    fn payload(&self, row: RowId) -> Result<&[u8]> {
-        Ok(&self.payloads[row.index()])
-    }
-}
-
-/// All rows of a mutable segment that gets no more of them.
-#[derive(Debug, Clone)]
-pub(crate) struct Frozen {
-    blocks: Arc<Vec<Arc<Block>>>,
-    block_rows: usize,
-}
-
-impl Frozen {
-    fn locate(&self, row: RowId) -> (&Block, RowId) {
-        (&self.blocks[row.index() / self.block_rows], RowId((row.index() % self.block_rows) as u32))
-    }
-
-    fn rows(&self) -> impl Iterator<Item = (RowId, &Block, RowId)> {
-        self.blocks.iter().enumerate().flat_map(move |(number, block)| {
-            let first = number * self.block_rows;
-            (0..block.len()).map(move |local| (RowId((first + local) as u32), &**block, RowId(local as u32)))
-        })
-    }
-
-    /// The rows that a reader at `lsn` finds, whether expired or not, in order of arrival.
-    pub(crate) fn live_rows(&self, lsn: Lsn) -> Vec<RowId> {
-        let live = |block: &Block, local: RowId| {
-            block.metas[local.index()].lsn <= lsn && block.deleted_at(local).is_none_or(|deleted| deleted > lsn)
-        };
-        self.rows().filter(|(_, block, local)| live(block, *local)).map(|(row, ..)| row).collect()
-    }
-
-    /// Rows that went after `lsn`, and when.
-    pub(crate) fn deleted_after(&self, lsn: Lsn) -> impl Iterator<Item = (RowId, Lsn)> {
-        self.rows().filter_map(move |(row, block, local)| {
-            block.deleted_at(local).filter(|deleted| *deleted > lsn).map(|deleted| (row, deleted))
-        })
-    }
-}
-
-impl RowSource for Frozen {
-    fn key(&self, row: RowId) -> Result<&[u8]> {
-        let (block, local) = self.locate(row);
-        block.key(local)
-    }
-
-    fn meta(&self, row: RowId) -> Result<RowMeta> {
-        let (block, local) = self.locate(row);
-        block.meta(local)
-    }
-
-    fn vector_bytes(&self, row: RowId) -> Result<&[u8]> {
-        let (block, local) = self.locate(row);
-        block.vector_bytes(local)
-    }
-
-    fn inverse_norm(&self, row: RowId) -> Result<f32> {
-        let (block, local) = self.locate(row);
-        block.inverse_norm(local)
-    }
-
-    fn payload(&self, row: RowId) -> Result<&[u8]> {
-        let (block, local) = self.locate(row);
-        block.payload(local)
-    }
-}
-
-/// Rows a search may return: those of a block that are live at a moment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LiveInBlock<'a> {
-    pub(crate) block: &'a Block,
-    pub(crate) moment: Moment,
-}
-
-impl Live for LiveInBlock<'_> {
-    fn word(&self, number: usize) -> u64 {
-        let rows = number * 64..self.block.len().min(number * 64 + 64);
-        let live = |row: usize| u64::from(self.block.is_live(RowId(row as u32), self.moment)) << (row % 64);
-        rows.fold(0, |word, row| word | live(row))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment::RowSource;
 
     fn put(segment: &Mutable, key: &str, lsn: u64, payload: &[u8]) {
         let row =

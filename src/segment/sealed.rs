@@ -200,6 +200,10 @@ impl Live for LiveInSealed<'_> {
         let expired = expiries.into_iter().flat_map(|rows| rows.iter().take(64).enumerate());
         expired.filter(|row| *row.1 <= self.now).fold(present, |word, (bit, _)| word & !(1 << bit))
     }
+
+    fn has(&self, row: usize) -> bool {
+        self.is_live(RowId(row as u32))
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ mod indexes;
 mod kill;
 mod killed_imports;
 mod locks;
+mod memory_waves;
 #[cfg(feature = "exchange")]
 mod mnist;
 mod queries;

@@ -1,5 +1,6 @@
 //! From vectors to a graph that can be searched.
 
+use super::super::stored::aligned::AlignedBytes;
 use super::super::{Building, Built, HnswSpec, Layout};
 use super::build::{self, GraphParameters};
 use super::compact::Compact;
@@ -7,7 +8,6 @@ use super::curve::Curves;
 use super::fused::encode::Encode;
 use super::fused::{self, Fused};
 use super::hubs::Hubs;
-use super::memory::AlignedBytes;
 use super::points::{CodedPoints, Points};
 use super::raw::RawPoints;
 use super::space::Space;
@@ -119,6 +119,7 @@ fn assemble(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build:
         ef_construction: spec.ef_construction,
         seed: spec.seed,
         mended: graph.unreachable_before_repair,
+        unreachable: graph.unreachable,
     };
     Graph { head, metric: building.metric, curves: Curves::default(), form, idle: Mutex::new(Vec::new()) }
 }

@@ -144,7 +144,7 @@ impl Beam {
         if full && self.nearest.last().is_some_and(|last| distance >= last.0) {
             return;
         }
-        if live.word(RowId(row).index() / 64) >> (row % 64) & 1 == 0 {
+        if !live.has(RowId(row).index()) {
             return;
         }
         if full {

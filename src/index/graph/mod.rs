@@ -12,7 +12,6 @@ mod compact;
 mod curve;
 mod fused;
 mod hubs;
-mod memory;
 pub(crate) mod points;
 mod raw;
 mod rows;
@@ -87,6 +86,8 @@ struct Head {
     seed: u64,
     /// Rows that nobody could get to before links to them were added.
     mended: u32,
+    /// Rows that a search cannot get to from every entry.
+    unreachable: u32,
 }
 
 impl Head {
@@ -97,6 +98,7 @@ impl Head {
         bytes.put_u16(self.ef_construction);
         bytes.put_u64(self.seed);
         bytes.put_u32(self.mended);
+        bytes.put_u32(self.unreachable);
         bytes
     }
 
@@ -105,7 +107,8 @@ impl Head {
         let mut read = || -> Result<([u8; 2], Head), Truncated> {
             let (form, layout, degree, rows) = (reader.array()?, reader.u8()?, reader.u8()?, reader.u32()?);
             let (m, ef_construction, seed) = (reader.u16()?, reader.u16()?, reader.u64()?);
-            Ok((form, Head { layout, degree, rows, m, ef_construction, seed, mended: reader.u32()? }))
+            let (mended, unreachable) = (reader.u32()?, reader.u32()?);
+            Ok((form, Head { layout, degree, rows, m, ef_construction, seed, mended, unreachable }))
         };
         let (form, head) = read().ok()?;
         let degree = usize::from(head.degree);
@@ -212,7 +215,7 @@ impl Graph {
             layout: Some(layout),
             rows,
             bytes: bytes as u64,
-            unreachable: 0,
+            unreachable: self.head.unreachable,
             curve: curve.map_or(Vec::new(), |curve| curve.points.iter().map(|p| (p.recall, cost(p.hops))).collect()),
         }
     }

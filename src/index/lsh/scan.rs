@@ -169,7 +169,7 @@ impl Task for Run<'_, '_> {
             scan.tally.visited += scan.seen.see(&bucket, scan.hits, &mut fresh);
             scan.tally.candidates += fresh.len() as u64;
             for row in &fresh {
-                if scan.ask.scope.live.word(*row as usize / 64) >> (row % 64) & 1 == 1 {
+                if scan.ask.scope.live.has(*row as usize) {
                     scan.nearest.prefetch(kernels, *row);
                     batch.push(*row);
                     if batch.len() == BATCH {

@@ -30,10 +30,12 @@ pub(crate) struct Graph {
     pub(crate) degree: usize,
     /// Row after row; a list that is short is filled up with the row's own number.
     pub(crate) links: Vec<u32>,
-    /// Where a search begins. From them it can get to every row.
+    /// Where a search begins. From each of them it can get to every row.
     pub(crate) entries: Vec<u32>,
     /// Rows that could not be got to before links to them were added.
     pub(crate) unreachable_before_repair: u32,
+    /// Rows that still cannot be got to from every entry.
+    pub(crate) unreachable: u32,
 }
 
 /// How a graph is built.
@@ -122,7 +124,9 @@ fn link_all<P: Points>(
 /// The graph of these lists.
 fn finish<P: Points>(points: &P, parameters: &GraphParameters, entries: Vec<u32>, lists: Lists) -> Graph {
     let degree = parameters.degree;
-    let mut graph = Graph { degree, links: lists.into_links(), entries, unreachable_before_repair: 0 };
+    let links = lists.into_links();
+    let mut graph = Graph { degree, links, entries, unreachable_before_repair: 0, unreachable: 0 };
     reach::repair(points, &mut graph);
+    graph.unreachable = reach::unreachable(&graph, points.len());
     graph
 }

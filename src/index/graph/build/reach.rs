@@ -1,6 +1,6 @@
-//! Making sure that a search can get to every row.
+//! Making sure that a search can get to every row, wherever it begins.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::Graph;
 use crate::index::graph::points::Points;
@@ -9,16 +9,13 @@ use crate::vector::kernel::{self, Kernels, Task};
 /// Rows whose links are followed to find the nearest that can be got to.
 const STEPS: usize = 64;
 
-/// Adds a link to each row that cannot be got to from the entries, from the nearest one found that can and has a link to
-/// spare, and counts them. A link is to spare when no row was first met by it.
+/// Adds a link to each row that cannot be got to from the first entry, from the nearest one found that can and has a link
+/// to spare, and counts them. Then the other entries get a link to the first, where no way leads there. A link is to spare
+/// when no row was first met by it.
 pub(super) fn repair<P: Points>(points: &P, graph: &mut Graph) {
-    if points.len() == 0 {
-        return;
-    }
+    let Some(root) = graph.entries.first().copied() else { return };
     let mut tree = Tree { parents: vec![NONE; points.len()], queue: VecDeque::new() };
-    for entry in &graph.entries {
-        tree.meet(*entry, ENTRY);
-    }
+    tree.meet(root, ENTRY);
     tree.follow(graph);
     for row in 0..points.len() as u32 {
         if tree.parents[row as usize] == NONE {
@@ -27,6 +24,48 @@ pub(super) fn repair<P: Points>(points: &P, graph: &mut Graph) {
             tree.follow(graph);
         }
     }
+    for entry in lead_to(graph, root).1 {
+        if let Some(place) = tree.spare(graph, entry) {
+            graph.links[entry as usize * graph.degree + place] = root;
+        }
+    }
+}
+
+/// The most rows that cannot be got to from one of the entries.
+pub(super) fn unreachable(graph: &Graph, rows: usize) -> u32 {
+    let Some(root) = graph.entries.first().copied() else { return 0 };
+    let left = |entry: u32| rows - met_from(graph, entry, |_| false).0.len();
+    let stranded = lead_to(graph, root).1.into_iter().map(left);
+    stranded.chain([left(root)]).max().unwrap_or(0) as u32
+}
+
+/// The entries from which a way leads to `root`, and those from which none does.
+fn lead_to(graph: &Graph, root: u32) -> (HashSet<u32>, Vec<u32>) {
+    let mut lead = HashSet::from([root]);
+    let mut stranded = Vec::new();
+    for entry in &graph.entries {
+        // Most ways soon come by an entry that is known.
+        let found = lead.contains(entry) || met_from(graph, *entry, |row| lead.contains(&row)).1;
+        if found { drop(lead.insert(*entry)) } else { stranded.push(*entry) }
+    }
+    (lead, stranded)
+}
+
+/// The rows that can be got to from one, up to the first that will do, and whether there is one.
+fn met_from(graph: &Graph, from: u32, will_do: impl Fn(u32) -> bool) -> (HashSet<u32>, bool) {
+    let mut met = HashSet::from([from]);
+    let mut queue = VecDeque::from([from]);
+    while let Some(row) = queue.pop_front() {
+        for to in links(graph, row) {
+            if will_do(*to) {
+                return (met, true);
+            }
+            if met.insert(*to) {
+                queue.push_back(*to);
+            }
+        }
+    }
+    (met, false)
 }
 
 /// A row that was not met.
@@ -58,9 +97,11 @@ impl Tree {
         }
     }
 
-    /// A place in the list of `row` that no row was first met by, the last one.
+    /// A place in the list of `row` for another link: one that is free, or the last one that no row was first met by.
     fn spare(&self, graph: &Graph, row: u32) -> Option<usize> {
-        links(graph, row).iter().rposition(|to| self.parents[*to as usize] != row)
+        let list = links(graph, row);
+        let free = list.iter().position(|to| *to == row);
+        free.or_else(|| list.iter().rposition(|to| self.parents[*to as usize] != row))
     }
 }
 
@@ -95,7 +136,7 @@ impl<P: Points> Task for Attach<'_, P> {
 /// Rows that can be got to, the nearest first.
 #[inline(always)]
 fn near<P: Points, K: Kernels>(points: &P, kernels: K, graph: &Graph, row: u32) -> Vec<u32> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut found: Vec<(u32, u32, bool)> = Vec::new();
     let mut compare = |rows: &[u32], found: &mut Vec<(u32, u32, bool)>| {
         let fresh: Vec<u32> = rows.iter().copied().filter(|row| seen.insert(*row)).collect();

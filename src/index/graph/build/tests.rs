@@ -41,14 +41,28 @@ fn check(graph: &Graph, rows: usize) {
         others.dedup();
         assert_eq!(others.len(), count, "{row}: a link twice");
     }
-    let mut seen = vec![false; rows];
-    let mut open = graph.entries.clone();
-    while let Some(row) = open.pop() {
-        if !std::mem::replace(&mut seen[row as usize], true) {
-            open.extend_from_slice(list(row as usize));
+    for entry in &graph.entries {
+        let mut seen = vec![false; rows];
+        let mut open = vec![*entry];
+        while let Some(row) = open.pop() {
+            if !std::mem::replace(&mut seen[row as usize], true) {
+                open.extend_from_slice(list(row as usize));
+            }
         }
+        assert_eq!(seen.iter().position(|seen| !seen), None, "a row that cannot be got to from {entry}");
     }
-    assert_eq!(seen.iter().position(|seen| !seen), None, "a row that cannot be got to");
+    assert_eq!(graph.unreachable, 0);
+}
+
+#[test]
+fn groups_that_lie_apart_can_be_got_to_from_each_other() {
+    let mut rows = clustered(3000, 24, 1);
+    for (row, values) in rows.iter_mut().enumerate() {
+        values.iter_mut().for_each(|value| *value += (row % 5) as f32 * 1000.0);
+    }
+    let graph = built(&rows, 2);
+    assert!(graph.unreachable_before_repair > 0);
+    check(&graph, 3000);
 }
 
 #[test]

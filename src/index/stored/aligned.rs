@@ -1,8 +1,8 @@
-//! Sections of an index that are still in memory.
+//! Bytes in memory that begin where sections of files begin.
 
 use std::ops::Range;
 
-use super::super::stored::Bytes;
+use super::Bytes;
 use crate::error::{Error, Result};
 
 /// One line of the cache, where rows begin.
@@ -14,27 +14,27 @@ const LINE: usize = 64;
 
 /// Bytes that begin at a multiple of 64, as those of sections do.
 #[derive(Debug)]
-pub(super) struct AlignedBytes {
+pub(crate) struct AlignedBytes {
     lines: Vec<Line>,
     len: usize,
 }
 
 impl AlignedBytes {
-    pub(super) fn zeros(len: usize) -> AlignedBytes {
+    pub(crate) fn zeros(len: usize) -> AlignedBytes {
         AlignedBytes { lines: vec![Line([0; LINE]); len.div_ceil(LINE)], len }
     }
 
-    pub(super) fn copy(bytes: &[u8]) -> AlignedBytes {
+    pub(crate) fn copy(bytes: &[u8]) -> AlignedBytes {
         let mut copy = AlignedBytes::zeros(bytes.len());
         copy.as_mut().copy_from_slice(bytes);
         copy
     }
 
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.lines)[..self.len]
     }
 
-    pub(super) fn as_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
     }
 }
@@ -45,7 +45,9 @@ impl Bytes for AlignedBytes {
     }
 
     fn get(&self, range: Range<usize>) -> Result<&[u8]> {
-        self.as_slice().get(range).ok_or_else(|| Error::internal("bytes behind the end of an index in memory"))
+        self.as_slice()
+            .get(range)
+            .ok_or_else(|| Error::corrupt("bytes behind the end of a section", "an index in memory"))
     }
 
     fn known(&self) -> Option<&[u8]> {
