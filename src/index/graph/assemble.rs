@@ -66,7 +66,7 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
         let first = (piece * PIECE) as u32;
         kernel::with(Encode { layout, points: &points, links: &graph.links, first, bytes });
     });
-    let hubs = Hubs::new(&graph.entries, &points);
+    let hubs = Hubs::new(&graph.entries, &points, layout);
     let form = Form::Fused(Fused { space, hubs, layout, rows: Box::new(bytes) });
     Ok(assemble(spec, building, FUSED, &graph, form))
 }

@@ -1,8 +1,13 @@
 //! Where walks begin: some rows spread over all of them, compared with every query before anything else.
 
+use super::super::stored::aligned::AlignedBytes;
+use super::fused::Layout;
+use super::fused::encode::EncodeAroundOrigin;
+use super::fused::lookup::Lookup;
 use super::points::CodedPoints;
 use crate::bytes::{Reader, Truncated, Write};
-use crate::vector::kernel::Kernels;
+use crate::vector::kernel::scan::{NEIGHBOURS, Room, SLACK};
+use crate::vector::kernel::{self, Kernels};
 
 /// The most hubs there are.
 const MAX_HUBS: usize = 4096;
@@ -14,46 +19,75 @@ const STARTS: usize = 4;
 const NEAR: usize = 16;
 
 /// Rows where walks begin, with codes of their own, so that they are read from one place.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Hubs {
+    layout: Layout,
     rows: Vec<u32>,
     codes: Vec<i8>,
-    /// What a step of the codes is worth, and the squared length of the point.
-    factors: Vec<[f32; 2]>,
+    /// What a step of the codes is worth.
+    scales: Vec<f32>,
+    /// The squared length of each point.
+    squares: Vec<f32>,
+    /// The hubs as neighbours of the origin: 32 are compared in the time that the codes of two or three take.
+    around_origin: AlignedBytes,
 }
 
-/// A query as hubs are compared with it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct CodedPoint<'a> {
-    pub(super) codes: &'a [i16],
-    pub(super) step: f32,
-    pub(super) norm: f32,
+/// What comparing hubs works in.
+#[derive(Debug)]
+pub(super) struct HubMemory {
+    estimates: [f32; SLACK],
+    hubs: [u32; SLACK],
+}
+
+impl Default for HubMemory {
+    fn default() -> HubMemory {
+        HubMemory { estimates: [0.0; SLACK], hubs: [0; SLACK] }
+    }
 }
 
 impl Hubs {
-    pub(super) fn new(rows: &[u32], points: &CodedPoints) -> Hubs {
-        let mut hubs = Hubs { rows: rows[..rows.len().min(MAX_HUBS)].to_vec(), ..Hubs::default() };
-        for row in &hubs.rows {
-            hubs.codes.extend_from_slice(points.codes(*row));
-            hubs.factors.push([points.scale(*row), points.square(*row)]);
-        }
-        hubs
+    pub(super) fn new(rows: &[u32], points: &CodedPoints, layout: Layout) -> Hubs {
+        let rows = &rows[..rows.len().min(MAX_HUBS)];
+        let codes = rows.iter().flat_map(|row| points.codes(*row)).copied().collect();
+        let scales = rows.iter().map(|row| points.scale(*row)).collect();
+        let squares = rows.iter().map(|row| points.square(*row)).collect();
+        Hubs::of(layout, rows.to_vec(), codes, scales, squares)
     }
 
-    /// The nearest hubs and their squared distances. `dots` is memory to work in.
+    fn of(layout: Layout, rows: Vec<u32>, codes: Vec<i8>, scales: Vec<f32>, squares: Vec<f32>) -> Hubs {
+        let mut around_origin = AlignedBytes::zeros(rows.len().div_ceil(NEIGHBOURS) * layout.stride());
+        let bytes = around_origin.as_mut();
+        kernel::with(EncodeAroundOrigin { layout, codes: &codes, scales: &scales, bytes });
+        Hubs { layout, rows, codes, scales, squares, around_origin }
+    }
+
+    /// The nearest hubs and their squared distances, as far as estimates from one bit a number tell which are nearest.
     #[inline(always)]
-    pub(super) fn nearest<K: Kernels>(&self, kernels: K, query: CodedPoint<'_>, dots: &mut Vec<i32>) -> Starts {
-        dots.resize(self.rows.len(), 0);
-        kernels.code_dots(query.codes, &self.codes, dots);
-        let mut starts = Starts { places: [(f32::INFINITY, 0); NEAR] };
-        for ((row, [scale, norm]), dot) in self.rows.iter().zip(&self.factors).zip(dots) {
-            let distance = query.norm + norm - 2.0 * (scale * query.step * *dot as f32);
-            starts.offer(distance, *row);
+    pub(super) fn nearest<K: Kernels>(&self, kernels: K, lookup: &Lookup, memory: &mut HubMemory) -> Starts {
+        let tables = lookup.tables();
+        let mut likely = Starts::default();
+        for bytes in self.around_origin.as_slice().chunks_exact(self.layout.stride()) {
+            let Some(row) = self.layout.read(bytes) else { continue };
+            let HubMemory { estimates, hubs } = &mut *memory;
+            let mut room = Room { below: likely.furthest(), estimates, rows: hubs };
+            let count = kernels.scan(&row.block, &tables, lookup.norm, &[], &mut room);
+            for (estimate, hub) in estimates[..count].iter().zip(&hubs[..count]) {
+                likely.offer(*estimate, *hub);
+            }
+        }
+        let mut starts = Starts::default();
+        for (_, hub) in likely.iter() {
+            let hub = hub as usize;
+            let mut dot = [0];
+            let codes = &self.codes[hub * self.layout.padded()..][..self.layout.padded()];
+            kernels.code_dots(&lookup.codes, codes, &mut dot);
+            let product = self.scales[hub] * lookup.step * dot[0] as f32;
+            starts.offer(lookup.norm + self.squares[hub] - 2.0 * product, self.rows[hub]);
         }
         starts
     }
 
-    /// Codes that were compared by [`Hubs::nearest`].
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
     }
@@ -62,31 +96,32 @@ impl Hubs {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.put_u32(self.rows.len() as u32);
-        let stride = self.codes.len().checked_div(self.rows.len()).unwrap_or(1);
-        for ((row, [scale, norm]), codes) in self.rows.iter().zip(&self.factors).zip(self.codes.chunks(stride.max(1))) {
-            bytes.put_u32(*row);
-            bytes.put_u32(scale.to_bits());
-            bytes.put_u32(norm.to_bits());
+        for (hub, codes) in self.codes.chunks_exact(self.layout.padded()).enumerate() {
+            bytes.put_u32(self.rows[hub]);
+            bytes.put_u32(self.scales[hub].to_bits());
+            bytes.put_u32(self.squares[hub].to_bits());
             bytes.extend_from_slice(bytemuck::cast_slice(codes));
         }
         bytes
     }
 
     /// Reads what `encode` wrote; `None` when these are no hubs of `rows` rows.
-    pub(super) fn decode(bytes: &[u8], padded: usize, rows: u32) -> Option<Hubs> {
+    pub(super) fn decode(bytes: &[u8], layout: Layout, rows: u32) -> Option<Hubs> {
         let mut reader = Reader::new(bytes);
-        let mut read = || -> Result<Hubs, Truncated> {
-            let mut hubs = Hubs::default();
-            for _ in 0..reader.count(12 + padded)? {
-                hubs.rows.push(reader.u32()?);
-                hubs.factors.push([f32::from_bits(reader.u32()?), f32::from_bits(reader.u32()?)]);
-                hubs.codes.extend_from_slice(bytemuck::cast_slice(reader.take(padded)?));
+        let (mut hubs, mut codes, mut scales, mut squares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut read = || -> Result<(), Truncated> {
+            for _ in 0..reader.count(12 + layout.padded())? {
+                hubs.push(reader.u32()?);
+                scales.push(f32::from_bits(reader.u32()?));
+                squares.push(f32::from_bits(reader.u32()?));
+                codes.extend_from_slice(bytemuck::cast_slice(reader.take(layout.padded())?));
             }
-            Ok(hubs)
+            Ok(())
         };
-        let hubs = read().ok()?;
-        let sound = hubs.rows.iter().all(|row| *row < rows) && hubs.rows.len() <= MAX_HUBS && reader.is_empty();
-        (sound && (rows == 0) == hubs.rows.is_empty()).then_some(hubs)
+        read().ok()?;
+        let sound = hubs.iter().all(|row| *row < rows) && hubs.len() <= MAX_HUBS && reader.is_empty();
+        let sound = sound && (rows == 0) == hubs.is_empty();
+        sound.then(|| Hubs::of(layout, hubs, codes, scales, squares))
     }
 }
 
@@ -94,6 +129,12 @@ impl Hubs {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Starts {
     places: [(f32, u32); NEAR],
+}
+
+impl Default for Starts {
+    fn default() -> Starts {
+        Starts { places: [(f32::INFINITY, 0); NEAR] }
+    }
 }
 
 impl Starts {
@@ -110,9 +151,18 @@ impl Starts {
         self.places[place] = (distance, row);
     }
 
+    fn iter(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
+        self.places.iter().copied().take_while(|place| place.0 < f32::INFINITY)
+    }
+
     /// Those that a walk begins at.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
-        self.places[..STARTS].iter().copied().filter(|place| place.0 < f32::INFINITY)
+    pub(super) fn first(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
+        self.iter().take(STARTS)
+    }
+
+    /// How far the last of them is.
+    fn furthest(&self) -> f32 {
+        self.places[NEAR - 1].0
     }
 
     /// How far the one of this rank is, counted from 1; infinitely far where it is not known.

@@ -144,9 +144,9 @@ fn open_fused(
 ) -> Result<Form> {
     let space = Space::decode(&whole(source, section::SPACE)?, metric, dimension);
     let space = space.ok_or_else(|| damaged("the space does not fit the vectors"))?;
-    let hubs = Hubs::decode(&whole(source, section::HUBS)?, space.padded(), head.rows);
-    let hubs = hubs.ok_or_else(|| damaged("the hubs are none"))?;
     let layout = fused::Layout::new(space.padded());
+    let hubs = Hubs::decode(&whole(source, section::HUBS)?, layout, head.rows);
+    let hubs = hubs.ok_or_else(|| damaged("the hubs are none"))?;
     check_length(&*rows, layout.stride(), head.rows)?;
     Ok(Form::Fused(Fused { space, hubs, layout, rows }))
 }

@@ -8,7 +8,7 @@ use super::curve::Point;
 use super::fused::Fused;
 use super::fused::lookup::Lookup;
 use super::fused::nodes::FusedNodes;
-use super::hubs::CodedPoint;
+use super::hubs::HubMemory;
 use super::rows::StoredRows;
 use super::walk::{Walk, Walked};
 use super::{Form, Graph};
@@ -34,8 +34,10 @@ const ROW_BYTES: usize = 64;
 /// Room for what codes get wrong of a distance.
 const ROOM: f32 = 1.05;
 
-/// Bytes of a vector that are asked for before any is compared; the processor foresees the rest.
-const ASKED_BYTES: usize = 1024;
+/// Bytes of each vector that are asked for before any is compared; the rest follows so many vectors ahead, so that the
+/// requests do not crowd each other out.
+const FIRST_BYTES: usize = 1024;
+const AHEAD: usize = 2;
 
 /// Memory that is kept for later searches, one for each that ran at the same time.
 const MAX_IDLE: usize = 64;
@@ -47,7 +49,7 @@ pub(super) struct Memory {
     lookup: Lookup,
     lifted: Vec<f32>,
     point: Vec<f32>,
-    dots: Vec<i32>,
+    hubs: HubMemory,
 }
 
 impl Memory {
@@ -235,7 +237,7 @@ impl Graph {
             lookup: Lookup::default(),
             lifted: Vec::new(),
             point: Vec::new(),
-            dots: Vec::new(),
+            hubs: HubMemory::default(),
         })
     }
 
@@ -267,14 +269,13 @@ impl Task for ThroughFused<'_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<Walked> {
         let ThroughFused { fused, memory, comparison, scope } = self;
-        let Memory { beam, lookup, lifted, point, dots } = memory;
+        let Memory { beam, lookup, lifted, point, hubs } = memory;
         let Comparison::F32 { query, .. } = comparison else { return Ok(Walked::default()) };
         point.resize(fused.space.padded(), 0.0);
         let apart = fused.space.place_query(query, lifted, point);
         lookup.prepare(kernels, point, apart);
-        let coded = CodedPoint { codes: &lookup.codes, step: lookup.step, norm: lookup.norm };
-        let starts = fused.hubs.nearest(kernels, coded, dots);
-        starts.iter().for_each(|(distance, row)| beam.push(distance, row));
+        let starts = fused.hubs.nearest(kernels, lookup, hubs);
+        starts.first().for_each(|(distance, row)| beam.push(distance, row));
         if scope.count.is_none() {
             // Hubs are rows, so the nearest rows are no further than the nearest hubs.
             beam.expect(beam.aim.rank, starts.distance(beam.aim.rank));
@@ -328,11 +329,14 @@ impl Task for Settle<'_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<()> {
         let Settle { near, vectors, comparison, scope, nearest } = self;
-        for (_, row) in near {
-            let bytes = vectors.row(RowId(*row))?.as_bytes();
-            kernels.prefetch(bytemuck::cast_slice(&bytes[..bytes.len().min(ASKED_BYTES)]));
+        let bytes = |at: usize| near.get(at).map_or(Ok(&[][..]), |(_, row)| Ok(vectors.row(RowId(*row))?.as_bytes()));
+        for at in 0..near.len() {
+            let bytes = bytes(at)?;
+            kernels.prefetch(bytemuck::cast_slice(&bytes[..bytes.len().min(FIRST_BYTES)]));
         }
-        for (_, row) in near {
+        for (at, (_, row)) in near.iter().enumerate() {
+            let rest = bytes(at + AHEAD)?;
+            kernels.prefetch(bytemuck::cast_slice(&rest[rest.len().min(FIRST_BYTES)..]));
             let row = RowId(*row);
             let inverse_norm = if comparison.is_cosine() { vectors.inverse_norm(row)? } else { 1.0 };
             let distance = comparison.distance(kernels, vectors.row(row)?, inverse_norm);

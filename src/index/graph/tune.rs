@@ -22,7 +22,7 @@ const NEIGHBOURS: [(usize, usize); 3] = [(1, QUERIES), (10, QUERIES), (100, QUER
 const FIRST_REACH: f32 = 0.7;
 const GROWTH: f32 = 1.03;
 
-/// Where a curve ends: at this recall, or when walks look at one row in so many.
+/// Where a curve ends: at this recall, when walks look at one row in so many, or when twice the steps find no more.
 const ENOUGH: f32 = 0.9985;
 const TOO_MANY: f32 = 8.0;
 const MAX_POINTS: usize = 64;
@@ -82,12 +82,20 @@ fn curve(graph: &Graph, building: &Building<'_>, truth: &[Truth], k: usize) -> R
         let mut point = try_reach(graph, building, truth, k, reach)?;
         point.recall = point.recall.max(curve.points.last().map_or(0.0, |last| last.recall));
         curve.points.push(point);
-        if point.recall >= ENOUGH || point.hops * TOO_MANY > graph.head.rows as f32 || (building.stop)() {
+        let enough = point.recall >= ENOUGH || gains_nothing(&curve);
+        if enough || point.hops * TOO_MANY > graph.head.rows as f32 || (building.stop)() {
             break;
         }
         reach *= GROWTH;
     }
     Ok(curve)
+}
+
+/// Whether twice the steps have found no more: what is missed then is missed by codes, and not for want of steps.
+fn gains_nothing(curve: &Curve) -> bool {
+    let Some(last) = curve.points.last() else { return false };
+    let first = curve.points.iter().find(|point| point.recall >= last.recall);
+    first.is_some_and(|first| last.hops > 2.0 * first.hops)
 }
 
 /// Queries that one piece of work takes.

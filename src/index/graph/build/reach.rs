@@ -46,7 +46,11 @@ fn lead_to(graph: &Graph, root: u32) -> (HashSet<u32>, Vec<u32>) {
     for entry in &graph.entries {
         // Most ways soon come by an entry that is known.
         let found = lead.contains(entry) || met_from(graph, *entry, |row| lead.contains(&row)).1;
-        if found { drop(lead.insert(*entry)) } else { stranded.push(*entry) }
+        if found {
+            lead.insert(*entry);
+        } else {
+            stranded.push(*entry);
+        }
     }
     (lead, stranded)
 }

@@ -28,24 +28,72 @@ impl Task for Encode<'_> {
     fn run<K: Kernels>(self, _: K) {
         let Encode { layout, points, links, first, bytes } = self;
         let mut own = vec![0.0; layout.padded()];
+        let point = |row| Point { codes: points.codes(row), scale: points.scale(row), square: points.square(row) };
         for (row, bytes) in (first..).zip(bytes.chunks_exact_mut(layout.stride())) {
             let links = &links[row as usize * NEIGHBOURS..][..NEIGHBOURS];
-            encode_row(layout, points, row, links, &mut own, bytes);
+            encode_row(layout, point, row, links, &mut own, bytes);
         }
     }
 }
 
+/// Encodes points as neighbours of the origin, 32 a row, numbered as they come.
+pub(in super::super) struct EncodeAroundOrigin<'a> {
+    pub(in super::super) layout: Layout,
+    /// The codes of all points, and of each what one step of them is worth.
+    pub(in super::super) codes: &'a [i8],
+    pub(in super::super) scales: &'a [f32],
+    /// As many rows as it takes.
+    pub(in super::super) bytes: &'a mut [u8],
+}
+
+impl Task for EncodeAroundOrigin<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<K: Kernels>(self, _: K) {
+        let EncodeAroundOrigin { layout, codes, scales, bytes } = self;
+        let (mut own, zeros) = (vec![0.0; layout.padded()], vec![0; layout.padded()]);
+        let origin = scales.len() as u32;
+        let point = |row: u32| match scales.get(row as usize) {
+            Some(scale) => Point { codes: &codes[row as usize * layout.padded()..], scale: *scale, square: 0.0 },
+            None => Point { codes: &zeros, scale: 0.0, square: 0.0 },
+        };
+        for (row, bytes) in bytes.chunks_exact_mut(layout.stride()).enumerate() {
+            let links =
+                std::array::from_fn::<u32, NEIGHBOURS, _>(|place| origin.min((row * NEIGHBOURS + place) as u32));
+            encode_row(layout, point, origin, &links, &mut own, bytes);
+        }
+    }
+}
+
+/// A point as its codes have it.
+#[derive(Debug, Clone, Copy)]
+struct Point<'a> {
+    codes: &'a [i8],
+    /// What one step of the codes is worth.
+    scale: f32,
+    /// The squared length of what they stand for.
+    square: f32,
+}
+
 #[inline(always)]
-fn encode_row(layout: Layout, points: &CodedPoints, row: u32, links: &[u32], own: &mut [f32], bytes: &mut [u8]) {
+fn encode_row<'a>(
+    layout: Layout,
+    point: impl Fn(u32) -> Point<'a>,
+    row: u32,
+    links: &[u32],
+    own: &mut [f32],
+    bytes: &mut [u8],
+) {
     bytes.fill(0);
-    let (codes, scale) = (points.codes(row), points.scale(row));
+    let Point { codes, scale, square } = point(row);
     for ((own, code), byte) in own.iter_mut().zip(codes).zip(&mut *bytes) {
         (*own, *byte) = (f32::from(*code) * scale, *code as u8);
     }
     let mut factors = [Factors::default(); NEIGHBOURS];
     for (place, link) in links.iter().enumerate().filter(|(_, link)| **link != row) {
-        let signs = &mut bytes[layout.codes()];
-        factors[place] = encode_neighbour(own, points.codes(*link), points.scale(*link), place, signs);
+        let (signs, neighbour) = (&mut bytes[layout.codes()], point(*link));
+        factors[place] = encode_neighbour(own, neighbour.codes, neighbour.scale, place, signs);
     }
     let largest = factors.iter().flat_map(|f| [f.add.abs(), f.scale.abs()]).fold(0.0, f32::max);
     let unit = if largest > 0.0 { largest / LARGEST } else { 1.0 };
@@ -56,7 +104,7 @@ fn encode_row(layout: Layout, points: &CodedPoints, row: u32, links: &[u32], own
         rest[HALVES + 2 * place..][..2].copy_from_slice(&to_half(factors.scale / unit).to_le_bytes());
         rest[2 * HALVES + 4 * place..][..4].copy_from_slice(&link.to_le_bytes());
     }
-    let head = Head { scale, norm: points.square(row), unit, reserved: 0.0 };
+    let head = Head { scale, norm: square, unit, reserved: 0.0 };
     rest[2 * HALVES + ROWS..2 * HALVES + ROWS + HEAD].copy_from_slice(bytemuck::bytes_of(&head));
 }
 
