@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::ids::RowId;
 use crate::random::Random;
 use crate::rows::RowSet;
-use crate::segment::file::SealedFile;
 use crate::segment::block::Block;
+use crate::segment::file::SealedFile;
 use crate::segment::{Moment, RowSource};
 use crate::vector::Vector;
 

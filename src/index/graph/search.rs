@@ -329,7 +329,9 @@ impl Task for Settle<'_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<()> {
         let Settle { near, vectors, comparison, scope, nearest } = self;
-        let bytes = |at: usize| near.get(at).map_or(Ok(&[][..]), |(_, row)| Ok(vectors.row(RowId(*row))?.as_bytes()));
+        let bytes = |at: usize| -> Result<&[u8]> {
+            near.get(at).map_or(Ok(&[]), |(_, row)| Ok(vectors.row(RowId(*row))?.as_bytes()))
+        };
         for at in 0..near.len() {
             let bytes = bytes(at)?;
             kernels.prefetch(bytemuck::cast_slice(&bytes[..bytes.len().min(FIRST_BYTES)]));
