@@ -1,5 +1,7 @@
 //! From vectors to a graph that can be searched.
 
+use std::sync::Arc;
+
 use super::super::stored::aligned::AlignedBytes;
 use super::super::{Building, Built, HnswSpec, Layout};
 use super::build::{self, GraphParameters};
@@ -38,8 +40,7 @@ pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> R
         Some(dimension) => build_fused(spec, building, dimension)?,
         None => build_compact(spec, building)?,
     };
-    let curves = tune::measure(&graph, building)?;
-    Ok(Box::new(Graph { curves, ..graph }))
+    Ok(Box::new(graph))
 }
 
 /// How many numbers rows have that get the fused layout; those that cannot have it get the compact one.
@@ -56,33 +57,58 @@ fn fused_dimension(spec: &HnswSpec, building: &Building<'_>) -> Option<usize> {
 }
 
 fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Result<Graph> {
-    let (vectors, pool) = (building.vectors, building.pool);
-    let space = Space::fit(&vectors.all(pool)?, building.metric, dimension, spec.seed);
+    let pool = building.pool;
+    let space = Space::fit(&building.vectors.all(pool)?, building.metric, dimension, spec.seed);
     let points = coded(&space, building)?;
-    let graph = link(&points, spec, building)?;
+    let unfinished = link(&points, spec, building)?;
     let layout = fused::Layout::new(space.padded());
-    let mut bytes = AlignedBytes::zeros(layout.stride() * vectors.len());
-    pool.fill(bytes.as_mut(), layout.stride() * PIECE, |piece, bytes| {
-        let first = (piece * PIECE) as u32;
-        kernel::with(Encode { layout, points: &points, links: &graph.links, first, bytes });
-    });
-    let hubs = Hubs::new(&graph.entries, &points, layout);
-    let form = Form::Fused(Fused { space, hubs, layout, rows: Box::new(bytes) });
-    Ok(assemble(spec, building, FUSED, &graph, form))
+    let mut rows = Arc::new(AlignedBytes::zeros(layout.stride() * building.vectors.len()));
+    let encode = |rows: &mut Arc<AlignedBytes>, links: &[u32], before: Option<&[u32]>| -> Result<()> {
+        let bytes = Arc::get_mut(rows).ok_or_else(|| Error::internal("rows that are written are being read"))?;
+        pool.fill(bytes.as_mut(), layout.stride() * PIECE, |piece, bytes| {
+            let first = (piece * PIECE) as u32;
+            kernel::with(Encode { layout, points: &points, links, before, first, bytes });
+        });
+        Ok(())
+    };
+    let so_far = unfinished.so_far();
+    encode(&mut rows, &so_far.links, None)?;
+    let hubs = Hubs::new(&so_far.entries, &points, layout);
+    let form = Form::Fused(Fused { space, hubs, layout, rows: Box::new(Arc::clone(&rows)) });
+    let mut graph = assemble(spec, building, FUSED, &so_far, form);
+    graph.curves = tune::measure(&graph, building, unfinished.held())?;
+    let finished = unfinished.finish()?;
+    let Form::Fused(fused) = &mut graph.form else { return Err(Error::internal("a fused graph is not")) };
+    fused.rows = Box::new(AlignedBytes::zeros(0));
+    encode(&mut rows, &finished.links, Some(&so_far.links))?;
+    fused.rows = Box::new(rows);
+    graph.head = head(spec, building, FUSED, &finished);
+    Ok(graph)
 }
 
 fn build_compact(spec: &HnswSpec, building: &Building<'_>) -> Result<Graph> {
     let rows = building.vectors.all(building.pool)?;
-    let (graph, radius) = match (building.vectors.shape(), building.metric) {
+    match (building.vectors.shape(), building.metric) {
         (Shape::F32(dimension), Metric::L2 | Metric::Cosine | Metric::Dot) => {
             let space = Space::fit(&rows, building.metric, dimension, spec.seed);
-            (link(&coded(&space, building)?, spec, building)?, space.radius())
+            compact_over(&coded(&space, building)?, spec, building, space.radius())
         }
-        _ => (link(&RawPoints(rows), spec, building)?, 0.0),
+        _ => compact_over(&RawPoints(rows), spec, building, 0.0),
+    }
+}
+
+fn compact_over<P: Points>(points: &P, spec: &HnswSpec, building: &Building<'_>, radius: f32) -> Result<Graph> {
+    let unfinished = link(points, spec, building)?;
+    let form = |graph: &build::Graph| {
+        let links = AlignedBytes::copy(bytemuck::cast_slice(&graph.links));
+        Form::Compact(Compact::new(Box::new(links), spec.degree(), &graph.entries, radius))
     };
-    let links = AlignedBytes::copy(bytemuck::cast_slice(&graph.links));
-    let form = Form::Compact(Compact::new(Box::new(links), spec.degree(), &graph.entries, radius));
-    Ok(assemble(spec, building, COMPACT, &graph, form))
+    let so_far = unfinished.so_far();
+    let measured = assemble(spec, building, COMPACT, &so_far, form(&so_far));
+    let curves = tune::measure(&measured, building, unfinished.held())?;
+    drop((measured, so_far));
+    let finished = unfinished.finish()?;
+    Ok(Graph { curves, ..assemble(spec, building, COMPACT, &finished, form(&finished)) })
 }
 
 /// The rows as points of the space.
@@ -99,19 +125,26 @@ fn coded(space: &Space, building: &Building<'_>) -> Result<CodedPoints> {
     CodedPoints::encode(vectors.len(), space.padded(), place, pool)
 }
 
-fn link<P: Points>(points: &P, spec: &HnswSpec, building: &Building<'_>) -> Result<build::Graph> {
+/// Links the rows but those that the curves are measured with.
+fn link<'a, P: Points>(points: &'a P, spec: &HnswSpec, building: &Building<'a>) -> Result<build::Unfinished<'a, P>> {
     let parameters = GraphParameters {
         degree: spec.degree(),
         ef_construction: usize::from(spec.ef_construction),
         alpha: ALPHA,
         seed: spec.seed,
     };
+    let held = tune::sample(points.len(), spec.seed);
     let stopped = || Error::new(ErrorKind::Cancelled, "building an index was stopped");
-    build::build(points, &parameters, building.pool, building.stop)?.ok_or_else(stopped)
+    build::build(points, &parameters, &held, building.pool, building.stop)?.ok_or_else(stopped)
 }
 
 fn assemble(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build::Graph, form: Form) -> Graph {
-    let head = Head {
+    let head = head(spec, building, layout, graph);
+    Graph { head, metric: building.metric, curves: Curves::default(), form, idle: Mutex::new(Vec::new()) }
+}
+
+fn head(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build::Graph) -> Head {
+    Head {
         layout,
         degree: spec.degree() as u8,
         rows: building.vectors.len() as u32,
@@ -120,6 +153,5 @@ fn assemble(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build:
         seed: spec.seed,
         mended: graph.unreachable_before_repair,
         unreachable: graph.unreachable,
-    };
-    Graph { head, metric: building.metric, curves: Curves::default(), form, idle: Mutex::new(Vec::new()) }
+    }
 }

@@ -1,6 +1,7 @@
 //! Bytes in memory that begin where sections of files begin.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Bytes;
 use crate::error::{Error, Result};
@@ -36,6 +37,21 @@ impl AlignedBytes {
 
     pub(crate) fn as_mut(&mut self) -> &mut [u8] {
         &mut bytemuck::cast_slice_mut(&mut self.lines)[..self.len]
+    }
+}
+
+/// Bytes that are read while who wrote them waits to write again.
+impl Bytes for Arc<AlignedBytes> {
+    fn len(&self) -> usize {
+        AlignedBytes::len(self)
+    }
+
+    fn get(&self, range: Range<usize>) -> Result<&[u8]> {
+        AlignedBytes::get(self, range)
+    }
+
+    fn known(&self) -> Option<&[u8]> {
+        AlignedBytes::known(self)
     }
 }
 

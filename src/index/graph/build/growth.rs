@@ -6,8 +6,10 @@ use super::lists::{Held, Link, List, Lists, SHARD, insert};
 use super::select::{Rule, Space};
 use super::walk::Walk;
 use crate::error::Result;
+use crate::ids::RowId;
 use crate::index::graph::points::Points;
 use crate::pool::Pool;
+use crate::rows::RowSet;
 use crate::sync::Mutex;
 use crate::vector::kernel::{self, Kernels, Task};
 
@@ -34,6 +36,8 @@ pub(super) struct Growth<'a, P> {
     rule: Rule,
     pool: &'a Pool,
     lists: Lists,
+    /// Rows that nothing is linked to yet.
+    held: RowSet,
     /// Memory of pieces of work that are done, for the next ones. Which gets which does not matter.
     memory: Mutex<Vec<Memory>>,
 }
@@ -56,13 +60,20 @@ struct Offer {
 }
 
 impl<'a, P: Points> Growth<'a, P> {
-    pub(super) fn new(points: &'a P, parameters: &GraphParameters, pool: &'a Pool, lists: Lists) -> Growth<'a, P> {
+    /// `held` are rows that nothing is linked to until they are released.
+    pub(super) fn new(points: &'a P, parameters: &GraphParameters, held: RowSet, pool: &'a Pool) -> Growth<'a, P> {
         let rule = Rule { degree: parameters.degree, alpha: parameters.alpha };
-        Growth { points, rule, pool, lists, memory: Mutex::default() }
+        let lists = Lists::new(points.len(), parameters.degree);
+        Growth { points, rule, pool, lists, held, memory: Mutex::default() }
     }
 
-    pub(super) fn into_lists(self) -> Lists {
-        self.lists
+    pub(super) fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// Lets rows be linked to all others from now on.
+    pub(super) fn release(&mut self) {
+        self.held = RowSet::empty(self.points.len() as u32);
     }
 
     /// Candidates that are looked for.
@@ -95,7 +106,7 @@ impl<'a, P: Points> Growth<'a, P> {
         for (place, row) in wave.iter().enumerate() {
             written[*row as usize / SHARD].push(place);
         }
-        let Growth { points, rule, lists: all, memory, pool } = self;
+        let Growth { points, rule, lists: all, memory, pool, .. } = self;
         let shards = all.shards();
         let touched = |shard: &usize| bounds[*shard] < bounds[shard + 1] || !written[*shard].is_empty();
         let touched: Vec<usize> = (0..shards.len()).filter(touched).collect();
@@ -160,7 +171,9 @@ impl<P: Points> Task for Choose<'_, P> {
                 From::Each => among(points, kernels, *row, wave, most, distances, found),
                 From::Known(nearest) => {
                     found.clear();
-                    found.extend(nearest[*row as usize].lock().iter().map(|key| Link::of(*key)));
+                    let links = nearest[*row as usize].lock();
+                    let links = links.iter().map(|key| Link::of(*key));
+                    found.extend(links.filter(|link| !growth.held.contains(RowId(link.row))));
                 }
                 From::Walk(entries, steps) => {
                     walk.towards(points, kernels, graph, *row, entries, steps, most, found);

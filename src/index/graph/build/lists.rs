@@ -83,11 +83,12 @@ impl Lists {
     }
 
     /// The links alone, lists that are short filled up with the row's own number.
-    pub(super) fn into_links(mut self) -> Vec<u32> {
-        for (row, (links, count)) in self.rows.chunks_mut(self.degree).zip(&self.counts).enumerate() {
+    pub(super) fn to_links(&self) -> Vec<u32> {
+        let mut rows = self.rows.clone();
+        for (row, (links, count)) in rows.chunks_mut(self.degree).zip(&self.counts).enumerate() {
             links[usize::from(count.all)..].fill(row as u32);
         }
-        self.rows
+        rows
     }
 }
 

@@ -5,6 +5,9 @@
 //! rows of a wave all see the graph as it was before, which needs no locks; then the links back to those they chose are
 //! grouped by row and added, each group by one thread. So a graph depends on the seed and not on how many threads built
 //! it. A last pass makes sure that a search can get from the entries to every row (`reach`).
+//!
+//! Some rows are held back until the end: asked for from a graph that they are not in, they tell what new vectors will
+//! find in it.
 
 mod entries;
 mod growth;
@@ -17,11 +20,12 @@ mod tests;
 mod walk;
 
 use self::growth::{From, Growth};
-use self::lists::Lists;
 use crate::error::Result;
+use crate::ids::RowId;
 use crate::index::Stop;
 use crate::index::graph::points::Points;
 use crate::pool::Pool;
+use crate::rows::RowSet;
 
 /// A graph over the rows of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,24 +71,72 @@ const ROUND: usize = 20;
 /// Steps of the walk of each row, for so much of `ef_construction` each.
 const STEP: usize = 3;
 
-/// Builds a graph over all of `points`; `None` when it was stopped.
-pub(crate) fn build<P: Points>(
-    points: &P,
+/// A graph of which some rows are held back: they are linked to nothing, as if they were not there.
+pub(crate) struct Unfinished<'a, P> {
+    points: &'a P,
+    parameters: GraphParameters,
+    entries: Vec<u32>,
+    held: Vec<u32>,
+    growth: Growth<'a, P>,
+}
+
+/// Builds a graph over all of `points` but those of `held` that are no entries; `None` when it was stopped.
+pub(crate) fn build<'a, P: Points>(
+    points: &'a P,
     parameters: &GraphParameters,
-    pool: &Pool,
+    held: &[u32],
+    pool: &'a Pool,
     stop: &Stop<'_>,
-) -> Result<Option<Graph>> {
+) -> Result<Option<Unfinished<'a, P>>> {
     let entries = entries::choose(points, parameters.seed);
-    let lists = Lists::new(points.len(), parameters.degree);
-    let mut growth = Growth::new(points, parameters, pool, lists);
+    let mut held: Vec<u32> = held.iter().copied().filter(|row| entries.binary_search(row).is_err()).collect();
+    held.sort_unstable();
+    held.dedup();
+    let rows = points.len() as u32;
+    let mut set = RowSet::empty(rows);
+    held.iter().for_each(|row| _ = set.insert(RowId(*row)));
+    let mut growth = Growth::new(points, parameters, set.clone(), pool);
     let done = if points.len() <= FEW {
-        let all: Vec<u32> = (0..points.len() as u32).collect();
+        let all: Vec<u32> = (0..rows).filter(|row| !set.contains(RowId(*row))).collect();
         growth.add(&all, From::Each)?;
         !stop()
     } else {
-        link_all(&mut growth, points, &entries, parameters, pool, stop)?
+        link_all(&mut growth, points, (&entries, &set), parameters, pool, stop)?
     };
-    Ok(if done { Some(finish(points, parameters, entries, growth.into_lists())) } else { None })
+    let parameters = *parameters;
+    Ok(done.then_some(Unfinished { points, parameters, entries, held, growth }))
+}
+
+impl<P: Points> Unfinished<'_, P> {
+    /// The rows that are held back, ascending.
+    pub(crate) fn held(&self) -> &[u32] {
+        &self.held
+    }
+
+    /// The graph as it is.
+    pub(crate) fn so_far(&self) -> Graph {
+        let degree = self.parameters.degree;
+        let (links, entries) = (self.growth.lists().to_links(), self.entries.clone());
+        Graph { degree, links, entries, unreachable_before_repair: 0, unreachable: 0 }
+    }
+
+    /// The graph over all rows.
+    pub(crate) fn finish(mut self) -> Result<Graph> {
+        self.growth.release();
+        // The first time they find the others, the second time each other.
+        for _ in 0..2 {
+            self.growth.add(&self.held, From::Walk(&self.entries, steps(&self.parameters)))?;
+        }
+        let mut graph = self.so_far();
+        reach::repair(self.points, &mut graph);
+        graph.unreachable = reach::unreachable(&graph, self.points.len());
+        Ok(graph)
+    }
+}
+
+/// How many rows a walk follows the links of.
+fn steps(parameters: &GraphParameters) -> usize {
+    parameters.ef_construction.div_ceil(STEP)
 }
 
 /// Links all rows to near ones, first to those they share leaves with and then to those that a walk from the entries
@@ -94,16 +146,17 @@ pub(crate) fn build<P: Points>(
 fn link_all<P: Points>(
     growth: &mut Growth<'_, P>,
     points: &P,
-    entries: &[u32],
+    (entries, held): (&[u32], &RowSet),
     parameters: &GraphParameters,
     pool: &Pool,
     stop: &Stop<'_>,
 ) -> Result<bool> {
     let rounds = (parameters.ef_construction / ROUND).clamp(3, 32);
     let most = Growth::<P>::candidates(parameters.degree);
-    let Some((nearest, order)) = leaves::nearest(points, rounds, most, parameters.seed, pool, stop)? else {
+    let Some((nearest, mut order)) = leaves::nearest(points, rounds, most, parameters.seed, pool, stop)? else {
         return Ok(false);
     };
+    order.retain(|row| !held.contains(RowId(*row)));
     for wave in order.chunks(WAVE) {
         if stop() {
             return Ok(false);
@@ -111,22 +164,11 @@ fn link_all<P: Points>(
         growth.add(wave, From::Known(&nearest))?;
     }
     drop(nearest);
-    let steps = parameters.ef_construction.div_ceil(STEP);
     for wave in order.chunks(WAVE) {
         if stop() {
             return Ok(false);
         }
-        growth.add(wave, From::Walk(entries, steps))?;
+        growth.add(wave, From::Walk(entries, steps(parameters)))?;
     }
     Ok(!stop())
-}
-
-/// The graph of these lists.
-fn finish<P: Points>(points: &P, parameters: &GraphParameters, entries: Vec<u32>, lists: Lists) -> Graph {
-    let degree = parameters.degree;
-    let links = lists.into_links();
-    let mut graph = Graph { degree, links, entries, unreachable_before_repair: 0, unreachable: 0 };
-    reach::repair(points, &mut graph);
-    graph.unreachable = reach::unreachable(&graph, points.len());
-    graph
 }

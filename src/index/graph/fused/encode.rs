@@ -17,6 +17,8 @@ pub(in super::super) struct Encode<'a> {
     pub(in super::super) points: &'a CodedPoints,
     /// 32 neighbours a row; a row stands for none where it is its own neighbour.
     pub(in super::super) links: &'a [u32],
+    /// The neighbours of rows that are encoded already; those that have others now are encoded anew.
+    pub(in super::super) before: Option<&'a [u32]>,
     pub(in super::super) first: u32,
     pub(in super::super) bytes: &'a mut [u8],
 }
@@ -26,11 +28,15 @@ impl Task for Encode<'_> {
 
     #[inline(always)]
     fn run<K: Kernels>(self, _: K) {
-        let Encode { layout, points, links, first, bytes } = self;
+        let Encode { layout, points, links, before, first, bytes } = self;
         let mut own = vec![0.0; layout.padded()];
         let point = |row| Point { codes: points.codes(row), scale: points.scale(row), square: points.square(row) };
         for (row, bytes) in (first..).zip(bytes.chunks_exact_mut(layout.stride())) {
-            let links = &links[row as usize * NEIGHBOURS..][..NEIGHBOURS];
+            let place = row as usize * NEIGHBOURS;
+            let links = &links[place..place + NEIGHBOURS];
+            if before.is_some_and(|before| before[place..place + NEIGHBOURS] == *links) {
+                continue;
+            }
             encode_row(layout, point, row, links, &mut own, bytes);
         }
     }
