@@ -9,7 +9,15 @@ use crate::vector::kernel::Kernels;
 use crate::vector::kernel::scan::{Room, SLACK};
 
 /// Candidates that there is room for at first.
-const ROOM: usize = 1024;
+const ROOM: usize = 512;
+
+/// The most candidates that are held while nothing limits where to go: so many, or so many for each row that is kept.
+/// Where few rows may be found there would be many times as many, and each step looks at all of them.
+const MAX_ROOM: usize = 1024;
+const ROOM_PER_KEPT: usize = 8;
+
+/// Of the candidates one in so many tells where their middle is.
+const SAMPLED: usize = 8;
 
 /// What a walk is after.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +28,9 @@ pub(super) struct Aim {
     pub(super) keep: usize,
     /// Go only where it is nearer than this times the one of that rank, in squared distance.
     pub(super) reach: f32,
+    /// A row that may not be found only leads to others, and is taken to be so much further than it is: 1 or more, in
+    /// squared distance.
+    pub(super) detour: f32,
     /// Nothing further than this is wanted, in squared distance.
     pub(super) ceiling: f32,
     /// The most rows to look at from within.
@@ -34,6 +45,8 @@ pub(super) struct Beam {
     estimates: Vec<f32>,
     rows: Vec<u32>,
     len: usize,
+    /// How many candidates there is room for now.
+    room: usize,
     /// The nearest rows that may be found, the nearest first.
     nearest: Vec<(f32, u32)>,
     below: f32,
@@ -43,12 +56,13 @@ pub(super) struct Beam {
 impl Beam {
     /// For walks through a graph of so many rows.
     pub(super) fn new(rows: usize) -> Beam {
-        let aim = Aim { rank: 1, keep: 1, reach: 1.0, ceiling: f32::INFINITY, hops: usize::MAX };
+        let aim = Aim { rank: 1, keep: 1, reach: 1.0, detour: 1.0, ceiling: f32::INFINITY, hops: usize::MAX };
         Beam {
             aim,
             estimates: vec![0.0; ROOM],
             rows: vec![0; ROOM],
             len: 0,
+            room: ROOM,
             nearest: Vec::new(),
             below: f32::INFINITY,
             seen: Seen::new(rows),
@@ -59,6 +73,7 @@ impl Beam {
     pub(super) fn begin(&mut self, aim: Aim) {
         self.aim = aim;
         self.len = 0;
+        self.room = self.estimates.len().min(self.most_room());
         self.nearest.clear();
         self.below = f32::INFINITY;
         self.seen.clear();
@@ -77,10 +92,16 @@ impl Beam {
         }
     }
 
-    /// What is further than this need not be looked at.
+    /// Whether to end after so many steps: there may be no more, or a third of them have led past rows that may not be
+    /// found and hardly to others, which are elsewhere then.
     #[inline(always)]
-    pub(super) fn below(&self) -> f32 {
-        self.below
+    pub(super) fn gives_up(&self, hops: usize) -> bool {
+        let Aim { hops: most, rank, .. } = self.aim;
+        hops >= most || (hops == most / 3 && self.nearest.len() < rank)
+    }
+
+    fn most_room(&self) -> usize {
+        MAX_ROOM.max(ROOM_PER_KEPT.saturating_mul(self.aim.keep))
     }
 
     pub(super) fn nearest(&self) -> &[(f32, u32)] {
@@ -107,6 +128,24 @@ impl Beam {
         self.len += 1;
     }
 
+    /// Adds a place to go to, if it is worth going to.
+    #[inline(always)]
+    pub(super) fn consider(&mut self, distance: f32, row: u32, live: &dyn Live) {
+        let weighed = self.weighed(distance, row, live);
+        if weighed < self.below {
+            self.push(weighed, row);
+        }
+    }
+
+    /// How far a row of the graph is taken to be as a place to go to.
+    #[inline(always)]
+    fn weighed(&self, distance: f32, row: u32, live: &dyn Live) -> f32 {
+        match self.aim.detour == 1.0 || live.has(row as usize) {
+            true => distance,
+            false => distance.max(0.0) * self.aim.detour,
+        }
+    }
+
     /// The nearest place to go to, which is then gone; `None` when none is worth going to.
     #[inline(always)]
     pub(super) fn pop<K: Kernels>(&mut self, kernels: K) -> Option<u32> {
@@ -122,18 +161,23 @@ impl Beam {
         Some(row)
     }
 
-    /// Lets `scan` put candidates behind those there are and say how many; keeps those that were not seen.
+    /// Lets `scan` put candidates behind those there are and say how many; keeps those that were not seen and are worth
+    /// going to.
     #[inline(always)]
-    pub(super) fn extend(&mut self, scan: impl FnOnce(&mut Room<'_>) -> usize) {
+    pub(super) fn extend(&mut self, live: &dyn Live, scan: impl FnOnce(&mut Room<'_>) -> usize) {
         self.make_room();
         let first = self.len;
         let (estimates, rows) = (&mut self.estimates[first..], &mut self.rows[first..]);
         let count = scan(&mut Room { below: self.below, estimates, rows });
         for place in first..first + count {
-            let (estimate, row) = (self.estimates[place], self.rows[place]);
+            let (mut estimate, row) = (self.estimates[place], self.rows[place]);
+            let fresh = !self.seen.contains(row);
+            if self.aim.detour > 1.0 && fresh {
+                estimate = self.weighed(estimate, row, live);
+            }
             self.estimates[self.len] = estimate;
             self.rows[self.len] = row;
-            self.len += usize::from(!self.seen.contains(row));
+            self.len += usize::from(fresh && estimate < self.below);
         }
     }
 
@@ -177,26 +221,46 @@ impl Beam {
     /// Sees to it that the candidates of one row fit.
     #[inline(always)]
     fn make_room(&mut self) {
-        if self.len + SLACK > self.estimates.len() {
+        if self.len + SLACK > self.room {
             self.grow();
         }
     }
 
-    /// Drops what is not worth going to any more; where that does not help, takes more memory. There are at most as many
-    /// candidates as rows looked at, times their links.
+    /// Drops what is not worth going to any more; where that does not help, takes more memory, or drops the further half
+    /// while nothing limits where to go.
     #[cold]
     fn grow(&mut self) {
+        self.keep_below(self.below);
+        if self.len <= self.room / 2 {
+            return;
+        }
+        if self.below == f32::INFINITY && self.room >= self.most_room() {
+            return self.halve();
+        }
+        self.room *= 2;
+        if self.room > self.estimates.len() {
+            self.estimates.resize(self.room, 0.0);
+            self.rows.resize(self.room, 0);
+        }
+    }
+
+    /// Keeps about the nearer half of the candidates: those no further than the middle one of some of them.
+    fn halve(&mut self) {
+        let mut some: Vec<f32> = self.estimates[..self.len].iter().copied().step_by(SAMPLED).collect();
+        let middle = some.len() / 2;
+        let (_, middle, _) = some.select_nth_unstable_by(middle, f32::total_cmp);
+        self.keep_below(middle.next_up());
+        // Where many are as far as that one, any of them do.
+        self.len = self.len.min(self.room * 3 / 4);
+    }
+
+    fn keep_below(&mut self, limit: f32) {
         let mut kept = 0;
         for place in 0..self.len {
             (self.estimates[kept], self.rows[kept]) = (self.estimates[place], self.rows[place]);
-            kept += usize::from(self.estimates[place] < self.below);
+            kept += usize::from(self.estimates[place] < limit);
         }
         self.len = kept;
-        if self.len > self.estimates.len() / 2 {
-            let room = 2 * self.estimates.len();
-            self.estimates.resize(room, 0.0);
-            self.rows.resize(room, 0);
-        }
     }
 }
 

@@ -205,9 +205,7 @@ impl Nodes for CompactNodes<'_> {
         for link in &self.fresh {
             let distance = self.measure.of(kernels, *link)?;
             beam.offer(distance, *link, live);
-            if distance < beam.below() {
-                beam.push(distance, *link);
-            }
+            beam.consider(distance, *link, live);
         }
         Ok(())
     }

@@ -165,8 +165,9 @@ impl Starts {
         self.places[NEAR - 1].0
     }
 
-    /// How far the one of this rank is, counted from 1; infinitely far where it is not known.
-    pub(super) fn distance(&self, rank: usize) -> f32 {
-        rank.checked_sub(1).and_then(|place| self.places.get(place)).map_or(f32::INFINITY, |place| place.0)
+    /// How far the one of this rank is among those that count, counted from 1; infinitely far where it is not known.
+    pub(super) fn distance(&self, rank: usize, counts: impl Fn(u32) -> bool) -> f32 {
+        let mut places = self.places.iter().filter(|place| place.0 < f32::INFINITY && counts(place.1));
+        rank.checked_sub(1).and_then(|before| places.nth(before)).map_or(f32::INFINITY, |place| place.0)
     }
 }

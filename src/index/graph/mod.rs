@@ -10,8 +10,11 @@ mod beam;
 pub(crate) mod build;
 mod compact;
 mod curve;
+#[cfg(test)]
+mod filtered;
 mod fused;
 mod hubs;
+mod plan;
 pub(crate) mod points;
 mod raw;
 mod rows;

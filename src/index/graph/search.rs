@@ -1,14 +1,14 @@
 //! Searching a graph for the nearest rows.
 
 use super::super::comparison::Comparison;
-use super::super::{Effort, Found, IndexFacts, Plan, Query, Scope, VectorIndex, Vectors, flat};
+use super::super::{Found, IndexFacts, Plan, Query, Scope, VectorIndex, Vectors, flat};
 use super::beam::{Aim, Beam};
 use super::compact::{Compact, CompactNodes, Measure};
-use super::curve::Point;
 use super::fused::Fused;
 use super::fused::lookup::Lookup;
 use super::fused::nodes::FusedNodes;
 use super::hubs::HubMemory;
+use super::plan::{Course, kept};
 use super::rows::StoredRows;
 use super::walk::{Walk, Walked};
 use super::{Form, Graph};
@@ -21,15 +21,6 @@ use crate::vector::top_k::TopK;
 
 /// Queries that one piece of work takes.
 const QUERIES: usize = 8;
-
-/// Neighbours kept beside those that are wanted, so that whole vectors can correct what codes get wrong.
-const SPARE: usize = 4;
-
-/// What a step costs beside reading its row, in bytes that could be read in that time.
-const HOP_BYTES: usize = 512;
-
-/// The same for a row that is compared by its codes.
-const ROW_BYTES: usize = 64;
 
 /// Room for what codes get wrong of a distance.
 const ROOM: f32 = 1.05;
@@ -62,7 +53,7 @@ impl Memory {
 impl VectorIndex for Graph {
     fn search(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>, pool: &Pool) -> Result<Found> {
         let exactly = || flat().search(vectors, query, scope, pool);
-        let Some(course) = self.course(vectors, query, scope) else { return exactly() };
+        let Some(course) = self.course(vectors.shape(), query, scope) else { return exactly() };
         let comparison = Comparison::new(vectors.shape(), query)?;
         let mut memory = self.take_memory();
         let found = self
@@ -73,7 +64,7 @@ impl VectorIndex for Graph {
             });
         self.give_back(memory);
         let (walked, found) = found?;
-        if walked.spent && course.guarded {
+        if course.guarded && (walked.spent || is_short(&found, query, scope)) {
             let mut exact = exactly()?;
             exact.visited += found.visited;
             exact.code_distances += found.code_distances;
@@ -94,6 +85,10 @@ impl VectorIndex for Graph {
         if let [query] = queries {
             return Ok(vec![self.search(vectors, query, scope, pool)?]);
         }
+        // Queries that are compared with every row cost less together.
+        if queries.iter().all(|query| self.course(vectors.shape(), query, scope).is_none()) {
+            return flat().search_many(vectors, queries, scope, pool);
+        }
         let pieces = pool.map(queries.len().div_ceil(QUERIES), |piece| {
             let queries = &queries[piece * QUERIES..queries.len().min((piece + 1) * QUERIES)];
             queries.iter().map(|query| self.search(vectors, query, scope, &Pool::inline())).collect::<Result<Vec<_>>>()
@@ -113,61 +108,7 @@ impl VectorIndex for Graph {
     }
 }
 
-/// How a query is answered by walking.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Course {
-    pub(super) aim: Aim,
-    /// When the walk has taken all the steps it may, comparing with every row is cheaper than going on.
-    guarded: bool,
-}
-
-/// How many of the nearest by their codes have their whole vectors compared, so that these can correct the order.
-fn kept(k: usize) -> usize {
-    k + (k / 8).max(SPARE)
-}
-
-impl Course {
-    /// Walks to their end.
-    pub(super) fn unbounded(k: usize, reach: f32) -> Course {
-        Course { aim: Aim { rank: k, keep: kept(k), reach, ceiling: f32::INFINITY, hops: usize::MAX }, guarded: false }
-    }
-}
-
 impl Graph {
-    /// How to walk; `None` where comparing with every row that is left is cheaper.
-    fn course(&self, vectors: &dyn Vectors, query: &Query<'_>, scope: &Scope<'_>) -> Option<Course> {
-        let rows = self.head.rows as usize;
-        let live = scope.count.map_or(rows, |count| (count as usize).min(rows));
-        let (rank, point) = match query.effort {
-            Effort::Exact => return None,
-            Effort::Recall(recall) => (query.k, self.curves.at(query.k, recall)),
-            // What a search with a list of that length looks at.
-            Effort::Ef(ef) => (ef.max(query.k), Point { reach: 1.0, recall: 1.0, hops: ef.max(query.k) as f32 }),
-        };
-        // A page begins anywhere; a walk begins at the query.
-        if query.floor.is_some() || live <= 2 * query.k {
-            return None;
-        }
-        let hop = self.hop_bytes(vectors) + HOP_BYTES;
-        let exact = live * (vectors.shape().row_bytes() / 4 + ROW_BYTES) + rows / 8;
-        let guard = (exact / hop).max(1);
-        let share = live as f32 / rows as f32;
-        if point.hops / share > guard as f32 {
-            return None;
-        }
-        let keep = rank.max(kept(query.k));
-        let aim = Aim { rank, keep, reach: point.reach, ceiling: f32::INFINITY, hops: guard };
-        Some(Course { aim, guarded: true })
-    }
-
-    /// Bytes that are read for one step.
-    fn hop_bytes(&self, vectors: &dyn Vectors) -> usize {
-        match &self.form {
-            Form::Fused(fused) => fused.layout.stride(),
-            Form::Compact(compact) => compact.degree * (size_of::<u32>() + vectors.shape().row_bytes() / 4),
-        }
-    }
-
     /// Walks from the nearest entries, as if the row `without` were not there; the beam has what was found.
     pub(super) fn walk(
         &self,
@@ -249,6 +190,12 @@ impl Graph {
     }
 }
 
+/// Whether a walk found fewer than are wanted, where there may be more.
+fn is_short(found: &Found, query: &Query<'_>, scope: &Scope<'_>) -> bool {
+    let wanted = scope.count.map_or(query.k, |count| query.k.min(count as usize));
+    found.hits.len() < wanted && query.bound == f32::INFINITY && !found.cut
+}
+
 /// A query, and how it is compared with whole vectors.
 pub(super) struct Asked<'a> {
     pub(super) query: &'a Query<'a>,
@@ -276,10 +223,8 @@ impl Task for ThroughFused<'_> {
         lookup.prepare(kernels, point, apart);
         let starts = fused.hubs.nearest(kernels, lookup, hubs);
         starts.first().for_each(|(distance, row)| beam.push(distance, row));
-        if scope.count.is_none() {
-            // Hubs are rows, so the nearest rows are no further than the nearest hubs.
-            beam.expect(beam.aim.rank, starts.distance(beam.aim.rank));
-        }
+        // Hubs are rows, so the nearest rows are no further than the nearest hubs.
+        beam.expect(beam.aim.rank, starts.distance(beam.aim.rank, |row| scope.live.has(row as usize)));
         let rows = StoredRows::new(&*fused.rows, fused.layout.stride());
         let mut nodes = FusedNodes { layout: fused.layout, rows, lookup };
         Walk { nodes: &mut nodes, beam, live: scope.live, stop: scope.stop }.run(kernels)

@@ -51,7 +51,7 @@ pub(super) struct Walked {
     pub(super) hops: usize,
     /// It was stopped.
     pub(super) cut: bool,
-    /// It ended because it had taken as many steps as it may.
+    /// It gave up: it had taken as many steps as it may, or a third of them without finding as many rows as are wanted.
     pub(super) spent: bool,
 }
 
@@ -79,7 +79,7 @@ impl<N: Nodes> Task for Walk<'_, N> {
             if queued == 0 {
                 return Ok(walked);
             }
-            if walked.hops == beam.aim.hops {
+            if beam.gives_up(walked.hops) {
                 walked.spent = true;
                 return Ok(walked);
             }

@@ -58,7 +58,7 @@ impl Nodes for FusedNodes<'_> {
         let ahead = next.and_then(|next| self.rows.if_known(next)).unwrap_or_default();
         let ahead = ahead.get(FIRST_LINES * LINE..self.layout.factors_at()).unwrap_or_default();
         let tables = self.lookup.tables();
-        beam.extend(|room| kernels.scan(&view.block, &tables, own, ahead, room));
+        beam.extend(live, |room| kernels.scan(&view.block, &tables, own, ahead, room));
         Ok(())
     }
 }
