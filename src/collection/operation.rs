@@ -5,7 +5,7 @@
 use crate::bytes::{Reader, Truncated, Write};
 use crate::clock::Timestamp;
 use crate::ids::CollectionId;
-use crate::segment::mutable::NewRow;
+use crate::segment::block::NewRow;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;

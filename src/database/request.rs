@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, Lsn};
 use crate::key::Key;
 use crate::payload;
-use crate::segment::mutable::NewRow;
+use crate::segment::block::NewRow;
 use crate::storage::wal::MAX_GROUP_BYTES;
 use crate::vector::Vector;
 

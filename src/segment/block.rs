@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, RowId};
 use crate::index::Live;
 use crate::schema::{Schema, VectorKind};
-use crate::segment::mutable::NewRow;
 use crate::segment::{Moment, RowMeta, RowSource};
 use crate::sync::{AtomicU64, Ordering};
 use crate::vector::inverse_norm;
@@ -16,6 +16,24 @@ use crate::vector::metric::Metric;
 const NOT_DELETED: u64 = u64::MAX;
 /// What stands where no row held a key before.
 pub(super) const NO_ROW: u32 = u32::MAX;
+
+/// A row on its way in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewRow<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) created: Timestamp,
+    pub(crate) expires: Timestamp,
+    /// Little-endian f32, packed bits, or nothing.
+    pub(crate) vector: &'a [u8],
+    pub(crate) payload: &'a [u8],
+}
+
+impl NewRow<'_> {
+    /// About what it takes in a file.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.key.len() + self.vector.len() + self.payload.len()) as u64
+    }
+}
 
 /// What kind of vector the rows carry.
 #[derive(Debug, Clone, Copy)]

@@ -252,9 +252,10 @@ mod tests {
     use crate::ids::{FileId, Lsn, StoreId};
     use crate::payload::{FieldType, Value, encode};
     use crate::schema::{FieldIndexing, Schema};
+    use crate::segment::block::NewRow;
     use crate::segment::columns::section;
     use crate::segment::file::Opener;
-    use crate::segment::mutable::{Mutable, NewRow};
+    use crate::segment::mutable::Mutable;
     use crate::segment::seal::{Part, write_segment};
     use crate::storage::fs::{FileSystem, MemoryFs, ReadMode};
     use crate::storage::names;

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::ids::{Lsn, RowId};
 use crate::index::IndexSpec;
@@ -16,7 +15,7 @@ use crate::payload;
 use crate::quantization::int8::FACTOR_BYTES;
 use crate::schema::Schema;
 use crate::segment::Moment;
-use crate::segment::block::{Block, NO_ROW, Shape};
+use crate::segment::block::{Block, NO_ROW, NewRow, Shape};
 use crate::segment::blocks::Blocks;
 use crate::segment::waves::Wave;
 use crate::sync::{AtomicU64, Ordering, RwLock};
@@ -28,24 +27,6 @@ const MAX_BLOCK_ROWS: usize = 1024;
 const ROW_OVERHEAD_BYTES: usize = 160;
 /// Links of a row, of an index with the usual number of them.
 const LINK_BYTES: usize = 128;
-
-/// A row on its way in.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NewRow<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) created: Timestamp,
-    pub(crate) expires: Timestamp,
-    /// Little-endian f32, packed bits, or nothing.
-    pub(crate) vector: &'a [u8],
-    pub(crate) payload: &'a [u8],
-}
-
-impl NewRow<'_> {
-    /// About what it takes in a file.
-    pub(crate) fn bytes(&self) -> u64 {
-        (self.key.len() + self.vector.len() + self.payload.len()) as u64
-    }
-}
 
 /// Rows of one collection that are not in a file yet.
 #[derive(Debug)]
@@ -272,7 +253,9 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Timestamp;
     use crate::segment::RowSource;
+    use crate::segment::block::NewRow;
 
     fn put(segment: &Mutable, key: &str, lsn: u64, payload: &[u8]) {
         let row =

@@ -212,7 +212,8 @@ mod tests {
     use crate::ids::{FileId, Lsn, StoreId};
     use crate::payload::{self, BlobId, Value};
     use crate::segment::RowSource;
-    use crate::segment::mutable::{Mutable, NewRow};
+    use crate::segment::block::NewRow;
+    use crate::segment::mutable::Mutable;
     use crate::segment::seal::{Part, write_deletions, write_segment};
     use crate::storage::fs::MemoryFs;
     use crate::storage::fs::ReadMode;

@@ -7,9 +7,10 @@ use super::super::{Building, Built, HnswSpec, Layout};
 use super::build::{self, GraphParameters};
 use super::compact::Compact;
 use super::curve::Curves;
+use super::fused::Fused;
 use super::fused::encode::Encode;
-use super::fused::{self, Fused};
-use super::hubs::Hubs;
+use super::fused::hubs::Hubs;
+use super::fused::layout::Layout as RowLayout;
 use super::points::{CodedPoints, Points};
 use super::raw::RawPoints;
 use super::space::Space;
@@ -47,7 +48,7 @@ pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> R
 fn fused_dimension(spec: &HnswSpec, building: &Building<'_>) -> Option<usize> {
     let Shape::F32(dimension) = building.vectors.shape() else { return None };
     let possible = dimension < MAX_FUSED && building.metric != Metric::L1 && spec.degree() == NEIGHBOURS;
-    let bytes = (fused::Layout::new(dimension.next_multiple_of(64)).stride() * building.vectors.len()) as u64;
+    let bytes = (RowLayout::new(dimension.next_multiple_of(64)).stride() * building.vectors.len()) as u64;
     let fused = match spec.layout {
         Layout::Compact => false,
         Layout::Fused => possible,
@@ -61,7 +62,7 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
     let space = Space::fit(&building.vectors.all(pool)?, building.metric, dimension, spec.seed);
     let points = coded(&space, building)?;
     let unfinished = link(&points, spec, building)?;
-    let layout = fused::Layout::new(space.padded());
+    let layout = RowLayout::new(space.padded());
     let mut rows = Arc::new(AlignedBytes::zeros(layout.stride() * building.vectors.len()));
     let encode = |rows: &mut Arc<AlignedBytes>, links: &[u32], before: Option<&[u32]>| -> Result<()> {
         let bytes = Arc::get_mut(rows).ok_or_else(|| Error::internal("rows that are written are being read"))?;

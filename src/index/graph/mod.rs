@@ -13,7 +13,6 @@ mod curve;
 #[cfg(test)]
 mod filtered;
 mod fused;
-mod hubs;
 mod plan;
 pub(crate) mod points;
 mod raw;
@@ -30,7 +29,8 @@ use std::fmt;
 use self::compact::{Compact, MAX_DEGREE};
 use self::curve::Curves;
 use self::fused::Fused;
-use self::hubs::Hubs;
+use self::fused::hubs::Hubs;
+use self::fused::layout::Layout;
 use self::search::Memory;
 use self::space::Space;
 use super::stored::{Bytes, Sink, Source};
@@ -147,7 +147,7 @@ fn open_fused(
 ) -> Result<Form> {
     let space = Space::decode(&whole(source, section::SPACE)?, metric, dimension);
     let space = space.ok_or_else(|| damaged("the space does not fit the vectors"))?;
-    let layout = fused::Layout::new(space.padded());
+    let layout = Layout::new(space.padded());
     let hubs = Hubs::decode(&whole(source, section::HUBS)?, layout, head.rows);
     let hubs = hubs.ok_or_else(|| damaged("the hubs are none"))?;
     check_length(&*rows, layout.stride(), head.rows)?;

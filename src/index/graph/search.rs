@@ -5,9 +5,9 @@ use super::super::{Found, IndexFacts, Plan, Query, Scope, VectorIndex, Vectors, 
 use super::beam::{Aim, Beam};
 use super::compact::{Compact, CompactNodes, Measure};
 use super::fused::Fused;
+use super::fused::hubs::HubMemory;
 use super::fused::lookup::Lookup;
 use super::fused::nodes::FusedNodes;
-use super::hubs::HubMemory;
 use super::plan::{Course, kept};
 use super::rows::StoredRows;
 use super::walk::{Walk, Walked};

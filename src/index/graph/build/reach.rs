@@ -126,7 +126,8 @@ impl<P: Points> Task for Attach<'_, P> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) {
         let Attach { points, graph, tree, row } = self;
-        let near = near(points, kernels, graph, row);
+        let mut near = near(points, kernels, graph, row);
+        near.retain(|other| tree.parents[*other as usize] != NONE);
         // Links of all rows together are more than the rows that are met by them, so some row has one to spare.
         let all = (0..points.len() as u32).filter(|other| tree.parents[*other as usize] != NONE);
         let from = near.into_iter().chain(all).find_map(|from| Some((from, tree.spare(graph, from)?)));
@@ -137,7 +138,7 @@ impl<P: Points> Task for Attach<'_, P> {
     }
 }
 
-/// Rows that can be got to, the nearest first.
+/// Rows about `row` that links lead to from an entry, the nearest first.
 #[inline(always)]
 fn near<P: Points, K: Kernels>(points: &P, kernels: K, graph: &Graph, row: u32) -> Vec<u32> {
     let mut seen = HashSet::new();

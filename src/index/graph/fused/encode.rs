@@ -1,7 +1,7 @@
 //! Writing rows of the fused layout.
 
 use super::super::points::CodedPoints;
-use super::{HALVES, HEAD, Head, Layout, ROWS};
+use super::layout::{HALVES, HEAD, Head, Layout, ROWS};
 use crate::vector::kernel::scan::{NEIGHBOURS, to_half};
 use crate::vector::kernel::{Kernels, Task};
 

@@ -4,8 +4,8 @@ use super::super::super::Live;
 use super::super::beam::Beam;
 use super::super::rows::StoredRows;
 use super::super::walk::Nodes;
+use super::layout::{LINE, Layout};
 use super::lookup::Lookup;
-use super::{LINE, Layout};
 use crate::error::Result;
 use crate::vector::kernel::Kernels;
 

@@ -1,11 +1,11 @@
 //! Where walks begin: some rows spread over all of them, compared with every query before anything else.
 
-use super::super::stored::aligned::AlignedBytes;
-use super::fused::Layout;
-use super::fused::encode::EncodeAroundOrigin;
-use super::fused::lookup::Lookup;
-use super::points::CodedPoints;
+use super::super::points::CodedPoints;
+use super::encode::EncodeAroundOrigin;
+use super::layout::Layout;
+use super::lookup::Lookup;
 use crate::bytes::{Reader, Truncated, Write};
+use crate::index::stored::aligned::AlignedBytes;
 use crate::vector::kernel::scan::{NEIGHBOURS, Room, SLACK};
 use crate::vector::kernel::{self, Kernels};
 
@@ -20,7 +20,7 @@ const NEAR: usize = 16;
 
 /// Rows where walks begin, with codes of their own, so that they are read from one place.
 #[derive(Debug)]
-pub(super) struct Hubs {
+pub(in super::super) struct Hubs {
     layout: Layout,
     rows: Vec<u32>,
     codes: Vec<i8>,
@@ -34,7 +34,7 @@ pub(super) struct Hubs {
 
 /// What comparing hubs works in.
 #[derive(Debug)]
-pub(super) struct HubMemory {
+pub(in super::super) struct HubMemory {
     estimates: [f32; SLACK],
     hubs: [u32; SLACK],
 }
@@ -46,7 +46,7 @@ impl Default for HubMemory {
 }
 
 impl Hubs {
-    pub(super) fn new(rows: &[u32], points: &CodedPoints, layout: Layout) -> Hubs {
+    pub(in super::super) fn new(rows: &[u32], points: &CodedPoints, layout: Layout) -> Hubs {
         let rows = &rows[..rows.len().min(MAX_HUBS)];
         let codes = rows.iter().flat_map(|row| points.codes(*row)).copied().collect();
         let scales = rows.iter().map(|row| points.scale(*row)).collect();
@@ -63,7 +63,7 @@ impl Hubs {
 
     /// The nearest hubs and their squared distances, as far as estimates from one bit a number tell which are nearest.
     #[inline(always)]
-    pub(super) fn nearest<K: Kernels>(&self, kernels: K, lookup: &Lookup, memory: &mut HubMemory) -> Starts {
+    pub(in super::super) fn nearest<K: Kernels>(&self, kernels: K, lookup: &Lookup, memory: &mut HubMemory) -> Starts {
         let tables = lookup.tables();
         let mut likely = Starts::default();
         for bytes in self.around_origin.as_slice().chunks_exact(self.layout.stride()) {
@@ -76,8 +76,7 @@ impl Hubs {
             }
         }
         let mut starts = Starts::default();
-        for (_, hub) in likely.iter() {
-            let hub = hub as usize;
+        for hub in likely.iter().map(|place| place.1 as usize).filter(|hub| *hub < self.rows.len()) {
             let mut dot = [0];
             let codes = &self.codes[hub * self.layout.padded()..][..self.layout.padded()];
             kernels.code_dots(&lookup.codes, codes, &mut dot);
@@ -88,12 +87,12 @@ impl Hubs {
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(in super::super) fn len(&self) -> usize {
         self.rows.len()
     }
 
     /// The stored form (frozen): how many, then row, scale, squared length and codes of each.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in super::super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         bytes.put_u32(self.rows.len() as u32);
         for (hub, codes) in self.codes.chunks_exact(self.layout.padded()).enumerate() {
@@ -106,7 +105,7 @@ impl Hubs {
     }
 
     /// Reads what `encode` wrote; `None` when these are no hubs of `rows` rows.
-    pub(super) fn decode(bytes: &[u8], layout: Layout, rows: u32) -> Option<Hubs> {
+    pub(in super::super) fn decode(bytes: &[u8], layout: Layout, rows: u32) -> Option<Hubs> {
         let mut reader = Reader::new(bytes);
         let (mut hubs, mut codes, mut scales, mut squares) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut read = || -> Result<(), Truncated> {
@@ -127,7 +126,7 @@ impl Hubs {
 
 /// The nearest hubs, the nearest first.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Starts {
+pub(in super::super) struct Starts {
     places: [(f32, u32); NEAR],
 }
 
@@ -156,7 +155,7 @@ impl Starts {
     }
 
     /// Those that a walk begins at.
-    pub(super) fn first(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
+    pub(in super::super) fn first(&self) -> impl Iterator<Item = (f32, u32)> + '_ {
         self.iter().take(STARTS)
     }
 
@@ -166,7 +165,7 @@ impl Starts {
     }
 
     /// How far the one of this rank is among those that count, counted from 1; infinitely far where it is not known.
-    pub(super) fn distance(&self, rank: usize, counts: impl Fn(u32) -> bool) -> f32 {
+    pub(in super::super) fn distance(&self, rank: usize, counts: impl Fn(u32) -> bool) -> f32 {
         let mut places = self.places.iter().filter(|place| place.0 < f32::INFINITY && counts(place.1));
         rank.checked_sub(1).and_then(|before| places.nth(before)).map_or(f32::INFINITY, |place| place.0)
     }
