@@ -87,12 +87,12 @@ fn churn(dir: &Path) -> Outcome {
         replaced.iter().for_each(|(key, seed)| seeds[*key] = *seed);
         put(&items, &surface, replaced)?;
         settle(&db, &items)?;
-        println!("  round {round:>2}: recall {:.4}, {}", recall(&items, &surface)?, size(&dir.join("churned"))?);
+        println!("  round {round:>2}: recall {:.4}, {}", recall(&items, &surface)?, size(&db)?);
     }
     let (fresh_db, fresh) = create(&dir.join("fresh"))?;
     put(&fresh, &surface, seeds.iter().copied().enumerate())?;
     settle(&fresh_db, &fresh)?;
-    println!("  afresh:   recall {:.4}, {}", recall(&fresh, &surface)?, size(&dir.join("fresh"))?);
+    println!("  afresh:   recall {:.4}, {}", recall(&fresh, &surface)?, size(&fresh_db)?);
     let mut lost = 0;
     for (key, seed) in seeds.iter().enumerate() {
         let hits = items.query().nearest(surface.vector(*seed)).k(1).run()?;
@@ -133,13 +133,10 @@ fn recall(items: &Collection, surface: &Surface) -> Outcome<f64> {
     Ok(found as f64 / (10 * QUERIES) as f64)
 }
 
-/// What the files of a store take, as people read it.
-fn size(path: &Path) -> Outcome<String> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(path)? {
-        bytes += entry?.metadata()?.len();
-    }
-    Ok(format!("{} MiB on disk", bytes >> 20))
+/// What the files of a store's collections take, as people read it.
+fn size(db: &Database) -> Outcome<String> {
+    let bytes: u64 = db.stats()?.collections.iter().map(|collection| collection.file_bytes).sum();
+    Ok(format!("{} MiB of files", bytes >> 20))
 }
 
 /// Opening a million rows with a graph, and the first answers.

@@ -62,8 +62,9 @@ pub struct HnswSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Layout {
-    /// Fused where that is possible, vectors have 48 numbers or more and the graph fits the memory that building may take;
-    /// compact otherwise.
+    /// Fused where that is possible, the graph fits the memory that building may take, and vectors have 96 numbers or
+    /// more. With 16 to 95 both are tried, on rows held back for it, and the one that is expected to cost less is kept.
+    /// Compact otherwise.
     #[default]
     Auto,
     /// Links alone; distances come from the codes beside the vectors. The least memory.

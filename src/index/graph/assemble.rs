@@ -32,8 +32,11 @@ const PIECE: usize = 512;
 /// The most numbers of a point that the fused layout takes: beyond, sums of its tables would not fit their lanes.
 const MAX_FUSED: usize = 4096;
 
-/// With fewer numbers a bit of each says too little of a neighbour.
-const MIN_FUSED: usize = 48;
+/// With fewer numbers a bit of each says too little of a neighbour for the fused layout to be worth a trial.
+const MIN_FUSED: usize = 16;
+
+/// From so many numbers on it has been the faster one whatever the rows; below, both layouts are tried.
+const SURE_FUSED: usize = 96;
 
 /// Builds a graph over all rows.
 pub(in super::super) fn build<'a>(spec: &HnswSpec, building: &Building<'a>) -> Result<Box<dyn Built + 'a>> {
@@ -75,9 +78,16 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
     let so_far = unfinished.so_far();
     encode(&mut rows, &so_far.links, None)?;
     let hubs = Hubs::new(&so_far.entries, &points, layout);
-    let form = Form::Fused(Fused { space, hubs, layout, rows: Box::new(Arc::clone(&rows)) });
+    let form = Form::Fused(Box::new(Fused { space, hubs, layout, rows: Box::new(Arc::clone(&rows)) }));
     let mut graph = assemble(spec, building, FUSED, &so_far, form);
     graph.curves = tune::measure(&graph, building, unfinished.held())?;
+    if spec.layout == Layout::Auto && dimension < SURE_FUSED {
+        let radius = if let Form::Fused(fused) = &graph.form { fused.space.radius() } else { 0.0 };
+        let compact = measured_compact(&unfinished, spec, building, radius)?;
+        if compact.usual_cost(building.vectors.shape()) < graph.usual_cost(building.vectors.shape()) {
+            return finish_compact(compact, unfinished, spec, building, radius);
+        }
+    }
     let finished = unfinished.finish()?;
     let Form::Fused(fused) = &mut graph.form else { return Err(Error::internal("a fused graph is not")) };
     fused.rows = Box::new(AlignedBytes::zeros(0));
@@ -100,16 +110,39 @@ fn build_compact(spec: &HnswSpec, building: &Building<'_>) -> Result<Graph> {
 
 fn compact_over<P: Points>(points: &P, spec: &HnswSpec, building: &Building<'_>, radius: f32) -> Result<Graph> {
     let unfinished = link(points, spec, building)?;
-    let form = |graph: &build::Graph| {
-        let links = AlignedBytes::copy(bytemuck::cast_slice(&graph.links));
-        Form::Compact(Compact::new(Box::new(links), spec.degree(), &graph.entries, radius))
-    };
+    let measured = measured_compact(&unfinished, spec, building, radius)?;
+    finish_compact(measured, unfinished, spec, building, radius)
+}
+
+/// The compact graph without the rows that are held back, which measure it.
+fn measured_compact<P: Points>(
+    unfinished: &build::Unfinished<'_, P>,
+    spec: &HnswSpec,
+    building: &Building<'_>,
+    radius: f32,
+) -> Result<Graph> {
     let so_far = unfinished.so_far();
-    let measured = assemble(spec, building, COMPACT, &so_far, form(&so_far));
-    let curves = tune::measure(&measured, building, unfinished.held())?;
-    drop((measured, so_far));
+    let mut graph = assemble(spec, building, COMPACT, &so_far, compact_form(&so_far, radius));
+    graph.curves = tune::measure(&graph, building, unfinished.held())?;
+    Ok(graph)
+}
+
+/// The same over all rows.
+fn finish_compact<P: Points>(
+    measured: Graph,
+    unfinished: build::Unfinished<'_, P>,
+    spec: &HnswSpec,
+    building: &Building<'_>,
+    radius: f32,
+) -> Result<Graph> {
     let finished = unfinished.finish()?;
-    Ok(Graph { curves, ..assemble(spec, building, COMPACT, &finished, form(&finished)) })
+    let graph = assemble(spec, building, COMPACT, &finished, compact_form(&finished, radius));
+    Ok(Graph { curves: measured.curves, ..graph })
+}
+
+fn compact_form(graph: &build::Graph, radius: f32) -> Form {
+    let links = AlignedBytes::copy(bytemuck::cast_slice(&graph.links));
+    Form::Compact(Compact::new(Box::new(links), graph.degree, &graph.entries, radius))
 }
 
 /// The rows as points of the space.

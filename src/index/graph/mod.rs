@@ -74,7 +74,7 @@ pub(super) struct Graph {
 #[derive(Debug)]
 enum Form {
     Compact(Compact),
-    Fused(Fused),
+    Fused(Box<Fused>),
 }
 
 /// What a graph says of itself.
@@ -151,7 +151,7 @@ fn open_fused(
     let hubs = Hubs::decode(&whole(source, section::HUBS)?, layout, head.rows);
     let hubs = hubs.ok_or_else(|| damaged("the hubs are none"))?;
     check_length(&*rows, layout.stride(), head.rows)?;
-    Ok(Form::Fused(Fused { space, hubs, layout, rows }))
+    Ok(Form::Fused(Box::new(Fused { space, hubs, layout, rows })))
 }
 
 fn open_compact(source: &dyn Source, head: &Head, links: Box<dyn Bytes>) -> Result<Form> {

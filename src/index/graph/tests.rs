@@ -303,3 +303,16 @@ fn many_queries_find_what_each_finds() {
         assert_eq!(index.search(&rows, query, &scope, &Pool::inline()).unwrap(), together);
     }
 }
+
+#[test]
+fn of_two_layouts_the_one_that_is_expected_to_cost_less_is_kept() {
+    let values = clustered(6000, 1);
+    let rows = rows(&values);
+    let built = |layout| {
+        let stored = stored_as(layout, &rows, Metric::L2, &Pool::inline());
+        graph::open(&stored, 6000, rows.shape(), Metric::L2).unwrap()
+    };
+    let (compact, fused) = (built(Layout::Compact), built(Layout::Fused));
+    let cheaper = compact.usual_cost(rows.shape()) < fused.usual_cost(rows.shape());
+    assert_eq!(built(Layout::Auto).head.layout, if cheaper { graph::COMPACT } else { graph::FUSED });
+}
