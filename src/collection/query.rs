@@ -155,7 +155,7 @@ impl<'a> Search<'a> {
             let unfiltered = segment.live_at(self.moment)?;
             let live: &dyn Live = matches.as_ref().map_or(&unfiltered, |matches| &matches.rows);
             let order = self.key_order(&**file);
-            let count = matches.as_ref().map(|matches| matches.rows.count());
+            let count = matches.as_ref().map_or_else(|| unfiltered.count(), |matches| Some(matches.rows.count()));
             let scope = Scope { live, count, order: &order, stop };
             let pool = if few { &Pool::inline() } else { self.pool };
             let found = match index {
@@ -175,7 +175,9 @@ impl<'a> Search<'a> {
             let explained = self.explained(segment, &vectors, matches, report(&found, start))?;
             self.segments.push(explained);
         }
-        self.take(&mut found, |row| file.key(row).map(<[u8]>::to_vec))?;
+        let rows: Vec<RowId> = found.iter().flat_map(|found| &found.hits).map(|hit| hit.1).collect();
+        let mut keys = file.keys(&rows)?.into_iter();
+        self.take(&mut found, || keys.next())?;
         self.settle();
         Ok(())
     }
@@ -364,7 +366,7 @@ impl<'a> Search<'a> {
         for block in searched {
             let mut keys = std::mem::take(&mut block.keys).into_iter();
             self.cut_if(block.cut);
-            self.take(&mut block.found, |_| keys.next().ok_or_else(|| Error::internal("a hit without a key")))?;
+            self.take(&mut block.found, || keys.next())?;
         }
         self.settle();
         Ok(())
@@ -388,16 +390,17 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Adds what one segment or block found for each query.
-    fn take(&mut self, found: &mut [Found], mut key: impl FnMut(RowId) -> Result<Vec<u8>>) -> Result<()> {
+    /// Adds what one segment or block found for each query. `key` gives the keys of all hits, query by query.
+    fn take(&mut self, found: &mut [Found], mut key: impl FnMut() -> Option<Vec<u8>>) -> Result<()> {
         for (answer, found) in self.answers.iter_mut().zip(found) {
             answer.stats.visited += found.visited;
             answer.stats.distances += found.distances;
             answer.stats.code_distances += found.code_distances;
             answer.stats.bytes += found.bytes;
             answer.cut |= found.cut;
-            for (distance, row) in std::mem::take(&mut found.hits) {
-                answer.neighbours.push(Neighbour { distance, key: key(row)? });
+            for (distance, _) in std::mem::take(&mut found.hits) {
+                let key = key().ok_or_else(|| Error::internal("a hit without a key"))?;
+                answer.neighbours.push(Neighbour { distance, key });
             }
         }
         Ok(())

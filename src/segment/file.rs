@@ -1,5 +1,6 @@
 //! The file of a sealed segment: rows that never change, mapped.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -216,12 +217,25 @@ impl SealedFile {
     }
 
     /// One block of a pair of sections written by `write_blocks`.
+    /// The keys of some rows. All places are looked up before any key is read, so that the processor waits for many at
+    /// once: rows found by an index lie anywhere.
+    pub(crate) fn keys(&self, rows: &[RowId]) -> Result<Vec<Vec<u8>>> {
+        let place = |row: &RowId| self.range(&self.key_offsets, &self.key_bytes, *row);
+        let places = rows.iter().map(place).collect::<Result<Vec<_>>>()?;
+        places.into_iter().map(|place| self.key_bytes.bytes(place).map(<[u8]>::to_vec)).collect()
+    }
+
     fn block<'a>(&self, offsets: &Section, bytes: &'a Section, row: RowId) -> Result<&'a [u8]> {
+        bytes.bytes(self.range(offsets, bytes, row)?)
+    }
+
+    /// Where the bytes of a row are.
+    fn range(&self, offsets: &Section, bytes: &Section, row: RowId) -> Result<Range<usize>> {
         let start = offsets.value::<u64>(row.index())?;
         let end = offsets.value::<u64>(row.index() + 1)?;
         let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
         match range {
-            Some((start, end)) if start <= end && end <= bytes.len() => bytes.bytes(start..end),
+            Some((start, end)) if start <= end && end <= bytes.len() => Ok(start..end),
             _ => Err(self.damaged("an offset is out of order")),
         }
     }

@@ -188,6 +188,11 @@ pub(crate) struct LiveInSealed<'a> {
 }
 
 impl LiveInSealed<'_> {
+    /// How many there are, where that takes no counting.
+    pub(crate) fn count(&self) -> Option<u32> {
+        self.expiries.is_none().then(|| self.deleted.rows() - self.deleted.count())
+    }
+
     pub(crate) fn is_live(&self, row: RowId) -> bool {
         !self.deleted.contains(row) && self.expiries.is_none_or(|expiries| expiries[row.index()] > self.now)
     }

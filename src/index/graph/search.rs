@@ -274,19 +274,19 @@ impl Task for Settle<'_> {
     #[inline(always)]
     fn run<K: Kernels>(self, kernels: K) -> Result<()> {
         let Settle { near, vectors, comparison, scope, nearest } = self;
-        let bytes = |at: usize| -> Result<&[u8]> {
-            near.get(at).map_or(Ok(&[]), |(_, row)| Ok(vectors.row(RowId(*row))?.as_bytes()))
-        };
-        for at in 0..near.len() {
-            let bytes = bytes(at)?;
+        let mut rows = Vec::with_capacity(near.len());
+        for (_, row) in near {
+            let vector = vectors.row(RowId(*row))?;
+            let bytes = vector.as_bytes();
             kernels.prefetch(bytemuck::cast_slice(&bytes[..bytes.len().min(FIRST_BYTES)]));
+            rows.push(vector);
         }
         for (at, (_, row)) in near.iter().enumerate() {
-            let rest = bytes(at + AHEAD)?;
+            let rest = rows.get(at + AHEAD).map_or(&[][..], |row| row.as_bytes());
             kernels.prefetch(bytemuck::cast_slice(&rest[rest.len().min(FIRST_BYTES)..]));
             let row = RowId(*row);
             let inverse_norm = if comparison.is_cosine() { vectors.inverse_norm(row)? } else { 1.0 };
-            let distance = comparison.distance(kernels, vectors.row(row)?, inverse_norm);
+            let distance = comparison.distance(kernels, rows[at], inverse_norm);
             nearest.offer(distance, row, scope.order);
         }
         Ok(())

@@ -94,7 +94,7 @@ impl Driver {
         let batch = prepared()?;
         let start = Instant::now();
         let (answers, mut each) =
-            if search.batch { (batch.run_many(&queries)?, Vec::new()) } else { one_by_one(prepared, &queries)? };
+            if search.batch { (batch.run_many(queries)?, Vec::new()) } else { one_by_one(prepared, queries)? };
         let elapsed = start.elapsed();
         write_ids(&search.out, &answers, search.k)?;
         each.sort_unstable();
@@ -118,6 +118,8 @@ impl Driver {
         if self.open.as_ref().is_none_or(|open| open.0 != threads) {
             let nothing = || invalid("there is nothing to search").mend("build first");
             let path = self.built.as_ref().ok_or_else(nothing)?;
+            // Only one handle at a time may write to a store.
+            self.open = None;
             let (db, base) = store::open(path, threads)?;
             self.open = Some((threads, db, base));
         }
@@ -143,9 +145,9 @@ fn open(path: &Path, rows: u64, payload: Option<&Path>) -> Result<Input> {
 }
 
 /// Each in a call of its own, which is timed from the empty query on.
-fn one_by_one(prepared: impl Fn() -> Result<Query>, queries: &[Vector]) -> Result<(Vec<Hits>, Vec<Duration>)> {
+fn one_by_one(prepared: impl Fn() -> Result<Query>, queries: Vec<Vector>) -> Result<(Vec<Hits>, Vec<Duration>)> {
     let mut each = Vec::with_capacity(queries.len());
-    let answers = queries.iter().map(|query| {
+    let answers = queries.into_iter().map(|query| {
         let start = Instant::now();
         let hits = prepared()?.nearest(query).run();
         each.push(start.elapsed());
@@ -232,10 +234,12 @@ mod tests {
         }
         for batch in [false, true] {
             let _ = std::fs::remove_dir_all(path("db"));
-            let asked = [build.to_string(), search(batch, 3, 1).to_string(), search(batch, 2, 4).to_string()];
+            // The last one with other threads, for which the store is opened anew.
+            let searches = [search(batch, 3, 1), search(batch, 2, 4), search(!batch, 2, 4)];
+            let asked: Vec<String> = std::iter::once(&build).chain(&searches).map(Value::to_string).collect();
             let answers = converse(&asked.join("\n"));
             let ok: Vec<&Value> = answers.iter().map(|answer| &answer["ok"]).collect();
-            assert_eq!(ok, [true, false, true], "{answers:?}");
+            assert_eq!(ok, [true, false, true, true], "{answers:?}");
             assert!(answers[0]["bytes"].as_u64().unwrap() > 4096);
             assert_eq!(answers[2]["lat_us"].is_array(), !batch);
             #[expect(clippy::disallowed_methods, reason = "a file of the test")]
