@@ -18,7 +18,7 @@ use crate::rows::RowSet;
 const PIECE: usize = 16;
 
 /// Rows that are asked for: at most so many.
-const QUERIES: usize = 512;
+const QUERIES: usize = 1024;
 
 /// Numbers of neighbours that are asked for, and for how many of the queries.
 const NEIGHBOURS: [(usize, usize); 3] = [(1, QUERIES), (10, QUERIES), (100, QUERIES / 8)];
