@@ -118,7 +118,7 @@ fn copies_in_memory_keep_to_their_room_and_change_no_answer() {
     for (room, kept) in [(0, 0), (100_000, 1), (2 << 30, 2)] {
         let db = Options::new().maintenance(Maintenance::Manual).index_min_rows(1).resident_index_bytes(room);
         let db = db.in_memory().unwrap();
-        let docs = db.create_collection("docs", schema("hnsw")).unwrap();
+        let docs = db.create_collection("docs", schema("hnsw(layout=compact)")).unwrap();
         let mut work = Vec::new();
         for part in 0..2 {
             put(&docs, part * 600..(part + 1) * 600);
