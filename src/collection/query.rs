@@ -10,7 +10,7 @@ use crate::collection::view::CollectionView;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::Bound;
 use crate::ids::RowId;
-use crate::index::{self, Effort, Found, Live, Plan, Query, Scope, Stop, VectorIndex, Vectors};
+use crate::index::{self, Effort, Found, IndexSpec, Live, Plan, Query, Scope, Stop, VectorIndex, Vectors};
 use crate::pool::Pool;
 use crate::rows::RowSet;
 use crate::segment::block::{Block, LiveInBlock};
@@ -105,7 +105,7 @@ pub(crate) fn nearest_many(
         search.sealed(segment)?;
     }
     for segment in view.in_memory() {
-        search.mutable(segment)?;
+        search.mutable(segment, view.schema.index_spec())?;
     }
     Ok(Answers { of_each: search.answers, segments: search.segments, quarantined: search.quarantined })
 }
@@ -264,17 +264,20 @@ impl<'a> Search<'a> {
         found.hits.len() < query.k && query.bound == f32::INFINITY && !found.cut
     }
 
-    fn mutable(&mut self, segment: &Mutable) -> Result<()> {
+    fn mutable(&mut self, segment: &Mutable, asked: &IndexSpec) -> Result<()> {
         if segment.rows() == 0 {
             return Ok(());
         }
         let start = Instant::now();
         self.queries.iter_mut().for_each(|query| query.without = None);
-        let waves = segment.waves();
-        let waves: Vec<&Arc<Wave>> = waves.iter().take_while(|wave| self.serves(wave)).collect();
+        let waves: Vec<Arc<Wave>> = segment.waves(asked).into_iter().take_while(|wave| self.serves(wave)).collect();
         let indexed = waves.last().map_or(0, |wave| wave.blocks().end);
-        let mut searched = waves.iter().map(|wave| self.wave(wave)).collect::<Result<Vec<_>>>()?;
-        self.take_searched(&mut searched)?;
+        let mut searched = Vec::new();
+        for wave in &waves {
+            let mut part = [self.wave(wave)?];
+            self.take_searched(&mut part)?;
+            searched.extend(part);
+        }
         if self.is_brief() {
             let full = segment.full_blocks();
             let mut rest = self.pool.map(full.len() - indexed, |number| self.block(&full[indexed + number]))?;

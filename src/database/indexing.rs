@@ -110,22 +110,24 @@ impl Engine {
         let _indexing = self.indexing.lock();
         let view = self.current().view;
         let lacking = view.collections.values().filter(|collection| self.lacks_wave(collection));
-        let Some(collection) = lacking.max_by_key(|collection| collection.mutable.unindexed()) else {
+        let Some(collection) =
+            lacking.max_by_key(|collection| collection.mutable.unindexed(collection.schema.index_spec()))
+        else {
             return Ok(false);
         };
         let Some(metric) = collection.schema.metric() else { return Ok(false) };
-        let (blocks, first) = collection.mutable.next_wave();
+        let spec = collection.schema.index_spec();
+        let (blocks, first) = collection.mutable.next_wave(spec);
         let pool = Pool::new(self.options.pool_threads())?;
         let stop = || self.closed.load(Ordering::Acquire);
-        let spec = collection.schema.index_spec();
         let wave = Wave::build(blocks, first, (spec, metric), &pool, &stop)?;
         Ok(wave.map(|wave| collection.mutable.add_wave(wave)).is_some())
     }
 
     /// Whether enough rows of a collection have come into memory for the next wave of indexes.
     pub(crate) fn lacks_wave(&self, collection: &CollectionView) -> bool {
-        let Ok(rows) = u32::try_from(collection.mutable.unindexed()) else { return false };
         let spec = collection.schema.index_spec();
+        let Ok(rows) = u32::try_from(collection.mutable.unindexed(spec)) else { return false };
         rows >= self.options.index_min_rows.saturating_mul(WAVE) && spec.for_rows(rows) != IndexSpec::Flat
     }
 

@@ -190,21 +190,21 @@ impl Mutable {
         Blocks::new(Arc::clone(&inner.full), self.block_rows)
     }
 
-    /// Indexes over its first blocks, in order and without gaps.
-    pub(crate) fn waves(&self) -> Arc<Vec<Arc<Wave>>> {
-        Arc::clone(&self.waves.read())
+    /// Indexes over its first blocks, in order and without gaps, as a collection asks for them now.
+    pub(crate) fn waves(&self, asked: &IndexSpec) -> Vec<Arc<Wave>> {
+        self.waves.read().iter().take_while(|wave| wave.is_for(asked)).cloned().collect()
     }
 
-    /// Rows of full blocks that no wave has indexed.
-    pub(crate) fn unindexed(&self) -> usize {
-        let covered = self.waves().last().map_or(0, |wave| wave.blocks().end);
+    /// Rows of full blocks that no wave of this kind has indexed.
+    pub(crate) fn unindexed(&self, asked: &IndexSpec) -> usize {
+        let covered = self.waves(asked).last().map_or(0, |wave| wave.blocks().end);
         (self.full_blocks().len() - covered) * self.block_rows
     }
 
     /// The blocks that the next wave takes, and the place of the first of them: those that came since the last, and those
     /// of waves before that are no larger.
-    pub(crate) fn next_wave(&self) -> (Blocks, usize) {
-        let waves = self.waves();
+    pub(crate) fn next_wave(&self, asked: &IndexSpec) -> (Blocks, usize) {
+        let waves = self.waves(asked);
         let full = Blocks::new(self.full_blocks(), self.block_rows);
         let mut first = waves.last().map_or(0, |wave| wave.blocks().end);
         for wave in waves.iter().rev() {

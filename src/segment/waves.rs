@@ -26,6 +26,8 @@ pub(crate) struct Wave {
     first: usize,
     rows: IndexedRows,
     index: Box<dyn VectorIndex>,
+    /// What the collection asked for then, and what was built for it.
+    asked: IndexSpec,
     spec: IndexSpec,
 }
 
@@ -35,11 +37,11 @@ impl Wave {
     pub(crate) fn build(
         blocks: Blocks,
         first: usize,
-        (spec, metric): (&IndexSpec, Metric),
+        (asked, metric): (&IndexSpec, Metric),
         pool: &Pool,
         stop: &Stop<'_>,
     ) -> Result<Option<Wave>> {
-        let spec = match spec.for_rows(blocks.len() as u32) {
+        let spec = match asked.for_rows(blocks.len() as u32) {
             IndexSpec::Hnsw(spec) => IndexSpec::Hnsw(HnswSpec { layout: Layout::Compact, ..spec }),
             spec => spec,
         };
@@ -51,7 +53,12 @@ impl Wave {
         let index = index::open(&memory, blocks.len() as u32, whole.shape, metric)?;
         drop(built);
         let rows = IndexedRows::new(blocks, whole, metric);
-        Ok(Some(Wave { first, rows, index, spec }))
+        Ok(Some(Wave { first, rows, index, asked: asked.clone(), spec }))
+    }
+
+    /// Whether it is what a collection that asks for this index wants.
+    pub(crate) fn is_for(&self, asked: &IndexSpec) -> bool {
+        self.asked == *asked
     }
 
     /// The block of the segment where it begins, and the one behind its last.

@@ -127,6 +127,23 @@ fn what_is_deleted_replaced_or_not_yet_written_is_not_found_through_a_wave() {
 }
 
 #[test]
+fn a_collection_that_asks_for_another_index_is_not_searched_through_the_old_one() {
+    let db = open();
+    let schema = Schema::vector(DIMENSION, Metric::L2).index("hnsw(m=8)".parse().unwrap());
+    let docs = db.create_collection("docs", schema).unwrap();
+    put(&docs, 0..3 * BLOCK + 1);
+    assert_eq!(ticks(&db), [Work::IndexedMemory]);
+    let used = || docs.query().nearest(vector(5, 0)).k(10).explain().unwrap().segments[0].index.clone();
+    assert!(used().unwrap().starts_with("hnsw"));
+    docs.reindex("flat".parse().unwrap()).unwrap();
+    assert_eq!((used(), recall(&docs)), (None, 1.0));
+    docs.reindex("lsh".parse().unwrap()).unwrap();
+    assert_eq!(used(), None);
+    assert_eq!(ticks(&db), [Work::IndexedMemory]);
+    assert!(used().unwrap().starts_with("lsh"));
+}
+
+#[test]
 fn flat_collections_and_few_rows_get_no_wave() {
     let db = open();
     let flat = db.create_collection("flat", Schema::vector(DIMENSION, Metric::L2).index("flat".parse().unwrap()));
