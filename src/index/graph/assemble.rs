@@ -14,7 +14,8 @@ use super::fused::layout::Layout as RowLayout;
 use super::points::{CodedPoints, Points};
 use super::raw::RawPoints;
 use super::space::Space;
-use super::{COMPACT, FUSED, Form, Graph, Head, tune};
+use super::tune::{self, Trials};
+use super::{COMPACT, FUSED, Form, Graph, Head};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RowId;
 use crate::sync::Mutex;
@@ -80,10 +81,12 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
     let hubs = Hubs::new(&so_far.entries, &points, layout);
     let form = Form::Fused(Box::new(Fused { space, hubs, layout, rows: Box::new(Arc::clone(&rows)) }));
     let mut graph = assemble(spec, building, FUSED, &so_far, form);
-    graph.curves = tune::measure(&graph, building, unfinished.held())?;
+    let trials = Trials::new(building, unfinished.held())?;
+    keep_hubs(&mut graph, &trials, building.vectors.shape())?;
+    graph.curves = trials.curves(&graph)?;
     if spec.layout == Layout::Auto && dimension < SURE_FUSED {
         let radius = if let Form::Fused(fused) = &graph.form { fused.space.radius() } else { 0.0 };
-        let compact = measured_compact(&unfinished, spec, building, radius)?;
+        let compact = measured_compact(&so_far, &trials, spec, building, radius)?;
         if compact.usual_cost(building.vectors.shape()) < graph.usual_cost(building.vectors.shape()) {
             return finish_compact(compact, unfinished, spec, building, radius);
         }
@@ -95,6 +98,40 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
     fused.rows = Box::new(rows);
     graph.head = head(spec, building, FUSED, &finished);
     Ok(graph)
+}
+
+/// Halves the hubs as long as a usual query costs less with fewer: where rows lie in groups far apart, many hubs save a
+/// walk the way from one to the other, and elsewhere they are so many more to compare.
+fn keep_hubs(graph: &mut Graph, trials: &Trials<'_>, shape: Shape) -> Result<()> {
+    let mut cost = f32::INFINITY;
+    while let Some(half) = hubs(graph).and_then(|hubs| hubs.half()) {
+        if cost.is_infinite() {
+            cost = usual_cost(graph, trials, shape)?;
+        }
+        let Some(more) = hubs(graph).map(|hubs| std::mem::replace(hubs, half)) else { break };
+        let less = usual_cost(graph, trials, shape)?;
+        if less > cost {
+            if let Some(hubs) = hubs(graph) {
+                *hubs = more;
+            }
+            break;
+        }
+        cost = less;
+    }
+    Ok(())
+}
+
+fn hubs(graph: &mut Graph) -> Option<&mut Hubs> {
+    match &mut graph.form {
+        Form::Fused(fused) => Some(&mut fused.hubs),
+        Form::Compact(_) => None,
+    }
+}
+
+/// What a usual query costs on this graph, tried.
+fn usual_cost(graph: &mut Graph, trials: &Trials<'_>, shape: Shape) -> Result<f32> {
+    graph.curves = trials.usual(graph)?;
+    Ok(graph.usual_cost(shape))
 }
 
 fn build_compact(spec: &HnswSpec, building: &Building<'_>) -> Result<Graph> {
@@ -110,20 +147,21 @@ fn build_compact(spec: &HnswSpec, building: &Building<'_>) -> Result<Graph> {
 
 fn compact_over<P: Points>(points: &P, spec: &HnswSpec, building: &Building<'_>, radius: f32) -> Result<Graph> {
     let unfinished = link(points, spec, building)?;
-    let measured = measured_compact(&unfinished, spec, building, radius)?;
+    let trials = Trials::new(building, unfinished.held())?;
+    let measured = measured_compact(&unfinished.so_far(), &trials, spec, building, radius)?;
     finish_compact(measured, unfinished, spec, building, radius)
 }
 
 /// The compact graph without the rows that are held back, which measure it.
-fn measured_compact<P: Points>(
-    unfinished: &build::Unfinished<'_, P>,
+fn measured_compact(
+    so_far: &build::Graph,
+    trials: &Trials<'_>,
     spec: &HnswSpec,
     building: &Building<'_>,
     radius: f32,
 ) -> Result<Graph> {
-    let so_far = unfinished.so_far();
-    let mut graph = assemble(spec, building, COMPACT, &so_far, compact_form(&so_far, radius));
-    graph.curves = tune::measure(&graph, building, unfinished.held())?;
+    let mut graph = assemble(spec, building, COMPACT, so_far, compact_form(so_far, radius));
+    graph.curves = trials.curves(&graph)?;
     Ok(graph)
 }
 

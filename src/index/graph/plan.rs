@@ -23,7 +23,13 @@ mod cost {
     pub(super) const MISS: f32 = 80.0;
     /// A byte of rows that are read one after the other.
     pub(super) const STREAM_BYTE: f32 = 0.045;
+    /// A byte of the blocks that hubs stand in.
+    pub(super) const HUB_BYTE: f32 = 0.09;
 }
+
+/// A usual query asks for so many neighbours and for this recall.
+pub(super) const USUAL: usize = 10;
+pub(super) const USUAL_RECALL: f32 = 0.95;
 
 /// Of a row's neighbours so many have been met before, when links are all that is stored: one in this many.
 const MET_BEFORE: f32 = 2.0;
@@ -114,9 +120,13 @@ impl Graph {
         Some(Course { aim: Aim { rank, keep, reach, detour, ceiling: f32::INFINITY, hops }, guarded: true })
     }
 
-    /// What a usual query is expected to cost: one for ten neighbours with a recall of 0.95.
+    /// What a usual query is expected to cost.
     pub(super) fn usual_cost(&self, shape: Shape) -> f32 {
-        self.curves.at(10, 0.95).hops * self.step_cost(shape)
+        let hubs = match &self.form {
+            Form::Fused(fused) => cost::HUB_BYTE * (fused.hubs.blocks() * fused.layout.stride()) as f32,
+            Form::Compact(_) => 0.0,
+        };
+        self.curves.at(USUAL, USUAL_RECALL).hops * self.step_cost(shape) + hubs
     }
 
     fn filtered(&self) -> Filtered {

@@ -7,7 +7,7 @@ use super::super::comparison::Comparison;
 use super::super::{Building, Effort, Found, Query, Scope, flat};
 use super::Graph;
 use super::curve::{Curve, Curves, Point};
-use super::plan::Course;
+use super::plan::{Course, USUAL, USUAL_RECALL};
 use super::search::Asked;
 use crate::error::Result;
 use crate::ids::RowId;
@@ -52,21 +52,13 @@ pub(super) fn sample(rows: usize, seed: u64) -> Vec<u32> {
     drawn
 }
 
-/// The curves of a graph over the rows of `building` but those that were `held` back, which are asked for.
-pub(super) fn measure(graph: &Graph, building: &Building<'_>, held: &[u32]) -> Result<Curves> {
-    let rows = graph.head.rows;
-    let mut without = RowSet::empty(rows);
-    held.iter().for_each(|row| _ = without.insert(RowId(*row)));
-    let ask = Ask { graph, building, others: &without.complement() };
-    let mut curves = Curves::default();
-    for (k, count) in NEIGHBOURS {
-        if k * 4 < rows as usize && !held.is_empty() {
-            // Those held back ascend; each in so many of them is as good a sample.
-            let queries: Vec<u32> = held.iter().copied().step_by(held.len().div_ceil(count)).collect();
-            curves.0.push(ask.curve(&ask.truth(&queries, k)?, k)?);
-        }
-    }
-    Ok(curves)
+/// Rows that graphs were built without, and what is to be found for them.
+pub(super) struct Trials<'a> {
+    building: &'a Building<'a>,
+    /// The rows that graphs were built with.
+    others: RowSet,
+    /// Of each number of neighbours, where they end.
+    truths: Vec<(usize, Vec<Truth>)>,
 }
 
 /// A row and how far its k-th neighbour is.
@@ -75,15 +67,36 @@ struct Truth {
     furthest: f32,
 }
 
-/// Asking a graph for the neighbours of rows it was built without.
-struct Ask<'a> {
-    graph: &'a Graph,
-    building: &'a Building<'a>,
-    /// The rows it was built with.
-    others: &'a RowSet,
-}
+impl<'a> Trials<'a> {
+    /// Trials of graphs over the rows of `building` but those that were `held` back, which are asked for.
+    pub(super) fn new(building: &'a Building<'a>, held: &[u32]) -> Result<Trials<'a>> {
+        let rows = building.vectors.len();
+        let mut without = RowSet::empty(rows as u32);
+        held.iter().for_each(|row| _ = without.insert(RowId(*row)));
+        let mut trials = Trials { building, others: without.complement(), truths: Vec::new() };
+        for (k, count) in NEIGHBOURS {
+            if k * 4 < rows && !held.is_empty() {
+                // Those held back ascend; each in so many of them is as good a sample.
+                let queries: Vec<u32> = held.iter().copied().step_by(held.len().div_ceil(count)).collect();
+                trials.truths.push((k, trials.truth(&queries, k)?));
+            }
+        }
+        Ok(trials)
+    }
 
-impl Ask<'_> {
+    /// The curves of a graph.
+    pub(super) fn curves(&self, graph: &Graph) -> Result<Curves> {
+        let curve = |(k, truth): &(usize, Vec<Truth>)| Ask { graph, trials: self }.curve(truth, *k, ENOUGH);
+        Ok(Curves(self.truths.iter().map(curve).collect::<Result<_>>()?))
+    }
+
+    /// The beginning of the curve that says what a usual query costs.
+    pub(super) fn usual(&self, graph: &Graph) -> Result<Curves> {
+        let usual = self.truths.iter().filter(|truth| truth.0 == USUAL);
+        let curve = |(k, truth): &(usize, Vec<Truth>)| Ask { graph, trials: self }.curve(truth, *k, USUAL_RECALL);
+        Ok(Curves(usual.map(curve).collect::<Result<_>>()?))
+    }
+
     /// Where the `k` nearest others of each row end.
     fn truth(&self, rows: &[u32], k: usize) -> Result<Vec<Truth>> {
         let queries = rows.iter().map(|row| self.query(*row, k)).collect::<Result<Vec<_>>>()?;
@@ -102,18 +115,28 @@ impl Ask<'_> {
     }
 
     fn scope(&self) -> Scope<'_> {
-        Scope { live: self.others, count: None, order: &by_number, stop: self.building.stop }
+        Scope { live: &self.others, count: None, order: &by_number, stop: self.building.stop }
     }
+}
 
-    fn curve(&self, truth: &[Truth], k: usize) -> Result<Curve> {
+/// Asking a graph for the neighbours of rows it was built without.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    graph: &'a Graph,
+    trials: &'a Trials<'a>,
+}
+
+impl Ask<'_> {
+    /// The curve up to this recall.
+    fn curve(self, truth: &[Truth], k: usize, enough: f32) -> Result<Curve> {
         let mut curve = Curve { k: k as u32, points: Vec::new() };
         let mut reach = FIRST_REACH;
         while curve.points.len() < MAX_POINTS {
             let mut point = self.try_reach(truth, k, reach)?;
             point.recall = point.recall.max(curve.points.last().map_or(0.0, |last| last.recall));
             curve.points.push(point);
-            let enough = point.recall >= ENOUGH || gains_nothing(&curve);
-            if enough || point.hops * TOO_MANY > self.graph.head.rows as f32 || (self.building.stop)() {
+            let enough = point.recall >= enough || gains_nothing(&curve);
+            if enough || point.hops * TOO_MANY > self.graph.head.rows as f32 || (self.trials.building.stop)() {
                 break;
             }
             reach *= GROWTH;
@@ -121,8 +144,8 @@ impl Ask<'_> {
         Ok(curve)
     }
 
-    fn try_reach(&self, truth: &[Truth], k: usize, reach: f32) -> Result<Point> {
-        let pieces = self.building.pool.map(truth.len().div_ceil(PIECE), |piece| {
+    fn try_reach(self, truth: &[Truth], k: usize, reach: f32) -> Result<Point> {
+        let pieces = self.trials.building.pool.map(truth.len().div_ceil(PIECE), |piece| {
             let truth = &truth[piece * PIECE..truth.len().min((piece + 1) * PIECE)];
             let mut sums = (0, 0);
             for truth in truth {
@@ -137,9 +160,10 @@ impl Ask<'_> {
     }
 
     /// How many of a row's `k` nearest others are found, and in how many steps.
-    fn try_one(&self, truth: &Truth, k: usize, reach: f32) -> Result<(usize, usize)> {
-        let (graph, vectors, scope) = (self.graph, self.building.vectors, self.scope());
-        let query = self.query(truth.row, k)?;
+    fn try_one(self, truth: &Truth, k: usize, reach: f32) -> Result<(usize, usize)> {
+        let Ask { graph, trials } = self;
+        let (vectors, scope) = (trials.building.vectors, trials.scope());
+        let query = trials.query(truth.row, k)?;
         let comparison = Comparison::new(vectors.shape(), &query)?;
         let asked = Asked { query: &query, comparison: &comparison };
         let mut memory = graph.take_memory();

@@ -101,7 +101,7 @@ pub(crate) fn build<'a, P: Points>(
         growth.add(&all, From::Each)?;
         !stop()
     } else {
-        link_all(&mut growth, points, (&entries, &set), parameters, pool, stop)?
+        link_all(&mut growth, points, (&entries::few(&entries), &set), parameters, pool, stop)?
     };
     let parameters = *parameters;
     Ok(done.then_some(Unfinished { points, parameters, entries, held, growth }))
@@ -124,8 +124,9 @@ impl<P: Points> Unfinished<'_, P> {
     pub(crate) fn finish(mut self) -> Result<Graph> {
         self.growth.release();
         // The first time they find the others, the second time each other.
+        let entries = entries::few(&self.entries);
         for _ in 0..2 {
-            self.growth.add(&self.held, From::Walk(&self.entries, steps(&self.parameters)))?;
+            self.growth.add(&self.held, From::Walk(&entries, steps(&self.parameters)))?;
         }
         let mut graph = self.so_far();
         reach::repair(self.points, &mut graph);

@@ -12,6 +12,9 @@ use crate::vector::kernel::{self, Kernels};
 /// The most hubs there are.
 const MAX_HUBS: usize = 4096;
 
+/// Fewer than this are not halved.
+const FEW: usize = 128;
+
 /// Hubs that a walk begins at: the nearest ones.
 const STARTS: usize = 4;
 
@@ -84,6 +87,21 @@ impl Hubs {
             starts.offer(lookup.norm + self.squares[hub] - 2.0 * product, self.rows[hub]);
         }
         starts
+    }
+
+    /// Every second one of them; `None` where there are few.
+    pub(in super::super) fn half(&self) -> Option<Hubs> {
+        let padded = self.layout.padded();
+        let codes = self.codes.chunks_exact(padded).step_by(2).flatten().copied().collect();
+        let every_second = |values: &[f32]| values.iter().step_by(2).copied().collect();
+        let rows: Vec<u32> = self.rows.iter().step_by(2).copied().collect();
+        let half = || Hubs::of(self.layout, rows, codes, every_second(&self.scales), every_second(&self.squares));
+        (self.len() > FEW).then(half)
+    }
+
+    /// Blocks of neighbours of the origin that they stand in.
+    pub(in super::super) fn blocks(&self) -> usize {
+        self.len().div_ceil(NEIGHBOURS)
     }
 
     /// How many there are.
