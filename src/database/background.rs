@@ -136,6 +136,8 @@ impl Engine {
                 Ok(Some(_)) if !self.closed.load(Ordering::Acquire) => {}
                 Ok(_) => return Rest::UntilWoken(idle(self)),
                 Err(error) if error.kind() == ErrorKind::Poisoned => return Rest::UntilWoken(IDLE),
+                // Closing has cut it short.
+                Err(_) if self.closed.load(Ordering::Acquire) => return Rest::UntilWoken(IDLE),
                 Err(error) => {
                     tracing::warn!(%error, "maintenance failed and will be tried again");
                     return Rest::BackOff;

@@ -70,6 +70,24 @@ fn a_set_is_generated_measured_and_drawn() {
 }
 
 /// A line has each field of the form that docs/guide/bench.md describes, of the right kind.
+#[test]
+fn a_load_checks_its_answers_and_says_what_was_taken() {
+    let shell = Shell::empty();
+    let path = |name: &str| shell.path(name).to_str().unwrap().to_owned();
+    let (out, report, work) = (path("load.jsonl"), path("load.html"), path("work"));
+    let shape = ["bench", "load", "--minutes", "0.15", "--every", "1", "--rows", "600", "--dim", "8", "--rate", "100"];
+    let table = shell.run(&[&shape[..], &["--out", &out, "--report", &report, "--work", &work]].concat()).done();
+    for word in ["filtered search", "snapshot", "p99 us", "descriptors", "steady"] {
+        assert!(table.contains(word), "{word:?} is missing: {table}");
+    }
+    let looks = lines(Path::new(&out));
+    assert_eq!(looks.len(), 9);
+    assert!(looks.iter().all(|look| look["taken"]["disk"].as_u64() > Some(0) && look["calls"][0]["count"].is_u64()));
+    check_page(&fs::read_to_string(&report).unwrap());
+    assert_eq!(fs::read_dir(&work).unwrap().count(), 0, "the store is still there");
+    shell.run(&["bench", "load", "--minutes", "0"]).refused(1, &["--minutes is 0", "above 0"]);
+}
+
 fn check_line(line: &Value) {
     let text =
         ["dataset.name", "dataset.metric", "dataset.sha256", "dataset.truth", "engine.version", "engine.profile"];

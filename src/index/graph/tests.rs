@@ -5,9 +5,9 @@ use super::super::stored::Memory;
 use super::super::{
     Building, Effort, Found, HnswSpec, IndexFacts, Layout, Live, Query, Scope, VectorIndex, Vectors, build, flat, graph,
 };
-use super::Graph;
 use super::plan::Course;
 use super::search::Asked;
+use super::{Form, Graph};
 use crate::error::{ErrorKind, Result};
 use crate::ids::RowId;
 use crate::index::IndexSpec;
@@ -21,15 +21,20 @@ use crate::vector::metric::Metric;
 const METRICS: [Metric; 4] = [Metric::L2, Metric::Cosine, Metric::Dot, Metric::L1];
 pub(super) const DIMENSION: usize = 50;
 
-/// Rows around some centres, and queries of the same kind.
+/// Rows around twenty centres, and queries of the same kind.
 pub(super) fn clustered(rows: usize, seed: u64) -> Vec<f32> {
+    around(20, rows, seed)
+}
+
+/// Rows around so many centres.
+fn around(count: usize, rows: usize, seed: u64) -> Vec<f32> {
     let mut random = Random::seeded(9, 0);
     let mut normal = move || (0..6).map(|_| random.unit() as f32).sum::<f32>() - 3.0;
-    let centres: Vec<f32> = (0..20 * DIMENSION).map(|_| normal() * 2.0).collect();
+    let centres: Vec<f32> = (0..count * DIMENSION).map(|_| normal() * 2.0).collect();
     let mut random = Random::seeded(seed, 1);
     let mut values = Vec::with_capacity(rows * DIMENSION);
     for _ in 0..rows {
-        let centre = random.below(20) as usize;
+        let centre = random.below(count as u64) as usize;
         for at in 0..DIMENSION {
             let noise = (0..6).map(|_| random.unit() as f32).sum::<f32>() - 3.0;
             values.push(centres[centre * DIMENSION + at] + noise);
@@ -315,4 +320,19 @@ fn of_two_layouts_the_one_that_is_expected_to_cost_less_is_kept() {
     let (compact, fused) = (built(Layout::Compact), built(Layout::Fused));
     let cheaper = compact.usual_cost(rows.shape()) < fused.usual_cost(rows.shape());
     assert_eq!(built(Layout::Auto).head.layout, if cheaper { graph::COMPACT } else { graph::FUSED });
+}
+
+#[test]
+fn hubs_are_as_many_as_pay() {
+    const ROWS: usize = 40_000;
+    let kept = |centres: usize| {
+        let values = around(centres, ROWS, 3);
+        let rows = rows(&values);
+        let memory = stored_as(Layout::Fused, &rows, Metric::L2, &Pool::new(2).unwrap());
+        let Form::Fused(fused) = opened(&memory, &rows, Metric::L2).0.form else { panic!("not fused") };
+        fused.hubs.len()
+    };
+    // Of 156 that are drawn, some twice.
+    assert!((60..80).contains(&kept(1)), "one group needs no more");
+    assert!((120..157).contains(&kept(600)), "many groups need all");
 }

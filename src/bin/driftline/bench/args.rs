@@ -1,5 +1,6 @@
 //! What may be typed behind `driftline bench`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -13,6 +14,8 @@ pub(crate) enum Bench {
     Run(Box<Run>),
     /// Make a set of vectors to measure on
     Generate(Generate),
+    /// Load a store with everything at once for long, and see whether anything grows
+    Load(Load),
     /// Draw the report of results that were written before
     Report(Report),
     /// Compare two files of results at equal recall
@@ -130,6 +133,49 @@ pub(crate) struct Generate {
     /// Write into a folder that is not empty
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+const LOAD_EXAMPLES: &str = "\
+Examples:
+  driftline bench load --minutes 60 --report load.html
+  driftline bench load --minutes 5 --rows 20000 --dim 64 --rate 200
+
+Threads append, rewrite, delete, get, search, search with a filter, scan, count, and hold snapshots, each one call after
+the other. Every answer is checked. At the end the store is opened anew and verified.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = LOAD_EXAMPLES)]
+pub(crate) struct Load {
+    /// How long, in minutes
+    #[arg(long, default_value_t = 60.0)]
+    pub(crate) minutes: f64,
+    /// Records that the store holds all the time
+    #[arg(long, default_value_t = 100_000)]
+    pub(crate) rows: u64,
+    /// Numbers in a vector
+    #[arg(long, value_name = "D", default_value_t = 128)]
+    pub(crate) dim: usize,
+    /// Calls a second of each thread at most. Default: as many as it can
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU32>,
+    /// Mebibytes of rows that the store may keep in memory
+    #[arg(long, value_name = "MIB", default_value_t = 64)]
+    pub(crate) memory: u64,
+    /// Seconds between two looks at what is taken
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub(crate) every: u64,
+    /// Draws vectors, keys and filters
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Append a line of JSON for each look to this file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write a report with plots, one page of HTML
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Where to build the store, which is removed afterwards. Default: among the system's temporary files
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 //! `driftline bench`: measuring the engine, on the library's public face alone.
 //!
-//! `data` reads sets and `generate` makes them, `truth` works out the neighbours, `run` measures and writes lines,
+//! `load` is everything at once for long. `data` reads sets and `generate` makes them, `truth` works out the neighbours, `run` measures and writes lines,
 //! `report` draws them and `compare` sets two runs side by side. Outside harnesses drive the engine through `drive`.
 
 pub(crate) mod args;
@@ -8,17 +8,20 @@ mod compare;
 mod data;
 mod drive;
 mod effort;
+mod folder;
 mod generate;
 mod line;
+mod load;
+mod machine;
 mod matrix;
 mod metric;
 mod report;
 mod request;
 mod run;
+mod sink;
 mod store;
 mod truth;
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -28,8 +31,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::args::Bench;
 use self::line::Line;
-use crate::failure::Outcome;
+use self::sink::Sink;
+use crate::failure::{Failure, Outcome};
 use crate::files;
+use crate::interrupt::Interrupt;
 use crate::render::{Look, Output, Row};
 
 /// Does what was asked for.
@@ -43,6 +48,7 @@ pub(crate) fn bench(asked: &Bench, quiet: bool, output: &mut Output) -> Outcome 
             bar.finish_and_clear();
             output.line(&said?)?;
         }
+        Bench::Load(asked) => load_up(asked, quiet, output)?,
         Bench::Report(asked) => {
             let lines = asked.results.iter().map(|path| line::read(path)).collect::<Result<Vec<_>>>()?.concat();
             write_report(&asked.out, &lines)?;
@@ -59,7 +65,7 @@ pub(crate) fn bench(asked: &Bench, quiet: bool, output: &mut Output) -> Outcome 
 
 /// Runs, then prints and draws what was measured.
 fn measure(asked: &args::Run, quiet: bool, output: &mut Output) -> Outcome {
-    let sink = asked.out.as_deref().map(|path| append_to(path).map(|file| run::Sink(file, path.display().to_string())));
+    let sink = asked.out.as_deref().map(Sink::open);
     let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     bar.set_style(ProgressStyle::default_spinner());
     bar.enable_steady_tick(Duration::from_millis(200));
@@ -76,10 +82,38 @@ fn measure(asked: &args::Run, quiet: bool, output: &mut Output) -> Outcome {
     Ok(done?)
 }
 
+/// Loads a store, then says what grew. Ctrl-C ends the load early.
+fn load_up(asked: &args::Load, quiet: bool, output: &mut Output) -> Outcome {
+    let mut sink = asked.out.as_deref().map(Sink::open).transpose()?;
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new((asked.minutes * 60.0) as u64) };
+    let interrupt = Interrupt::listen()?;
+    let running = interrupt.begin();
+    let mut intervals = Vec::new();
+    let done = load::load(asked, &running.token, &mut |interval| {
+        bar.set_position(interval.at as u64);
+        intervals.push(interval.clone());
+        sink.as_mut().map_or(Ok(()), |sink| sink.write(interval))
+    });
+    bar.finish_and_clear();
+    let judged = load::judge(&intervals);
+    // What was seen before something went wrong is shown all the same.
+    if !intervals.is_empty() {
+        if let Some(path) = &asked.report {
+            write_page(path, &report::load_html(&intervals, &judged)?)?;
+        }
+        load::show(&intervals, &judged, output)?;
+    }
+    done?;
+    match judged.iter().find(|judged| judged.grew) {
+        Some(judged) => Err(Failure::failed(format!("{} grew", judged.what))),
+        None => Ok(()),
+    }
+}
+
 /// Shows how it goes, keeps the results and writes them as they come.
 struct Told {
     bar: ProgressBar,
-    sink: Option<run::Sink>,
+    sink: Option<Sink>,
     lines: Vec<Line>,
 }
 
@@ -129,18 +163,11 @@ impl Row for Line {
 }
 
 fn write_report(path: &Path, lines: &[Line]) -> Result<()> {
-    let name = path.display().to_string();
-    let page = report::html(lines)?;
-    let written = files::create(&name)?.write_all(page.as_bytes());
-    written.map_err(|error| Error::new(ErrorKind::Io, format!("could not write the report: {error}")).at(name))
+    write_page(path, &report::html(lines)?)
 }
 
-/// Opens a file of the user's to add lines to.
-fn append_to(path: &Path) -> Result<std::fs::File> {
-    #[expect(clippy::disallowed_methods, reason = "files of the user's, which are no part of a store")]
-    let file = OpenOptions::new().create(true).append(true).open(path);
-    file.map_err(|error| {
-        Error::new(ErrorKind::Io, format!("could not open the file for results: {error}"))
-            .at(path.display().to_string())
-    })
+fn write_page(path: &Path, page: &str) -> Result<()> {
+    let name = path.display().to_string();
+    let written = files::create(&name)?.write_all(page.as_bytes());
+    written.map_err(|error| Error::new(ErrorKind::Io, format!("could not write the report: {error}")).at(name))
 }

@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use serde_json::json;
 
 pub(crate) use self::model::Kind;
-use self::model::Model;
+pub(super) use self::model::Model;
 pub(crate) use self::write::Form;
 use self::write::Rows;
 use super::args::Generate;

@@ -54,7 +54,7 @@ const OFFSET: f32 = 0.6;
 
 /// Makes rows. The same for every thread.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(in super::super) struct Model {
     dimension: usize,
     metric: Metric,
     seed: u64,
@@ -79,7 +79,14 @@ struct Cluster {
 }
 
 impl Model {
-    pub(super) fn new(kind: Kind, dimension: usize, rows: u64, metric: Metric, seed: u64, shifted: bool) -> Model {
+    pub(in super::super) fn new(
+        kind: Kind,
+        dimension: usize,
+        rows: u64,
+        metric: Metric,
+        seed: u64,
+        shifted: bool,
+    ) -> Model {
         let mut random = Random::seeded(seed, MODEL);
         let shape = match kind {
             Kind::Clustered => clustered(dimension, rows, &mut random),
@@ -91,7 +98,7 @@ impl Model {
     }
 
     /// The rows of block `block`, `count` of them, one behind the other.
-    pub(super) fn rows(&self, block: u64, count: usize) -> Vec<f32> {
+    pub(in super::super) fn rows(&self, block: u64, count: usize) -> Vec<f32> {
         let mut random = Random::seeded(self.seed, ROWS + block);
         let mut spare = Spare::default();
         let mut numbers = vec![0.0; count * self.dimension];

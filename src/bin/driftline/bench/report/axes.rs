@@ -39,6 +39,16 @@ pub(super) fn powers(title: &'static str, values: impl Iterator<Item = f64>) -> 
     Axis { title, from: least, to: most, ticks }
 }
 
+/// An axis from 0 that holds `most`, in steps of 1, 2 or 5 times a power of ten.
+pub(super) fn from_zero(title: &'static str, most: f64) -> Axis {
+    let most = if most > 0.0 { most } else { 1.0 };
+    let power = 10f64.powf((most / 6.0).log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|step| most / step <= 6.0).unwrap_or(most);
+    let count = (most / step).ceil() as u32;
+    let ticks = (0..=count).map(|tick| f64::from(tick) * step).map(|place| (place, short(place))).collect();
+    Axis { title, from: 0.0, to: f64::from(count) * step, ticks }
+}
+
 /// A number in few characters: `1.2k`, `35M`, `0.1`.
 pub(super) fn short(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
@@ -68,6 +78,15 @@ mod tests {
             [(0.0, "0"), (0.1, "0.1"), (1.0, "1"), (12.34, "12.3"), (999.6, "1000"), (1234.0, "1.23k"), (5e6, "5M")];
         for (value, text) in cases {
             assert_eq!(short(value), text);
+        }
+    }
+
+    #[test]
+    fn an_axis_from_zero_has_few_round_ticks() {
+        for (most, last) in [(0.0, "1"), (7.0, "8"), (3600.0, "4k"), (58.0, "60"), (0.03, "0.03")] {
+            let axis = from_zero("it", most);
+            assert!(axis.to >= most && axis.ticks.len() <= 8, "{axis:?}");
+            assert_eq!(axis.ticks.last().unwrap().1, last);
         }
     }
 

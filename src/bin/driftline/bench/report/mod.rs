@@ -2,7 +2,9 @@
 
 mod axes;
 pub(crate) mod curve;
+mod load;
 mod page;
 mod plots;
 
+pub(super) use self::load::html as load_html;
 pub(super) use self::page::html;

@@ -7,7 +7,7 @@ use driftline::Result;
 use super::axes::{self, of_recall, short};
 use super::curve::{front, rate_at};
 use super::plots::{self, Axis, Bar, SERIES, Series};
-use crate::bench::line::Line;
+use crate::bench::line::{Engine, Line, Machine};
 
 const STYLE: &str = include_str!("page.css");
 /// Recalls for which rates are written out.
@@ -27,14 +27,19 @@ pub(crate) fn html(lines: &[Line]) -> Result<String> {
         sections += &section(&own)?;
     }
     let names: Vec<&str> = sets.iter().map(|set| set.dataset.name.as_str()).collect();
-    let title = escaped(&format!("Driftline bench: {}", names.join(", ")));
-    Ok(format!(
+    let title = format!("Driftline bench: {}", names.join(", "));
+    Ok(whole(&title, &(lines.first().map_or(String::new(), about) + &sections)))
+}
+
+/// A page with this title and content.
+pub(super) fn whole(title: &str, content: &str) -> String {
+    let title = escaped(title);
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{}{sections}</main>\n</body>\n</html>\n",
+         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{content}</main>\n</body>\n</html>\n",
         plots::roles(),
-        lines.first().map_or(String::new(), about),
-    ))
+    )
 }
 
 fn same_set(a: &Line, b: &Line) -> bool {
@@ -44,7 +49,11 @@ fn same_set(a: &Line, b: &Line) -> bool {
 
 /// The program and the machine.
 fn about(line: &Line) -> String {
-    let (engine, machine) = (&line.engine, &line.machine);
+    on(&line.engine, &line.machine)
+}
+
+/// A program and a machine.
+pub(super) fn on(engine: &Engine, machine: &Machine) -> String {
     let commit = engine.commit.as_deref().map_or(String::new(), |commit| format!(" at {commit}"));
     let text = format!(
         "Driftline {}{commit}, {} build. {}, {} cores, {:.0} GiB, {}; Linux {}. Written by driftline bench.",
@@ -94,7 +103,7 @@ fn section(lines: &[&Line]) -> Result<String> {
     Ok(html)
 }
 
-fn legend(specs: &[&str]) -> String {
+pub(super) fn legend(specs: &[&str]) -> String {
     let entry = |(number, spec): (usize, &&str)| {
         format!("<span><i class=\"dot c{}\"></i>{}</span>", number % SERIES, escaped(spec))
     };
@@ -349,6 +358,6 @@ fn size(bytes: f64) -> String {
 }
 
 /// Text as HTML shows it.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use driftline::{Collection, Error, ErrorKind, IndexSpec, IndexStats, Metric, Record, Result, Schema, Vector};
 
+use super::Listener;
 use super::filters::{Case, Fields};
 use super::measure::{self, Asking};
-use super::{Listener, machine};
 use crate::bench::args::Run;
 use crate::bench::data::{self, Dataset, Wanted};
 use crate::bench::effort::Effort;
 use crate::bench::line::{Build, Cold, Index, Set};
+use crate::bench::machine;
 use crate::bench::store;
 use crate::bench::truth::{Truth, exact};
 

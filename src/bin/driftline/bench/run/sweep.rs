@@ -5,13 +5,14 @@ use std::time::Instant;
 
 use driftline::{Clock, Collection, IndexSpec, Result, SystemClock, Vector};
 
+use super::Listener;
 use super::filters::Case;
 use super::measure::{Asking, Measured, measure};
 use super::session::Session;
-use super::{Listener, machine};
 use crate::bench::args::Run;
 use crate::bench::effort::Effort;
 use crate::bench::line::{Asked, Build, Cold, Index, Line, Memory, SCHEMA};
+use crate::bench::machine;
 use crate::bench::matrix::Matrix;
 use crate::bench::store;
 

@@ -86,3 +86,9 @@ fn kibibytes(text: &str, name: &str) -> u64 {
     let number = value(text, name).and_then(|value| value.split_whitespace().next());
     number.and_then(|number| number.parse::<u64>().ok()).unwrap_or(0) * 1024
 }
+
+/// How many entries a folder of the kernel's has; 0 where there is none.
+pub(super) fn entries(path: &str) -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a folder of the kernel's, which is no part of a store")]
+    std::fs::read_dir(path).map_or(0, |entries| entries.count() as u64)
+}
