@@ -47,16 +47,16 @@ impl Engine {
     /// Brings everything that `collections` hold in memory into files.
     pub(crate) fn flush(&self, collections: &[CollectionId]) -> Result<()> {
         let _structure = self.structure.lock();
-        self.flush_beside_writers(collections)
+        self.flush_beside_writers(collections).map(drop)
     }
 
-    /// The same for a caller that holds `structure`.
-    pub(crate) fn flush_beside_writers(&self, collections: &[CollectionId]) -> Result<()> {
+    /// The same for a caller that holds `structure`. Returns the position up to which everything is in files now.
+    pub(crate) fn flush_beside_writers(&self, collections: &[CollectionId]) -> Result<Lsn> {
         self.flush_and(collections, After::GoOn, CommitLock { engine: self, held: None })
     }
 
     /// The same for a caller that holds `structure` and the commit lock.
-    pub(crate) fn flush_before_writers(&self, collections: &[CollectionId], log: &mut LogState) -> Result<()> {
+    pub(crate) fn flush_before_writers(&self, collections: &[CollectionId], log: &mut LogState) -> Result<Lsn> {
         self.flush_and(collections, After::GoOn, CommitLock { engine: self, held: Some(log) })
     }
 
@@ -66,10 +66,10 @@ impl Engine {
         let view = self.current().view;
         let usable = view.collections.values().filter(|collection| collection.damage.is_none());
         let ids: Vec<CollectionId> = usable.map(|collection| collection.id).collect();
-        self.flush_and(&ids, After::Close, CommitLock { engine: self, held: None })
+        self.flush_and(&ids, After::Close, CommitLock { engine: self, held: None }).map(drop)
     }
 
-    fn flush_and(&self, collections: &[CollectionId], after: After, mut lock: CommitLock<'_>) -> Result<()> {
+    fn flush_and(&self, collections: &[CollectionId], after: After, mut lock: CommitLock<'_>) -> Result<Lsn> {
         self.poison.check()?;
         let frozen = lock.with(|log| self.freeze(collections, log));
         let mut sealings = Vec::new();
@@ -83,9 +83,9 @@ impl Engine {
                 drop(old);
                 self.remove_logs(&gone);
                 self.waker.wake_indexer();
-                Ok(())
+                Ok(frozen.at)
             }
-            Ok(None) => Ok(()),
+            Ok(None) => Ok(frozen.at),
             Err(error) => {
                 // After an unknown outcome the files may be part of the store.
                 if self.poison.check().is_ok() {

@@ -1,7 +1,7 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit` and `blob_file`. On it act `publish`,
-//! `room`, `commit`, `flush`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
+//! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
 
@@ -12,6 +12,7 @@ pub(crate) mod batch;
 pub(crate) mod blob;
 mod blob_file;
 pub(crate) mod cancel;
+pub(crate) mod capture;
 mod catalog;
 pub(crate) mod collection;
 mod commit;

@@ -470,14 +470,6 @@ fn orphans(engine: &Engine) -> Result<Vec<String>> {
 }
 
 fn named_files(manifest: &Manifest) -> BTreeSet<String> {
-    let mut named: BTreeSet<String> = manifest.logs.iter().map(|log| names::wal(log.file)).collect();
-    named.extend(manifest.blobs.iter().map(|blob| names::blob(blob.file.id)));
-    for segment in manifest.collections.iter().flat_map(|collection| &collection.segments) {
-        named.insert(names::segment(segment.file.id));
-        named.extend(segment.index.as_ref().map(|index| names::index(index.file.id)));
-        named.extend(segment.deletions.map(|deletions| names::deletions(segment.file.id, deletions.generation)));
-    }
-    let imported = manifest.imports.iter().flat_map(|import| &import.files);
-    named.extend(imported.map(|imported| names::segment(imported.file.id)));
-    named
+    let logs = manifest.logs.iter().map(|log| names::wal(log.file));
+    logs.chain(manifest.files().into_iter().map(|listed| listed.name)).collect()
 }

@@ -1,7 +1,7 @@
-//! Statements that read and write files: `import`, `export`.
+//! Statements that read and write files: `import`, `export`, `backup`.
 
 use super::reader::Reader;
-use super::tree::{Create, Export, Import, KeysFrom, Statement};
+use super::tree::{Backup, Create, Export, Import, KeysFrom, Statement};
 use super::values;
 use crate::error::Result;
 use crate::vector::metric::Metric;
@@ -49,6 +49,19 @@ fn labels_from(reader: &mut Reader<'_>) -> Result<(String, Option<String>)> {
     let file = reader.text("the name of a file")?;
     let field = if reader.keyword("as") { Some(reader.text("the name of a field")?) } else { None };
     Ok((file, field))
+}
+
+pub(super) fn backup(reader: &mut Reader<'_>) -> Result<Statement> {
+    reader.expect_keyword("to")?;
+    let mut backup =
+        Backup { path: reader.text("a directory, or a file that ends in .tar")?, copy: false, verify: false };
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "copy" => backup.copy = true,
+            _ => backup.verify = true,
+        }
+    }
+    Ok(Statement::Backup(backup))
 }
 
 pub(super) fn export(reader: &mut Reader<'_>) -> Result<Statement> {

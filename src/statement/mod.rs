@@ -32,7 +32,7 @@ pub use crate::filter::Params;
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use tree::{
-    Change, Columns, Create, Export, Find, Import, KeysFrom, Name, PayloadSource, Put, Recall, Scan, Statement,
+    Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Name, PayloadSource, Put, Recall, Scan, Statement,
     VectorSource, VectorText, Which,
 };
 pub use verbs::{NOTATION, VERBS, Verb};
@@ -88,6 +88,9 @@ fn unknown(word: &str) -> Error {
         return Error::invalid(format!("`{word}` is not available in this version"));
     }
     let error = Error::invalid(format!("there is no statement `{word}`"));
+    if let Some((_, usage)) = verbs::COMMANDS.iter().find(|(command, _)| *command == word) {
+        return Error::invalid(format!("`{word}` is no statement")).mend(format!("run `{usage}` in a terminal"));
+    }
     match filter::suggest(&word, VERBS.iter().map(|verb| verb.name)) {
         Some(verb) => error.mend(format!("did you mean `{verb}`?")),
         None => error.mend("`help` lists the statements"),

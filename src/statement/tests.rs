@@ -233,6 +233,9 @@ fn errors_point_at_what_is_wrong() {
     let cases = [
         ("fnd docs near @7", "there is no statement `fnd`; did you mean `find`?", "fnd"),
         ("drift docs", "not available in this version", "drift"),
+        ("restore 'a.tar'", "run `driftline restore", "restore"),
+        ("backup 'a.tar'", "expected to", "'"),
+        ("backup to 'a.tar' verfy", "did you mean `verify`?", "verfy"),
         ("find docs neer @7", "expected near, found `neer`", "neer"),
         ("find docs near", "expected a vector", ""),
         ("find docs where a = 1", "`scan` finds by a filter alone", "where"),

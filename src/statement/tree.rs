@@ -18,6 +18,7 @@ use crate::vector::metric::Metric;
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each verb is described once, in the table of verbs")]
 pub enum Statement {
+    Backup(Backup),
     Collections,
     Compact { collection: Option<Name> },
     Count { collection: Name, filter: Option<Filter> },
@@ -245,6 +246,17 @@ pub enum KeysFrom {
     Field(String),
     /// In another file.
     File(String),
+}
+
+/// A backup to be made of the whole store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Where: an archive if it ends in `.tar`, else a directory.
+    pub path: String,
+    /// Whether every file is copied, where hard links would do.
+    pub copy: bool,
+    /// Whether every byte is read again and checked.
+    pub verify: bool,
 }
 
 /// A collection to be written to a file.

@@ -41,8 +41,11 @@ impl Verb {
 }
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
-pub(super) const PLANNED: &[&str] =
-    &["backup", "cache", "drift", "index", "log", "model", "models", "reembed", "restore", "tune"];
+pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "log", "model", "models", "reembed", "tune"];
+
+/// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
+/// open.
+pub(super) const COMMANDS: &[(&str, &str)] = &[("restore", "driftline restore BACKUP DIRECTORY")];
 
 const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
     Clause { keyword, argument, summary }
@@ -76,6 +79,20 @@ const QUERY: &[Clause] = &[
 
 /// Every verb, in the order of their names.
 pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "backup",
+        head: "backup to PATH",
+        clauses: &[
+            clause("copy", "", "copy every file, where hard links would share them with the store"),
+            clause("verify", "", "read every byte of the backup again and check it"),
+        ],
+        summary: "Make a backup of the whole store as it is now, while it is used",
+        details: "A PATH that ends in .tar is one file, an archive; any other is a directory, which must be empty or not \
+            there. Hard links take no room, and are lost with the disk: a backup for a bad day is a copy that was verified, \
+            on another disk. `driftline restore BACKUP DIRECTORY` brings it back.",
+        examples: &["backup to 'monday.tar' verify", "backup to '/mnt/other/shop' copy verify"],
+        read: files::backup,
+    },
     Verb {
         name: "collections",
         head: "collections",

@@ -7,6 +7,8 @@
 )]
 
 mod audits;
+mod backups;
+mod backups_hostile;
 mod batches;
 #[cfg(feature = "cli")]
 mod bench;
@@ -42,6 +44,8 @@ mod scans;
 mod shell;
 #[cfg(feature = "cli")]
 mod shell_files;
+#[cfg(feature = "cli")]
+mod shell_rescue;
 #[cfg(feature = "cli")]
 mod shell_scripts;
 #[cfg(all(unix, feature = "cli"))]

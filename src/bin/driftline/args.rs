@@ -28,7 +28,7 @@ DRIFTLINE_LOG=off|error|warn|info|debug chooses what is logged to stderr.";
     name = "driftline",
     version,
     after_help = AFTER_HELP,
-    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|help ...",
+    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|restore|help ...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     subcommand_value_name = "WORD",
@@ -103,6 +103,8 @@ pub(crate) enum Command {
     /// Measure the engine
     #[command(subcommand)]
     Bench(Bench),
+    /// Make a store of a backup, an archive or a directory, in a new directory
+    Restore(Restore),
     /// List the statements, or explain one
     Help(Help),
     /// What `demo` kills
@@ -115,6 +117,14 @@ pub(crate) struct Demo {
     /// Where to build the store: a directory that does not exist yet. Default: a fresh one among the system's temporary
     /// files
     pub(crate) directory: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Restore {
+    /// The backup: an archive, or a directory
+    pub(crate) backup: PathBuf,
+    /// The directory of the new store, which must be empty or not there
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

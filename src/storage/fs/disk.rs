@@ -202,6 +202,20 @@ impl FileSystem for DiskFs {
         let state = rustix::fs::fstatvfs(&self.directory)?;
         Ok(Some(state.f_bavail.saturating_mul(state.f_frsize)))
     }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn link_from(&self, other: &dyn FileSystem, name: &str) -> io::Result<()> {
+        let to = self.place(name)?;
+        self.check_writable()?;
+        let from = other.path().ok_or(io::ErrorKind::Unsupported)?.join(name);
+        if !fs::symlink_metadata(&from)?.is_file() {
+            return Err(not_regular(&from));
+        }
+        fs::hard_link(from, to)
+    }
 }
 
 impl fmt::Debug for DiskFs {

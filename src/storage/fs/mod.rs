@@ -7,6 +7,7 @@ mod conformance;
 mod crash;
 mod disk;
 mod fault;
+mod fresh;
 mod locks;
 mod memory;
 mod mmap;
@@ -16,10 +17,12 @@ mod unsynced;
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::DiskFs;
 pub use fault::{Fault, Lasting};
+pub(crate) use fresh::FreshDir;
 pub use memory::MemoryFs;
 pub use mmap::{Access, Mapping};
 pub use simulated::SimulatedFs;
@@ -59,6 +62,18 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
 
     /// Bytes this user may still write, where that is known.
     fn free_bytes(&self) -> io::Result<Option<u64>>;
+
+    /// Where this directory is in the tree of the operating system, if it is there.
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Makes the file `name` of `other` appear here under the same name, without copying: both names are one content from
+    /// then on. `Unsupported` where two directories cannot share a file. Durable only after [`FileSystem::sync_dir`].
+    fn link_from(&self, other: &dyn FileSystem, name: &str) -> io::Result<()> {
+        let _ = (other, name);
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// An open file. Reading and writing name their offset, so threads do not share a cursor.

@@ -4,6 +4,7 @@
 //! change to the one before; the file holds it twice, so that one bad sector does not cost the store.
 
 mod encode;
+mod files;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,8 +17,10 @@ use crate::storage::names::{self, Name};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
 
+pub(crate) use files::ListedFile;
+
 /// Far more than any store needs; a larger file is not read.
-const MAX_FILE_BYTES: u64 = 256 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The longest name of a collection in bytes.
 pub(crate) const MAX_NAME_BYTES: usize = 64;
@@ -195,7 +198,8 @@ impl Manifest {
         })
     }
 
-    fn decode_numbered(bytes: &[u8], number: u64) -> Result<Manifest> {
+    /// Reads the manifest of that number.
+    pub(crate) fn decode_numbered(bytes: &[u8], number: u64) -> Result<Manifest> {
         let manifest = Manifest::decode(bytes)?;
         if manifest.number != number {
             let found = manifest.number;

@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["segment"],
     &["collection"],
     &["database"],
-    &["exchange", "statement"],
+    &["exchange", "rescue", "statement"],
     &["mlops", "bench"],
     &["fuzzing"],
     &["lib"],

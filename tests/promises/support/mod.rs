@@ -3,6 +3,7 @@
 
 pub(crate) mod child;
 pub(crate) mod reading;
+pub(crate) mod sample;
 #[cfg(feature = "cli")]
 pub(crate) mod shell;
 pub(crate) mod threads;

@@ -1,5 +1,6 @@
 //! Does what a statement says, and prints the answer.
 
+mod backup;
 mod care;
 mod collections;
 mod inputs;
@@ -40,6 +41,7 @@ pub(crate) fn run(session: &mut Session, statement: &Statement) -> Outcome {
 
 fn answer(session: &mut Session, statement: &Statement) -> Outcome {
     match statement {
+        Statement::Backup(asked) => backup::backup(session, asked),
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
         Statement::Reindex { collection, index } => care::reindex(session, collection, index),

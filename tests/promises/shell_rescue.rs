@@ -1,0 +1,32 @@
+//! The program backs a store up and brings it back, and says what it did.
+
+use super::support::shell::Shell;
+
+#[test]
+fn a_store_comes_back_from_a_directory_and_from_an_archive() {
+    let shell = Shell::with_points();
+    let path = |name: &str| shell.path(name).to_str().unwrap().to_owned();
+    let (archive, directory) = (path("a.tar"), path("copy"));
+    let told = shell.run(&["S", &format!("backup to '{archive}' verify")]).done();
+    assert!(told.starts_with("backed up to ") && told.contains(", verified (LSN 1)"), "{told}");
+    let told = shell.json(&format!("backup to '{directory}' copy"));
+    assert_eq!((told["linked_bytes"].as_u64(), told["verified"].as_bool()), (Some(0), Some(false)));
+    for (number, backup) in [&archive, &directory].into_iter().enumerate() {
+        let again = path(&format!("again {number}"));
+        let told = shell.run(&["restore", backup, &again]).done();
+        assert!(told.contains("3 records in 1 collection") && told.contains("verified (LSN 1)"), "{told}");
+        assert_eq!(shell.run(&[&again, "count points"]).done(), "3\n");
+    }
+}
+
+#[test]
+fn what_cannot_be_backed_up_or_restored_is_refused() {
+    let shell = Shell::with_points();
+    let taken = shell.file("a.tar", "no archive");
+    let new = shell.path("new").to_str().unwrap().to_owned();
+    shell.run(&["S", &format!("backup to '{taken}'")]).refused(1, &["a.tar", "remove it"]);
+    shell.run(&["restore", &taken, &new]).refused(4, &["archive"]);
+    shell.run(&["restore", "nothing.tar", &new]).refused(3, &["nothing.tar"]);
+    shell.run(&["S", "restore a.tar"]).refused(2, &["driftline restore"]);
+    assert!(!shell.path("new").exists());
+}
