@@ -53,3 +53,4 @@ mod shell_terminal;
 mod snapshots;
 mod support;
 mod threads;
+mod unsafe_code;
