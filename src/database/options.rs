@@ -153,8 +153,8 @@ impl Options {
         self
     }
 
-    /// Files of fewer rows than this get no index, since comparing with all of them takes no longer. Default 1024. An
-    /// index that is there already is kept.
+    /// Files of fewer rows than this get no index, since comparing with all of them takes no longer; rows in memory get one
+    /// once four times as many have come. Default 1024. An index that is there already is kept.
     pub fn index_min_rows(mut self, rows: u32) -> Options {
         self.index_min_rows = rows;
         self

@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::segment::Moment;
 use crate::segment::block::{Block, NO_ROW, NewRow, Shape};
 use crate::segment::blocks::Blocks;
-use crate::segment::waves::Wave;
+use crate::segment::waves::{self, Wave};
 use crate::sync::{AtomicU64, Ordering, RwLock};
 
 /// A block is closed at this many vector bytes, so that searching the open one under its lock takes microseconds.
@@ -201,18 +201,12 @@ impl Mutable {
         (self.full_blocks().len() - covered) * self.block_rows
     }
 
-    /// The blocks that the next wave takes, and the place of the first of them: those that came since the last, and those
-    /// of waves before that are no larger.
+    /// The blocks that the next wave takes, and the place of the first of them.
     pub(crate) fn next_wave(&self, asked: &IndexSpec) -> (Blocks, usize) {
-        let waves = self.waves(asked);
         let full = Blocks::new(self.full_blocks(), self.block_rows);
-        let mut first = waves.last().map_or(0, |wave| wave.blocks().end);
-        for wave in waves.iter().rev() {
-            if wave.blocks().len() <= full.count() - first {
-                first = wave.blocks().start;
-            }
-        }
-        (full.of(first..full.count()), first)
+        let waves: Vec<_> = self.waves(asked).iter().map(|wave| wave.blocks()).collect();
+        let next = waves::next(&waves, full.count());
+        (full.of(next.clone()), next.start)
     }
 
     /// Takes in a wave in place of those whose blocks it has. Waves are built by one thread at a time.

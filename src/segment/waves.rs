@@ -5,6 +5,7 @@
 //! is indexed a few times at most, a segment has few indexes, and only rows of the last moment are searched one by one
 //! (the logarithmic method: Bentley and Saxe, "Decomposable Searching Problems I", J. Algorithms 1980).
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::error::{Error, Result};
@@ -62,7 +63,7 @@ impl Wave {
     }
 
     /// The block of the segment where it begins, and the one behind its last.
-    pub(crate) fn blocks(&self) -> std::ops::Range<usize> {
+    pub(crate) fn blocks(&self) -> Range<usize> {
         self.first..self.first + self.rows.blocks.count()
     }
 
@@ -78,6 +79,16 @@ impl Wave {
     pub(crate) fn spec(&self) -> &IndexSpec {
         &self.spec
     }
+}
+
+/// The blocks that the next wave takes of a segment with so many full ones: those that came since the last of `waves`, and
+/// those of waves before that are no larger.
+pub(crate) fn next(waves: &[Range<usize>], full: usize) -> Range<usize> {
+    let mut first = waves.last().map_or(0, |wave| wave.end);
+    for wave in waves.iter().rev().take_while(|wave| wave.len() <= full - wave.end) {
+        first = wave.start;
+    }
+    first..full
 }
 
 /// The rows of a wave, as an index reads them.
@@ -231,5 +242,39 @@ impl Live for LiveInWave<'_> {
 
     fn has(&self, row: usize) -> bool {
         self.blocks.is_live(RowId(row as u32), self.moment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes of the waves after each of some blocks, `step` at a time.
+    fn sizes(step: usize, blocks: usize) -> Vec<Vec<usize>> {
+        let mut waves: Vec<Range<usize>> = Vec::new();
+        let full = (step..=blocks).step_by(step);
+        full.map(|full| {
+            let next = next(&waves, full);
+            waves.retain(|wave| wave.start < next.start);
+            waves.push(next);
+            waves.iter().map(Range::len).collect()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn waves_count_as_a_binary_number_does() {
+        let expected: [&[usize]; 8] = [&[1], &[2], &[2, 1], &[4], &[4, 1], &[4, 2], &[4, 2, 1], &[8]];
+        assert_eq!(sizes(1, 8), expected);
+        // Where several blocks came at once, too.
+        assert_eq!(sizes(3, 9), [vec![3], vec![6], vec![6, 3]]);
+    }
+
+    #[test]
+    fn a_row_is_indexed_a_few_times_in_few_waves() {
+        let after = sizes(1, 1000);
+        assert!(after.iter().all(|waves| waves.len() <= 10));
+        let built: usize = after.iter().map(|waves| waves.last().unwrap()).sum();
+        assert!(built <= 1000 * 10, "{built} blocks were indexed for 1000");
     }
 }
