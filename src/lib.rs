@@ -158,6 +158,7 @@ pub use key::{Key, MAX_KEY_BYTES};
 pub use payload::{BlobId, FieldType, MAX_DEPTH, MAX_PAYLOAD_BYTES, Value};
 pub use random::Random;
 pub use rescue::backup::{Backup, BackupReport};
+pub use rescue::migrate::{MigrateOptions, MigrateReport, migrate};
 pub use rescue::progress::{RescuePhase, RescueProgress};
 pub use rescue::restore::{RestoreOptions, RestoreReport, restore, restore_from};
 pub use schema::{FieldIndexing, MAX_BITS};

@@ -34,6 +34,7 @@ mod kill;
 mod killed_imports;
 mod locks;
 mod memory_waves;
+mod migrations;
 #[cfg(feature = "exchange")]
 mod mnist;
 mod queries;

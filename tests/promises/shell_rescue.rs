@@ -30,3 +30,13 @@ fn what_cannot_be_backed_up_or_restored_is_refused() {
     shell.run(&["S", "restore a.tar"]).refused(2, &["driftline restore"]);
     assert!(!shell.path("new").exists());
 }
+
+#[test]
+fn a_store_is_migrated() {
+    let shell = Shell::with_points();
+    let new = shell.path("new").to_str().unwrap().to_owned();
+    let told = shell.run(&["migrate", shell.store().to_str().unwrap(), &new]).done();
+    assert!(told.contains("3 records in 1 collection") && told.contains("verified (LSN 1)"), "{told}");
+    assert_eq!(shell.run(&[&new, "count points"]).done(), "3\n");
+    shell.run(&["migrate", "nothing.drift", &new]).refused(3, &["nothing.drift"]);
+}

@@ -28,7 +28,7 @@ DRIFTLINE_LOG=off|error|warn|info|debug chooses what is logged to stderr.";
     name = "driftline",
     version,
     after_help = AFTER_HELP,
-    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|restore|help ...",
+    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|restore|migrate|help ...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     subcommand_value_name = "WORD",
@@ -41,6 +41,15 @@ pub(crate) struct Args {
     pub(crate) shell: Shell,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// A store and the directory of a new one.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Migrate {
+    /// The directory of the store
+    pub(crate) store: PathBuf,
+    /// The directory of the new store, which must be empty or not there
+    pub(crate) directory: PathBuf,
 }
 
 /// What every command understands.
@@ -105,6 +114,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Make a store of a backup, an archive or a directory, in a new directory
     Restore(Restore),
+    /// Copy a whole store into a new directory, in the newest format
+    Migrate(Migrate),
     /// List the statements, or explain one
     Help(Help),
     /// What `demo` kills

@@ -56,7 +56,11 @@ impl Failure {
 
     /// The store could not be opened.
     pub(crate) fn opening(error: &Error) -> Failure {
-        let exit = if error.kind() == ErrorKind::Corrupt { DAMAGED } else { CANNOT_OPEN };
+        let exit = match error.kind() {
+            ErrorKind::Corrupt => DAMAGED,
+            ErrorKind::Cancelled => CANCELLED,
+            _ => CANNOT_OPEN,
+        };
         Failure { exit, ..Failure::from(error.clone()) }
     }
 

@@ -1,12 +1,12 @@
-//! Commands that make a store out of something else: `restore`.
+//! Commands that make a store out of something else: `restore`, `migrate`.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
 
-use driftline::{RescuePhase, RescueProgress, RestoreOptions};
+use driftline::{MigrateOptions, RescuePhase, RescueProgress, RestoreOptions};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::args::Restore;
+use crate::args::{Migrate, Restore};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::render::{self, Output};
@@ -28,6 +28,30 @@ pub(crate) fn restore(asked: &Restore, quiet: bool, output: &mut Output) -> Outc
             render::size(report.bytes),
             report.lsn,
             render::elapsed(report.elapsed)
+        )
+    })
+}
+
+pub(crate) fn migrate(asked: &Migrate, quiet: bool, output: &mut Output) -> Outcome {
+    let running = Interrupt::listen()?.begin();
+    let meter = Meter::new(!quiet && io::stderr().is_terminal());
+    let options = MigrateOptions::new().cancel(&running.token).progress(|it| meter.show(&it));
+    let report = driftline::migrate(&asked.store, &asked.directory, options);
+    meter.clear();
+    let report = report.map_err(|error| Failure::opening(&error))?;
+    output.one(&report, || {
+        format!(
+            "migrated to {}: {} in {}, {} written, verified (LSN {}) in {}{}",
+            render::plain(&asked.directory.display().to_string()),
+            render::counted(report.records, "record"),
+            render::counted(report.collections, "collection"),
+            render::size(report.bytes_written),
+            report.lsn,
+            render::elapsed(report.elapsed),
+            match report.imports_left_out {
+                0 => String::new(),
+                imports => format!("\n{} left out: run it again", render::counted(imports, "unfinished import")),
+            }
         )
     })
 }
