@@ -148,7 +148,7 @@ pub use database::request::{Commit, Precondition};
 pub use database::scan::{Page, Scan};
 pub use database::snapshot::{Snapshot, SnapshotCollection};
 pub use database::stats::{CollectionStats, IndexStats, Stats};
-pub use database::verify::{Problem, VerifyLevel, VerifyReport};
+pub use database::verify::{Problem, Verification, VerifiedCollection, VerifyLevel, VerifyProgress, VerifyReport};
 pub use error::{ErrorKind, Result};
 pub use filter::{Field, Filter, IntoFilter, Params, field, key, time};
 pub use filter::{MAX_FILTER_BYTES, MAX_FILTER_DEPTH, MAX_FILTER_NODES, MAX_FILTER_VALUES};

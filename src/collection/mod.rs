@@ -9,6 +9,7 @@ pub(crate) mod measure;
 pub(crate) mod merge;
 pub(crate) mod operation;
 pub(crate) mod query;
+pub(crate) mod reach;
 pub(crate) mod recall;
 pub(crate) mod record;
 pub(crate) mod sample;

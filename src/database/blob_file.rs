@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::bytes::Reader;
 use crate::error::{Error, Result};
-use crate::pool::Pool;
 use crate::segment::columns::section;
 use crate::segment::file::Opener;
 use crate::storage::manifest::BlobEntry;
@@ -29,12 +28,8 @@ impl BlobFile {
         BlobFile { entry, stored, fresh: AtomicBool::new(false) }
     }
 
-    /// Reads and checks every byte of the file.
-    pub(crate) fn verify(&self, opener: &Opener, pool: &Pool) -> Result<()> {
-        self.container(opener)?.verify(pool)
-    }
-
-    fn container(&self, opener: &Opener) -> Result<Arc<Container>> {
+    /// Opens the file anew.
+    pub(crate) fn container(&self, opener: &Opener) -> Result<Arc<Container>> {
         let (name, file) = (self.stored.name(), &self.entry.file);
         Container::open(&opener.fs, name, FileKind::Blob, opener.store, file, opener.mode)
     }

@@ -19,7 +19,7 @@ use crate::database::recovery::RecoveryReport;
 use crate::database::snapshot::Snapshot;
 use crate::database::stats::Stats;
 use crate::database::store::{CloseCallback, Store};
-use crate::database::verify::{VerifyLevel, VerifyReport};
+use crate::database::verify::{Verification, VerifyLevel, VerifyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Lsn;
 use crate::payload::BlobId;
@@ -159,10 +159,16 @@ impl Database {
         self.engine().tick()
     }
 
-    /// Checks the store. `Quick` checks structure: manifest, headers, tables of contents. `Full` reads every byte and
-    /// looks every live record up by its key. Problems are in the report; an error means that checking failed.
+    /// Checks the store. `Quick` checks structure: manifest, headers, tables of contents. `Full` reads every byte, and
+    /// looks every live record up by its key and through its index. Problems are in the report; an error means that
+    /// checking failed. [`Database::verification`] tells how far it is and can be cancelled.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        self.engine().verify(level)
+        self.verification().level(level).run()
+    }
+
+    /// Begins a check of the store that tells how far it is and can be cancelled.
+    pub fn verification(&self) -> Verification {
+        Verification::new(&self.0)
     }
 
     /// Sizes, counts and positions, now.

@@ -47,6 +47,12 @@ pub(crate) trait VectorIndex: Send + Sync + fmt::Debug {
         pool: &Pool,
     ) -> Result<Vec<Found>>;
 
+    /// Checks that every row can be got to, reading all there is; fails with `Corrupt` where one cannot, and with
+    /// `Cancelled` when it was stopped.
+    fn check(&self, _: &Stop<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// What it is, for `stats` and `explain`.
     fn facts(&self) -> IndexFacts;
 
@@ -274,6 +280,11 @@ impl Vectors for Rows<'_> {
     fn codes(&self, _: &Pool) -> Result<Option<Codes<'_>>> {
         Ok(None)
     }
+}
+
+/// What a stopped check fails with.
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "the check of an index was stopped")
 }
 
 /// Comparing with every row, which works on any rows.

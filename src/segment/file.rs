@@ -15,7 +15,7 @@ use crate::segment::fields::{self, FieldIndex};
 use crate::segment::{RowMeta, RowSource, bloom};
 use crate::storage::fs::{FileSystem, ReadMode};
 use crate::storage::names;
-use crate::storage::sections::{Container, FileKind, FileRef, Section};
+use crate::storage::sections::{Container, FileKind, FileRef, Section, Watch};
 use crate::storage::stored_file::StoredFile;
 use crate::vector::VectorRef;
 use crate::vector::matrix::{Rows, Shape};
@@ -214,6 +214,11 @@ impl SealedFile {
     /// Reads and checks every byte of the file.
     pub(crate) fn verify(&self, pool: &Pool) -> Result<()> {
         self.container.verify(pool)
+    }
+
+    /// The same, telling `watch` how far it is.
+    pub(crate) fn verify_watched(&self, pool: &Pool, watch: &Watch<'_>) -> Result<()> {
+        self.container.verify_watched(pool, watch)
     }
 
     /// One block of a pair of sections written by `write_blocks`.

@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::segment::file::{Opener, SealedFile};
 use crate::storage::manifest::IndexEntry;
 use crate::storage::names;
-use crate::storage::sections::{Container, FileKind, Section, SectionId, Writer};
+use crate::storage::sections::{Container, FileKind, Section, SectionId, Watch, Writer};
 use crate::storage::stored_file::StoredFile;
 
 /// An index as the manifest lists it, whether it can be used or not.
@@ -135,16 +135,25 @@ impl SegmentIndex {
         Ok(())
     }
 
-    /// Reads its file anew, every byte if it is to be `whole`, as the next opening of the store would.
-    pub(crate) fn verify(
-        &self,
-        opener: &Opener,
-        schema: &Schema,
-        segment: &SealedFile,
-        whole: Option<&Pool>,
-    ) -> Result<()> {
-        let opened = open(opener, schema, segment, &self.entry)?;
-        whole.map_or(Ok(()), |pool| opened.container.verify(pool))
+    /// Opens its file anew, as the next opening of the store would.
+    pub(crate) fn reopen(&self, opener: &Opener, schema: &Schema, segment: &SealedFile) -> Result<Reopened> {
+        open(opener, schema, segment, &self.entry).map(Reopened)
+    }
+}
+
+/// An index that was opened beside the one in use, to be checked.
+#[derive(Debug)]
+pub(crate) struct Reopened(Opened);
+
+impl Reopened {
+    /// Reads and checks every byte of the file, telling `watch` how far it is.
+    pub(crate) fn verify(&self, pool: &Pool, watch: &Watch<'_>) -> Result<()> {
+        self.0.container.verify_watched(pool, watch)
+    }
+
+    /// The index.
+    pub(crate) fn index(&self) -> &dyn VectorIndex {
+        &*self.0.index
     }
 }
 

@@ -18,7 +18,7 @@ use crate::segment::file::{Opener, SealedFile};
 use crate::segment::indexed::SegmentIndex;
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
 use crate::storage::names;
-use crate::storage::sections::{Container, FileKind};
+use crate::storage::sections::{Container, FileKind, Watch};
 use crate::storage::stored_file::StoredFile;
 
 /// A sealed segment as one view shows it.
@@ -79,11 +79,11 @@ impl Sealed {
         &self.file
     }
 
-    /// Reads and checks every byte of its files.
-    pub(crate) fn verify(&self, opener: &Opener, pool: &Pool) -> Result<()> {
-        self.file.verify(pool)?;
+    /// Reads and checks every byte of its rows and deletions, telling `watch` how far it is.
+    pub(crate) fn verify(&self, opener: &Opener, pool: &Pool, watch: &Watch<'_>) -> Result<()> {
+        self.file.verify_watched(pool, watch)?;
         match &self.deletions_file {
-            Some(file) => open_deletions(opener, file.stored.name(), &file.entry)?.verify(pool),
+            Some(file) => open_deletions(opener, file.stored.name(), &file.entry)?.verify_watched(pool, watch),
             None => Ok(()),
         }
     }

@@ -55,3 +55,4 @@ mod snapshots;
 mod support;
 mod threads;
 mod unsafe_code;
+mod verify;

@@ -16,6 +16,7 @@ mod fused;
 mod plan;
 pub(crate) mod points;
 mod raw;
+mod reach;
 mod rows;
 mod search;
 mod space;

@@ -1,7 +1,7 @@
 //! Searching a graph for the nearest rows.
 
 use super::super::comparison::Comparison;
-use super::super::{Found, IndexFacts, Plan, Query, Scope, VectorIndex, Vectors, flat};
+use super::super::{Found, IndexFacts, Plan, Query, Scope, Stop, VectorIndex, Vectors, flat};
 use super::beam::{Aim, Beam};
 use super::compact::{Compact, CompactNodes, Measure};
 use super::fused::Fused;
@@ -94,6 +94,10 @@ impl VectorIndex for Graph {
             queries.iter().map(|query| self.search(vectors, query, scope, &Pool::inline())).collect::<Result<Vec<_>>>()
         })?;
         Ok(pieces.into_iter().flatten().collect())
+    }
+
+    fn check(&self, stop: &Stop<'_>) -> Result<()> {
+        self.check_reach(stop)
     }
 
     fn facts(&self) -> IndexFacts {

@@ -34,7 +34,7 @@ use trial::MOST_PROBES;
 use super::comparison::Comparison;
 use super::spec::{IndexSpec, LshSpec};
 use super::stored::Source;
-use super::{Effort, Found, IndexFacts, Query, Scope, VectorIndex, Vectors, flat};
+use super::{Effort, Found, IndexFacts, Query, Scope, Stop, VectorIndex, Vectors, flat};
 use crate::bytes::Reader;
 use crate::error::{Error, Result};
 use crate::pool::Pool;
@@ -121,6 +121,13 @@ impl VectorIndex for Lsh {
             None => flat().search_many(vectors, queries, scope, pool),
             Some(_) => pool.map(queries.len(), |query| self.search(vectors, &queries[query], scope, &Pool::inline())),
         }
+    }
+
+    fn check(&self, stop: &Stop<'_>) -> Result<()> {
+        (0..usize::from(self.hasher.plan().tables)).try_for_each(|table| match stop() {
+            true => Err(super::stopped()),
+            false => self.tables.check(table),
+        })
     }
 
     fn facts(&self) -> IndexFacts {

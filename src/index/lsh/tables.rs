@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ids::RowId;
 use crate::index::Building;
 use crate::index::stored::{Bytes, Sink, Source};
+use crate::rows::RowSet;
 use crate::vector::inverse_norm;
 use crate::vector::kernel::{self, Kernels, Task};
 use crate::vector::matrix::Rows;
@@ -144,6 +145,26 @@ impl Stored {
             && rows.len() as u64 == tables * 4 * row_count as u64;
         let stored = Stored { directories, rows, directory_len, row_count };
         if fits { Ok(stored) } else { Err(corrupt("the tables have another size than the plan says")) }
+    }
+
+    /// Every row must stand in one bucket of a table.
+    pub(super) fn check(&self, table: usize) -> Result<()> {
+        let (mut met, mut bucket) = (RowSet::empty(self.row_count as u32), Vec::new());
+        let mut count = 0;
+        for hash in 0..self.directory_len - 1 {
+            self.bucket(table, hash as u32, &mut bucket)?;
+            count += bucket.len();
+            for row in &bucket {
+                met.insert(RowId(*row));
+            }
+        }
+        let missing = self.row_count - met.count() as usize;
+        match (missing, count == self.row_count) {
+            (0, true) => Ok(()),
+            _ => Err(corrupt(&format!(
+                "{missing} rows are in no bucket of table {table}, and {count} entries are in all"
+            ))),
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -427,3 +427,16 @@ fn few_live_rows_that_nobody_counted_are_found() {
         assert_eq!(found.hits.len(), 6);
     }
 }
+
+#[test]
+fn a_row_in_no_bucket_is_found_out() {
+    let data = Data::clusters(Metric::L2, 500, 20);
+    let check = |memory: &Memory| open(memory, 500, data.rows().shape(), Metric::L2).unwrap().check(&|| false);
+    let mut memory = data.build(LshSpec::default().tables(3), 1);
+    check(&memory).unwrap();
+    // In the second table the first entry gives way to the row of the next.
+    let table = &mut memory.bytes(3)[4 * 500..];
+    table.copy_within(4..8, 0);
+    let message = check(&memory).unwrap_err().to_string();
+    assert!(message.contains("1 rows are in no bucket of table 1"), "{message}");
+}

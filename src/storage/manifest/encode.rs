@@ -87,6 +87,17 @@ impl Manifest {
     }
 }
 
+/// What is wrong with one of the two copies in the bytes of a file, where the other is good.
+pub(super) fn damaged_copy(bytes: &[u8]) -> Option<Error> {
+    match decode_copy(bytes) {
+        Err(error) => Some(damaged(format!("the first copy cannot be read: {error}"))),
+        Ok((_, length)) => {
+            let error = decode_copy(second_copy(bytes, length)).err()?;
+            Some(damaged(format!("the second copy cannot be read: {error}")))
+        }
+    }
+}
+
 /// Reads the copy that `bytes` begin with; also says how long it is.
 fn decode_copy(bytes: &[u8]) -> Result<(Manifest, usize)> {
     let mut reader = Reader::new(bytes);
@@ -109,10 +120,14 @@ fn decode_copy(bytes: &[u8]) -> Result<(Manifest, usize)> {
     Ok((manifest, HEADER_BYTES + length))
 }
 
+/// What should be the second copy, behind a first one of that length.
+fn second_copy(bytes: &[u8], length: usize) -> &[u8] {
+    bytes.get(length.next_multiple_of(COPY_ALIGNMENT)..).unwrap_or_default()
+}
+
 /// The copy at the start is good; if the other is good too, they must agree.
 fn check_twin(bytes: &[u8], manifest: Manifest, length: usize) -> Result<Manifest> {
-    let second = bytes.get(length.next_multiple_of(COPY_ALIGNMENT)..).unwrap_or_default();
-    match decode_copy(second) {
+    match decode_copy(second_copy(bytes, length)) {
         Ok((twin, _)) if twin != manifest => Err(damaged("the two copies of the manifest differ, and both are whole")),
         _ => Ok(manifest),
     }

@@ -178,6 +178,16 @@ impl Manifest {
         }
     }
 
+    /// What is wrong with one of the two copies on disk, where the other can still be read.
+    pub(crate) fn damaged_copy(&self, fs: &dyn FileSystem) -> Result<Option<Error>> {
+        let name = names::manifest(self.number);
+        let bytes = read_file(fs, &name)?;
+        Ok(Manifest::decode_numbered(&bytes, self.number).ok().and_then(|_| {
+            let damage = encode::damaged_copy(&bytes)?;
+            Some(damage.at(name).mend("the next change of the store writes both anew; look after the disk"))
+        }))
+    }
+
     /// Makes this the store's newest manifest, durably.
     pub(crate) fn publish(&self, fs: &dyn FileSystem) -> Result<(), PublishFailure> {
         let name = names::manifest(self.number);

@@ -19,6 +19,9 @@ use crate::sync::{AtomicU64, Ordering};
 /// Chunks that one thread verifies in one go.
 const CHUNKS_PER_TASK: usize = 16;
 
+/// Told of bytes that were checked, from any thread; an error ends the checking.
+pub(crate) type Watch<'a> = dyn Fn(u64) -> Result<()> + Sync + 'a;
+
 /// Bytes that one thread copies in one go.
 const COPIED_BYTES: usize = 1 << 20;
 
@@ -91,15 +94,52 @@ impl Container {
 
     /// Checks every byte of the file again, whether it was read before or not. The error names the first damage.
     pub(crate) fn verify(&self, pool: &Pool) -> Result<()> {
+        self.verify_watched(pool, &|_| Ok(()))
+    }
+
+    /// The same, telling `watch` after each piece how many bytes that had. Ends with the first error of `watch`, which
+    /// is also asked, of 0 bytes, before each piece.
+    pub(crate) fn verify_watched(&self, pool: &Pool, watch: &Watch<'_>) -> Result<()> {
+        pool.map(self.pieces(), |piece| {
+            watch(0)?;
+            watch(self.verify_piece(piece)?)
+        })?;
+        Ok(())
+    }
+
+    /// In how many pieces of up to 1 MiB it is verified.
+    pub(crate) fn pieces(&self) -> usize {
+        1 + self.sections.iter().map(Place::tasks).sum::<usize>()
+    }
+
+    /// Checks one piece again, whether it was read before or not; tells how many bytes it had. The first is what
+    /// surrounds the sections; one that is not there has none.
+    pub(crate) fn verify_piece(&self, piece: usize) -> Result<u64> {
+        let Some(mut task) = piece.checked_sub(1) else { return self.check_frame() };
+        for place in &self.sections {
+            if task < place.tasks() {
+                let chunks = place.task(task);
+                let bytes = place.length.min(chunks.end * CHUNK_BYTES) - chunks.start * CHUNK_BYTES;
+                chunks.into_iter().try_for_each(|chunk| self.check_chunk(place, chunk))?;
+                return Ok(bytes as u64);
+            }
+            task -= place.tasks();
+        }
+        Ok(0)
+    }
+
+    /// Checks all that is no section: header, footer, table of contents, and what fills the room between sections.
+    fn check_frame(&self) -> Result<u64> {
         Frame::check(&self.bytes, &self.name, self.kind, self.store, &self.file)?;
         let mut end = DATA_AT as usize;
         for place in &self.sections {
             self.check_padding(end..place.start)?;
-            self.check_section(place, pool)?;
             end = place.start + place.length;
         }
         let index_at = self.sections.first().map_or(end, |first| first.checksums_at);
-        self.check_padding(end..index_at)
+        self.check_padding(end..index_at)?;
+        let sections: usize = self.sections.iter().map(|place| place.length).sum();
+        Ok((self.bytes.len() - sections) as u64)
     }
 
     fn check_padding(&self, range: Range<usize>) -> Result<()> {
@@ -111,11 +151,7 @@ impl Container {
 
     /// Verifies all chunks of a section, verified before or not.
     fn check_section(&self, place: &Place, pool: &Pool) -> Result<()> {
-        let chunks = place.chunks();
-        pool.map(chunks.div_ceil(CHUNKS_PER_TASK), |task| {
-            let first = task * CHUNKS_PER_TASK;
-            (first..chunks.min(first + CHUNKS_PER_TASK)).try_for_each(|chunk| self.check_chunk(place, chunk))
-        })?;
+        pool.map(place.tasks(), |task| place.task(task).try_for_each(|chunk| self.check_chunk(place, chunk)))?;
         Ok(())
     }
 
@@ -180,6 +216,17 @@ impl Place {
 
     fn chunks(&self) -> usize {
         self.length.div_ceil(CHUNK_BYTES)
+    }
+
+    /// In how many goes it is verified.
+    fn tasks(&self) -> usize {
+        self.chunks().div_ceil(CHUNKS_PER_TASK)
+    }
+
+    /// The chunks of one go.
+    fn task(&self, task: usize) -> Range<usize> {
+        let first = task * CHUNKS_PER_TASK;
+        first..self.chunks().min(first + CHUNKS_PER_TASK)
     }
 }
 

@@ -9,7 +9,7 @@ mod container;
 mod format;
 mod writer;
 
-pub(crate) use container::{Container, Section};
+pub(crate) use container::{Container, Section, Watch};
 pub(crate) use writer::Writer;
 
 use crate::ids::FileId;

@@ -8,7 +8,7 @@ mod format;
 mod reader;
 mod writer;
 
-pub(crate) use reader::{Replay, replay};
+pub(crate) use reader::{Replay, check, replay};
 pub(crate) use writer::{AppendError, Room, WalWriter};
 
 use crate::bytes::Write;

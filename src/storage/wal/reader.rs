@@ -67,6 +67,25 @@ pub(crate) fn replay(
     Ok(replay)
 }
 
+/// Reads `logs`, oldest first, up to position `last`, as a replay would; tells how many batches there are. What stands
+/// behind `last` may be written meanwhile, and is not looked at.
+pub(crate) fn check(fs: &dyn FileSystem, store: StoreId, logs: &[WalRef], last: Lsn) -> Result<u64> {
+    let mut replay = Replay::default();
+    let mut before: Option<LogReader> = None;
+    for (number, log) in logs.iter().enumerate() {
+        let mut reader = LogReader::open(fs, store, *log)?;
+        before.map_or(Ok(()), |before| before.check_continued(&reader))?;
+        // Only the last of them may still be written.
+        let until = if number + 1 < logs.len() { Lsn(u64::MAX) } else { last };
+        reader.read_groups_to(until, &mut replay, &mut |_, _| Ok(()))?;
+        before = Some(reader);
+    }
+    match before {
+        Some(end) if end.tail.lsn < last => Err(end.acknowledged("the store", last)),
+        _ => Ok(replay.batches),
+    }
+}
+
 /// A position in one log: before it everything is whole.
 struct LogReader {
     file: Arc<dyn File>,
@@ -111,8 +130,20 @@ impl LogReader {
 
     /// Visits all batches up to the first place that is no group.
     fn read_groups(&mut self, replay: &mut Replay, visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<()>) -> Result<End> {
+        self.read_groups_to(Lsn(u64::MAX), replay, visit)
+    }
+
+    /// The same, up to the group of position `last` at most.
+    fn read_groups_to(
+        &mut self,
+        last: Lsn,
+        replay: &mut Replay,
+        visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<()>,
+    ) -> Result<End> {
         let mut payload = Vec::new();
-        while let Some((at, header, crc)) = self.find_group()? {
+        while self.tail.lsn < last
+            && let Some((at, header, crc)) = self.find_group()?
+        {
             if !self.read_payload(at, &header, &mut payload)? {
                 return Ok(End::NoPayload);
             }

@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use driftline::statement::Name;
-use driftline::{CollectionStats, IndexSpec, IndexStats, Problem, VerifyLevel, json};
-use indicatif::ProgressBar;
+use driftline::{
+    CollectionStats, IndexSpec, IndexStats, Problem, VerifiedCollection, VerifyLevel, VerifyProgress, VerifyReport,
+    json,
+};
+use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::failure::{Failure, Outcome};
 use crate::render::{self, Output, Plain};
@@ -106,27 +109,58 @@ fn indexed(it: &CollectionStats) -> String {
 }
 
 pub(super) fn verify(session: &mut Session, quick: bool) -> Outcome {
-    let db = session.store.reading()?;
-    let spinner = spinner(session, "checking");
-    let report = db.verify(if quick { VerifyLevel::Quick } else { VerifyLevel::Full });
-    spinner.finish_and_clear();
+    let level = if quick { VerifyLevel::Quick } else { VerifyLevel::Full };
+    let bar = bytes_bar(session, "checking");
+    let shown = bar.clone();
+    let check = session.store.reading()?.verification().level(level).cancel(session.token());
+    let report = check.on_progress(move |progress| show(&shown, progress)).run();
+    bar.finish_and_clear();
     let report = report?;
-    session.output.one(&report, || {
-        let records =
-            if report.records > 0 { format!(", {}", render::counted(report.records, "record")) } else { "".into() };
-        let checked =
-            format!("checked {} of {}{records}", render::counted(report.files, "file"), render::size(report.bytes));
-        if report.is_clean() {
-            return format!("{checked}: all is well");
-        }
-        let problems: Vec<String> = report.problems.iter().map(told).collect();
-        format!("{checked}: {}\n{}", render::counted(problems.len() as u64, "problem"), problems.join("\n"))
-    })?;
+    session.output.one(&report, || verified(&report))?;
     if report.is_clean() { Ok(()) } else { session.output.finish().and(Err(Failure::damaged())) }
 }
 
-fn told(problem: &Problem) -> String {
-    format!("  {}", render::plain(&problem.to_string()))
+/// Reading bytes comes first, looking up rows after it; each is half of the bar.
+fn show(bar: &ProgressBar, progress: &VerifyProgress) {
+    bar.set_length(progress.of_bytes + progress.of_rows);
+    bar.set_position(progress.bytes + progress.rows);
+    let (rows, of) = (render::count(progress.rows), render::count(progress.of_rows));
+    bar.set_message(format!(
+        "checking {} of {}, {rows} of {of} rows",
+        render::size(progress.bytes),
+        render::size(progress.of_bytes)
+    ));
+}
+
+/// A report for people.
+fn verified(report: &VerifyReport) -> String {
+    let mut told = format!("checked {} of {}", render::counted(report.files, "file"), render::size(report.bytes));
+    if report.records > 0 {
+        told += &format!(", {}", render::counted(report.records, "record"));
+    }
+    let sum = |of: fn(&VerifiedCollection) -> u64| report.collections.iter().map(of).sum::<u64>();
+    let (asked, found) = (sum(|it| it.asked_rows), sum(|it| it.found_rows));
+    if asked > 0 {
+        told += &format!(", {} of {} found through their index", render::count(found), render::counted(asked, "row"));
+    }
+    if report.is_clean() {
+        return told + ": all is well";
+    }
+    let (problems, warnings) = (report.problems.len() as u64, report.warnings.len() as u64);
+    let counts = [(problems, "problem"), (warnings, "warning")].into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| render::counted(count, what)).collect();
+    let line = |problem: &Problem| format!("\n  {}", render::plain(&problem.to_string()));
+    let lines: String = report.problems.iter().chain(&report.warnings).map(line).collect();
+    format!("{told}: {}{lines}", counts.join(", "))
+}
+
+/// Shows how much of the work is done.
+fn bytes_bar(session: &Session, doing: &'static str) -> ProgressBar {
+    if !session.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{wide_bar} {percent}% {msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(doing)
 }
 
 /// It says only that work goes on.

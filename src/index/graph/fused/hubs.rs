@@ -99,6 +99,11 @@ impl Hubs {
         (self.len() > FEW).then(half)
     }
 
+    /// Which rows they are.
+    pub(in super::super) fn rows(&self) -> &[u32] {
+        &self.rows
+    }
+
     /// Blocks of neighbours of the origin that they stand in.
     pub(in super::super) fn blocks(&self) -> usize {
         self.len().div_ceil(NEIGHBOURS)
