@@ -148,6 +148,7 @@ pub use database::request::{Commit, Precondition};
 pub use database::scan::{Page, Scan};
 pub use database::snapshot::{Snapshot, SnapshotCollection};
 pub use database::stats::{CollectionStats, IndexStats, Stats};
+pub use database::usage::{CollectionUsage, DiskUsage, Pin};
 pub use database::verify::{Problem, Verification, VerifiedCollection, VerifyLevel, VerifyProgress, VerifyReport};
 pub use error::{ErrorKind, Result};
 pub use filter::{Field, Filter, IntoFilter, Params, field, key, time};

@@ -78,7 +78,7 @@ pub(crate) fn write_deletions_file(
 ) -> Result<Arc<DeletionsFile>> {
     let file = write_deletions(&opener.fs, opener.store, segment, generation, deleted)?;
     let entry = DeletionsEntry { generation, file, count: deleted.count() };
-    let stored = StoredFile::new(&opener.fs, names::deletions(segment, generation));
+    let stored = StoredFile::new(&opener.fs, &opener.condemned, names::deletions(segment, generation));
     Ok(Arc::new(DeletionsFile { entry, stored }))
 }
 

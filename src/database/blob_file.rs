@@ -24,7 +24,7 @@ pub(crate) struct BlobFile {
 impl BlobFile {
     /// A blob as the manifest lists it. The file is opened when it is read.
     pub(crate) fn listed(opener: &Opener, entry: BlobEntry) -> BlobFile {
-        let stored = StoredFile::new(&opener.fs, names::blob(entry.file.id));
+        let stored = StoredFile::new(&opener.fs, &opener.condemned, names::blob(entry.file.id));
         BlobFile { entry, stored, fresh: AtomicBool::new(false) }
     }
 

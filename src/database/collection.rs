@@ -284,6 +284,25 @@ impl Collection {
         self.engine().reindex(self.id, index).map_err(|error| error.at(format!("collection {}", self.name)))
     }
 
+    /// Has the index of each file of the collection thrown away and built anew, in the background; tells how many files
+    /// that are. Queries go through the old one meanwhile, unless it is damaged; [`Collection::wait_indexed`] waits for
+    /// the new ones. Indexes that are damaged are built anew without this; it is for when one is not trusted, or finds
+    /// less than it should. What is not done when the store is closed is forgotten. Fails with `Invalid` without vectors.
+    ///
+    /// ```
+    /// # fn main() -> driftline::Result<()> {
+    /// use driftline::{Database, Metric, Schema};
+    /// let db = Database::in_memory()?;
+    /// let docs = db.create_collection("docs", Schema::vector(4, Metric::L2).index("hnsw".parse()?))?;
+    /// docs.rebuild_index()?;
+    /// assert!(docs.wait_indexed(std::time::Duration::from_secs(10))?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rebuild_index(&self) -> Result<u64> {
+        self.engine().rebuild_index(self.id).map_err(|error| error.at(format!("collection {}", self.name)))
+    }
+
     /// Waits until each file of the collection has the index it is to have; false when that takes longer than `timeout`,
     /// and at once where the store is open for reading only. Rows in memory are searched without an index and do not
     /// count: [`Database::flush`](crate::Database::flush) brings them into files. Under

@@ -182,6 +182,10 @@ pub(crate) struct Engine {
     pub(crate) unmergeable: Mutex<BTreeSet<FileId>>,
     /// Segments that were not given the index that they are to have, and why.
     pub(crate) unindexed: Mutex<BTreeMap<FileId, Unindexed>>,
+    /// Segments whose index is to be built anew although it may be whole.
+    pub(crate) rebuilding: Mutex<BTreeSet<FileId>>,
+    /// The snapshots that are held, in the order in which they were made.
+    pub(crate) snapshots: Mutex<Snapshots>,
     /// Imports under a name that are running; no two run under one.
     pub(crate) running_imports: Mutex<BTreeSet<(CollectionId, String)>>,
     /// Held shared by every call that changes files outside the log, and whole by closing, which so waits for them.
@@ -196,6 +200,13 @@ pub(crate) struct Engine {
     pub(crate) closed: AtomicBool,
     pub(crate) process: u32,
     pub(crate) lock: Mutex<Option<Box<dyn LockGuard>>>,
+}
+
+/// What snapshots show, by numbers given once.
+#[derive(Debug, Default)]
+pub(crate) struct Snapshots {
+    pub(crate) next: u64,
+    pub(crate) held: BTreeMap<u64, (Current, Moment)>,
 }
 
 /// Why a segment has not the index that it is to have, although that was tried.

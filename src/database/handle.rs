@@ -19,6 +19,7 @@ use crate::database::recovery::RecoveryReport;
 use crate::database::snapshot::Snapshot;
 use crate::database::stats::Stats;
 use crate::database::store::{CloseCallback, Store};
+use crate::database::usage::DiskUsage;
 use crate::database::verify::{Verification, VerifyLevel, VerifyReport};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::Lsn;
@@ -174,6 +175,12 @@ impl Database {
     /// Sizes, counts and positions, now.
     pub fn stats(&self) -> Result<Stats> {
         self.engine().stats()
+    }
+
+    /// What takes how much room on the disk, and who keeps files that are not needed any more. Costs a look at every
+    /// file's length.
+    pub fn disk_usage(&self) -> Result<DiskUsage> {
+        self.engine().disk_usage()
     }
 
     /// What opening this store found and did.

@@ -322,7 +322,7 @@ impl Drop for Import {
 
 /// Removes a written segment that cannot be used. If that fails as well, the next opening sweeps it.
 fn discard(engine: &Engine, id: FileId) {
-    StoredFile::new(&engine.opener.fs, names::segment(id)).condemn();
+    StoredFile::new(&engine.opener.fs, &engine.opener.condemned, names::segment(id)).condemn();
 }
 
 /// New deletions of one segment, by its number.

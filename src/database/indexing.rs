@@ -3,6 +3,7 @@
 //! A segment is searched without its index until that is there, so nothing waits for one. What is built is thrown away
 //! when its segment went meanwhile.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,10 +43,11 @@ impl Engine {
             None => IndexSpec::Flat,
         };
         let enough = rows >= self.options.index_min_rows;
+        let rebuild = self.rebuilding.lock().contains(&segment.file().id());
         match segment.index() {
             None => (enough && spec != IndexSpec::Flat).then_some(spec),
-            Some(index) if index.usable().is_some() && index.entry().spec == spec.to_string() => None,
-            Some(_) => Some(if enough { spec } else { IndexSpec::Flat }),
+            Some(index) if !rebuild && index.usable().is_some() && index.entry().spec == spec.to_string() => None,
+            Some(_) => Some(if enough || rebuild { spec } else { IndexSpec::Flat }),
         }
     }
 
@@ -180,8 +182,9 @@ impl Engine {
     }
 
     fn remember(&self, task: &Task, damage: Option<Error>) {
-        let unindexed = Unindexed { spec: task.spec.clone(), damage };
-        self.unindexed.lock().insert(task.segment.file().id(), unindexed);
+        let (unindexed, id) = (Unindexed { spec: task.spec.clone(), damage }, task.segment.file().id());
+        self.unindexed.lock().insert(id, unindexed);
+        self.rebuilding.lock().remove(&id);
     }
 
     /// Lists an index for its segment, or none, and shows it. One whose segment went meanwhile is removed.
@@ -204,6 +207,7 @@ impl Engine {
             }
             return Err(error);
         }
+        self.rebuilding.lock().remove(&id);
         let log = self.log.lock();
         let mut view = (*self.current().view).clone();
         if let Some(present) = view.collections.get(&collection) {
@@ -251,12 +255,7 @@ impl Engine {
         let _busy = self.begin()?;
         spec.check()?;
         let structure = self.structure.lock();
-        let collection = Arc::clone(self.current().view.by_id(id)?);
-        collection.check_usable()?;
-        if collection.schema.metric().is_none() {
-            return Err(Error::invalid("a collection without vectors has no index")
-                .at(format!("collection {}", collection.name)));
-        }
+        let collection = self.indexable(id)?;
         if *collection.schema.index_spec() == spec {
             return Ok(());
         }
@@ -278,6 +277,36 @@ impl Engine {
         drop(old);
         self.waker.wake_indexer();
         Ok(())
+    }
+
+    /// A collection that may have an index.
+    fn indexable(&self, id: CollectionId) -> Result<Arc<CollectionView>> {
+        let collection = Arc::clone(self.current().view.by_id(id)?);
+        collection.check_usable()?;
+        match collection.schema.metric() {
+            Some(_) => Ok(collection),
+            None => Err(Error::invalid("a collection without vectors has no index")
+                .at(format!("collection {}", collection.name))),
+        }
+    }
+
+    /// Has the index of every segment of a collection built anew, whatever became of earlier attempts; tells of how many.
+    /// Each old one answers until the new one is there, unless it is damaged.
+    pub(crate) fn rebuild_index(&self, id: CollectionId) -> Result<u64> {
+        let _busy = self.begin()?;
+        let collection = self.indexable(id)?;
+        let segments: BTreeSet<FileId> = collection.sealed.iter().map(|segment| segment.file().id()).collect();
+        let view = self.current().view;
+        let present = |id: &FileId| view.collections.values().flat_map(|it| &it.sealed).any(|it| it.file().id() == *id);
+        self.unindexed.lock().retain(|file, _| !segments.contains(file));
+        let mut rebuilding = self.rebuilding.lock();
+        rebuilding.retain(present);
+        rebuilding.extend(&segments);
+        drop(rebuilding);
+        let wanted = collection.sealed.iter().filter(|segment| self.wanted(&collection, segment).is_some());
+        let count = wanted.count() as u64;
+        self.waker.wake_indexer();
+        Ok(count)
     }
 
     /// Waits until each sealed segment of a collection has the index it is to have, and indexes have been copied into memory

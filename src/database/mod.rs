@@ -1,7 +1,7 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit` and `blob_file`. On it act `publish`,
-//! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `background` and `recovery`. `store` holds it open
+//! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
 
@@ -38,5 +38,6 @@ pub(crate) mod scan;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 mod store;
+pub(crate) mod usage;
 pub(crate) mod verify;
 mod waker;

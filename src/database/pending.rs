@@ -142,6 +142,8 @@ impl Engine {
 
     /// Removes the files of imports that the manifest does not list any more.
     pub(crate) fn remove_imported(&self, files: &[ImportedFile]) {
-        files.iter().for_each(|file| StoredFile::new(&self.opener.fs, names::segment(file.file.id)).condemn());
+        files.iter().for_each(|file| {
+            StoredFile::new(&self.opener.fs, &self.opener.condemned, names::segment(file.file.id)).condemn();
+        });
     }
 }

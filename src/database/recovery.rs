@@ -167,7 +167,7 @@ fn engine(
     random: Random,
     lock: Box<dyn LockGuard>,
 ) -> Result<(Engine, Wakes)> {
-    let opener = Opener { fs, store: manifest.store, mode: options.read_mode };
+    let opener = Opener { fs, store: manifest.store, mode: options.read_mode, condemned: Arc::default() };
     let mut view = DatabaseView::default();
     for entry in &manifest.collections {
         view.insert(open_collection(&opener, entry)?);
@@ -199,6 +199,8 @@ fn engine(
         full_logs: Mutex::default(),
         unmergeable: Mutex::default(),
         unindexed: Mutex::default(),
+        rebuilding: Mutex::default(),
+        snapshots: Mutex::default(),
         running_imports: Mutex::default(),
         activity: RwLock::default(),
         durable: AtomicU64::new(manifest.last_lsn.0),

@@ -131,7 +131,7 @@ fn write(opener: &Opener, meta: &[u8], contents: &[(SectionId, &[u8])]) -> Resul
 
 fn opener() -> Opener {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFs::new());
-    Opener { fs, store: store(), mode: ReadMode::Heap }
+    Opener { fs, store: store(), mode: ReadMode::Heap, condemned: Arc::default() }
 }
 
 fn schema() -> Schema {

@@ -16,7 +16,7 @@ use crate::segment::{RowMeta, RowSource, bloom};
 use crate::storage::fs::{FileSystem, ReadMode};
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, FileRef, Section, Watch};
-use crate::storage::stored_file::StoredFile;
+use crate::storage::stored_file::{Condemned, StoredFile};
 use crate::vector::VectorRef;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
@@ -27,6 +27,8 @@ pub(crate) struct Opener {
     pub(crate) fs: Arc<dyn FileSystem>,
     pub(crate) store: StoreId,
     pub(crate) mode: ReadMode,
+    /// Files that are kept by their readers alone.
+    pub(crate) condemned: Arc<Condemned>,
 }
 
 /// The file of a sealed segment. Never changes.
@@ -95,7 +97,7 @@ impl SealedFile {
             payload_offsets: offsets(section::PAYLOAD_OFFSETS)?,
             payload_bytes: container.section(section::PAYLOAD_BYTES)?,
             fields: container.find(section::FIELD_DIRECTORY).zip(container.find(section::FIELD_INDEXES)),
-            stored: StoredFile::new(&opener.fs, name),
+            stored: StoredFile::new(&opener.fs, &opener.condemned, name),
             container,
         })
     }

@@ -77,7 +77,7 @@ impl SegmentIndex {
     }
 
     fn new(opener: &Opener, entry: IndexEntry, opened: Result<Opened>) -> SegmentIndex {
-        let stored = StoredFile::new(&opener.fs, names::index(entry.file.id));
+        let stored = StoredFile::new(&opener.fs, &opener.condemned, names::index(entry.file.id));
         let damage = opened.as_ref().err().cloned().map_or_else(OnceLock::new, OnceLock::from);
         SegmentIndex { entry, stored, opened: opened.ok(), damage }
     }

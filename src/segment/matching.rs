@@ -268,7 +268,7 @@ mod tests {
     type Records = BTreeMap<Vec<u8>, (Value, i64)>;
 
     fn opener() -> Opener {
-        Opener { fs: Arc::new(MemoryFs::new()), store: STORE, mode: ReadMode::Heap }
+        Opener { fs: Arc::new(MemoryFs::new()), store: STORE, mode: ReadMode::Heap, condemned: Arc::default() }
     }
 
     /// A segment of these records, in the order of their keys; with `damage` a byte of its field indexes is changed.

@@ -69,7 +69,7 @@ impl Sealed {
         };
         let name = names::deletions(deletions.file.id, deletions.generation);
         let base = read_deletions(opener, &name, entry.rows, deletions)?;
-        let stored = StoredFile::new(&opener.fs, name);
+        let stored = StoredFile::new(&opener.fs, &opener.condemned, name);
         let deletions_file = DeletionsFile { entry: *deletions, stored };
         let deletions = Deletions::new(base, BTreeMap::new());
         Ok(Sealed::new(file, deletions, Some(Arc::new(deletions_file))))
@@ -229,7 +229,7 @@ mod tests {
     const STORE: StoreId = StoreId([9; 16]);
 
     fn opener() -> Opener {
-        Opener { fs: Arc::new(MemoryFs::new()), store: STORE, mode: ReadMode::Heap }
+        Opener { fs: Arc::new(MemoryFs::new()), store: STORE, mode: ReadMode::Heap, condemned: Arc::default() }
     }
 
     fn key(number: u32) -> Vec<u8> {

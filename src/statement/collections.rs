@@ -103,6 +103,15 @@ pub(super) fn reindex(reader: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Reindex { collection, index: index(reader)? })
 }
 
+pub(super) fn rebuild(reader: &mut Reader<'_>) -> Result<Statement> {
+    reader.expect_keyword("index")?;
+    Ok(Statement::RebuildIndex { collection: values::name(reader)? })
+}
+
+pub(super) fn disk(_: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Disk)
+}
+
 pub(super) fn drop(reader: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Drop { collection: values::name(reader)? })
 }

@@ -152,6 +152,15 @@ pub const VERBS: &[Verb] = &[
         read: records::delete,
     },
     Verb {
+        name: "disk",
+        head: "disk",
+        clauses: &[],
+        summary: "Print what takes how much room on the disk, and what keeps files that are not needed any more",
+        details: "Live and dead rows lie in the same files; what each takes is estimated by how many there are.",
+        examples: &["disk"],
+        read: collections::disk,
+    },
+    Verb {
         name: "drop",
         head: "drop COLLECTION",
         clauses: &[],
@@ -261,6 +270,15 @@ pub const VERBS: &[Verb] = &[
             them under --format jsonl.",
         examples: &["put docs 7 [0.1, 0.9, 0] {\"lang\": \"en\"}", "put notes 'a note' {\"text\": \"hello\"} ttl 1h"],
         read: records::put,
+    },
+    Verb {
+        name: "rebuild",
+        head: "rebuild index COLLECTION",
+        clauses: &[],
+        summary: "Throw the index of every file away and build it anew, and wait until that is so",
+        details: "Queries go through the old one meanwhile, unless it is damaged. Damaged indexes are built anew without this.",
+        examples: &["rebuild index docs"],
+        read: collections::rebuild,
     },
     Verb {
         name: "recall",

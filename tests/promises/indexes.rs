@@ -385,3 +385,38 @@ fn a_killed_indexer_loses_nothing() {
         db.close().unwrap();
     }
 }
+
+#[test]
+fn a_rebuilt_index_is_another_file_and_the_old_one_answers_until_then() {
+    for kind in KINDS {
+        let dir = tempfile::tempdir().unwrap();
+        let db = manual().open(dir.path()).unwrap();
+        let docs = db.create_collection("docs", schema(kind)).unwrap();
+        for part in 0..2 {
+            put(&docs, part * 600..(part + 1) * 600);
+            db.flush().unwrap();
+        }
+        assert!(docs.wait_indexed(LONG).unwrap());
+        let before = files(dir.path(), "idx-");
+        let usual = keys(&docs.query().nearest(vector(77)).k(20).run().unwrap());
+
+        assert_eq!(docs.rebuild_index().unwrap(), 2);
+        assert_eq!((stats(&db).indexed_rows, stats(&db).unindexed_rows), (1_200, 1_200), "{kind}");
+        assert_eq!(keys(&docs.query().nearest(vector(77)).k(20).run().unwrap()), usual, "the old ones answer");
+        assert_eq!(files(dir.path(), "idx-"), before);
+        assert_eq!(ticks(&db).iter().filter(|work| **work == Work::Indexed).count(), 2);
+        assert_eq!((stats(&db).indexed_rows, stats(&db).unindexed_rows), (1_200, 0), "{kind}");
+        let after = files(dir.path(), "idx-");
+        assert!(after.len() == 2 && after.iter().all(|path| !before.contains(path)), "{before:?} {after:?}");
+        assert_eq!(
+            keys(&docs.query().nearest(vector(77)).k(20).run().unwrap()),
+            usual,
+            "the same rows, the same index"
+        );
+        assert_eq!(ticks(&db), []);
+        assert!(db.verify(VerifyLevel::Full).unwrap().is_clean());
+    }
+    let db = manual().in_memory().unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    assert!(notes.rebuild_index().unwrap_err().to_string().contains("without vectors"));
+}

@@ -16,6 +16,7 @@ mod blobs;
 mod containment;
 mod crash;
 mod damage;
+mod disk;
 mod documents;
 mod ephemeral;
 mod exact;

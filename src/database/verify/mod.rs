@@ -20,7 +20,7 @@ use crate::error::Result;
 
 pub use report::{Problem, VerifiedCollection, VerifyReport};
 pub use watch::VerifyProgress;
-pub(crate) use watch::Watching;
+use watch::{Tell, Watching};
 
 /// How much of a store to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,11 +59,8 @@ pub struct Verification {
     store: Arc<Store>,
     level: VerifyLevel,
     cancel: CancelToken,
-    tell: Option<Box<Tell>>,
+    tell: Option<Box<Tell<'static>>>,
 }
-
-/// Who is told how far it is.
-type Tell = dyn FnMut(&VerifyProgress) + Send;
 
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,12 +109,7 @@ struct Checking<'a> {
 }
 
 impl Engine {
-    pub(crate) fn verify(
-        &self,
-        level: VerifyLevel,
-        cancel: &CancelToken,
-        tell: &mut (dyn FnMut(&VerifyProgress) + Send),
-    ) -> Result<VerifyReport> {
+    pub(crate) fn verify(&self, level: VerifyLevel, cancel: &CancelToken, tell: &mut Tell<'_>) -> Result<VerifyReport> {
         self.check_open()?;
         let current = self.current();
         let moment = self.moment(&current);

@@ -19,18 +19,27 @@ pub struct VerifyProgress {
     pub of_rows: u64,
 }
 
+/// Who is told how far a check has come.
+pub(crate) type Tell<'a> = dyn FnMut(&VerifyProgress) + Send + 'a;
+
+/// What was told last, and to whom.
+struct Told<'a> {
+    progress: VerifyProgress,
+    tell: &'a mut Tell<'a>,
+}
+
 /// Who is told, and who may stop it. Shared by the threads that check.
 pub(crate) struct Watching<'a> {
     engine: &'a Engine,
     cancel: &'a CancelToken,
-    told: Mutex<(VerifyProgress, &'a mut (dyn FnMut(&VerifyProgress) + Send))>,
+    told: Mutex<Told<'a>>,
 }
 
 impl<'a> Watching<'a> {
     pub(crate) fn new(
         engine: &'a Engine,
         cancel: &'a CancelToken,
-        tell: &'a mut (dyn FnMut(&VerifyProgress) + Send),
+        tell: &'a mut Tell<'a>,
         view: &DatabaseView,
     ) -> Watching<'a> {
         let mut progress = VerifyProgress::default();
@@ -41,7 +50,7 @@ impl<'a> Watching<'a> {
             progress.of_rows += u64::from(entry.rows);
         }
         progress.of_bytes += view.blobs.values().map(|blob| blob.entry.file.length).sum::<u64>();
-        Watching { engine, cancel, told: Mutex::new((progress, tell)) }
+        Watching { engine, cancel, told: Mutex::new(Told { progress, tell }) }
     }
 
     /// Fails when the check is to end.
@@ -69,10 +78,10 @@ impl<'a> Watching<'a> {
 
     fn tell(&self, bytes: u64, rows: u64) -> Result<()> {
         if bytes + rows > 0 {
-            let (progress, tell) = &mut *self.told.lock();
-            progress.bytes += bytes;
-            progress.rows += rows;
-            tell(progress);
+            let told = &mut *self.told.lock();
+            told.progress.bytes += bytes;
+            told.progress.rows += rows;
+            (told.tell)(&told.progress);
         }
         self.check()
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use driftline::statement::Name;
 use driftline::{
-    CollectionStats, IndexSpec, IndexStats, Problem, VerifiedCollection, VerifyLevel, VerifyProgress, VerifyReport,
-    json,
+    Collection, CollectionStats, IndexSpec, IndexStats, Problem, VerifiedCollection, VerifyLevel, VerifyProgress,
+    VerifyReport, json,
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -202,11 +202,20 @@ pub(super) fn compact(session: &mut Session, name: Option<&Name>) -> Outcome {
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 pub(super) fn reindex(session: &mut Session, name: &Name, index: &IndexSpec) -> Outcome {
+    build(session, name, |collection| collection.reindex(index.clone()))
+}
+
+pub(super) fn rebuild(session: &mut Session, name: &Name) -> Outcome {
+    build(session, name, |collection| collection.rebuild_index().map(drop))
+}
+
+/// Has indexes built and waits for them.
+fn build(session: &mut Session, name: &Name, begin: impl Fn(&Collection) -> driftline::Result<()>) -> Outcome {
     let collection = session.store.writable(name)?;
     let db = session.store.writing()?;
     let spinner = spinner(session, "building the index");
     let done = (|| {
-        collection.reindex(index.clone())?;
+        begin(&collection)?;
         while !collection.wait_indexed(LOOK_AGAIN)? {
             session.check()?;
             if let Some(failure) = db.stats()?.maintenance_failure {
@@ -218,6 +227,7 @@ pub(super) fn reindex(session: &mut Session, name: &Name, index: &IndexSpec) -> 
     })();
     spinner.finish_and_clear();
     done?;
+    let index = collection.schema()?.index_spec().clone();
     let stats = db.stats()?.collections.into_iter().find(|it| it.name == name.text);
     let (indexed, left) = stats.map_or((0, 0), |it| (it.indexed_rows, it.unindexed_rows));
     let answer = json!({"collection": name.text, "index": index, "indexed_rows": indexed, "unindexed_rows": left});

@@ -3,6 +3,7 @@
 mod backup;
 mod care;
 mod collections;
+mod disk;
 mod inputs;
 mod recall;
 mod records;
@@ -44,10 +45,12 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Backup(asked) => backup::backup(session, asked),
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
+        Statement::RebuildIndex { collection } => care::rebuild(session, collection),
         Statement::Reindex { collection, index } => care::reindex(session, collection, index),
         Statement::Count { collection, filter } => collections::count(session, collection, filter.as_ref()),
         Statement::Create { collection, schema } => collections::create(session, collection, schema),
         Statement::Delete { collection, which } => records::delete(session, collection, which),
+        Statement::Disk => disk::disk(session),
         Statement::Drop { collection } => collections::drop(session, collection),
         Statement::Explain(find) => search::explain(session, find),
         Statement::Export(export) => transfer::export(session, export),
