@@ -61,6 +61,20 @@ impl RowSet {
         new
     }
 
+    /// Adds rows among 64, numbered as [`RowSet::word`] numbers them; false when some are none of the segment's: then
+    /// none is added.
+    pub(crate) fn unite_word(&mut self, number: usize, bits: u64) -> bool {
+        let past = (self.rows as usize).saturating_sub(64 * number);
+        if past < 64 && bits >> past != 0 {
+            return false;
+        }
+        if let Some(word) = self.words.get_mut(number) {
+            self.count += (bits & !*word).count_ones();
+            *word |= bits;
+        }
+        true
+    }
+
     /// Every row of a segment of `rows` rows.
     pub(crate) fn full(rows: u32) -> RowSet {
         RowSet::empty(rows).complement()

@@ -5,6 +5,7 @@
 //! their payloads, as he does for the whole segment when an index is damaged. The stored form (frozen) is described in
 //! docs/FORMAT.md.
 
+mod bitmap;
 mod build;
 mod choose;
 mod directory;

@@ -3,9 +3,7 @@
 
 use std::ops::Range;
 
-use roaring::RoaringBitmap;
-
-use super::{Form, HEAD_BYTES, Head};
+use super::{Form, HEAD_BYTES, Head, bitmap};
 use crate::bytes::{Reader, Truncated};
 use crate::error::{Error, Result};
 use crate::filter::{Comparison, Condition, Literal, order, rank};
@@ -13,9 +11,6 @@ use crate::ids::RowId;
 use crate::payload::{Scalar, View};
 use crate::rows::RowSet;
 use crate::storage::sections::Section;
-
-/// Rows of a row number's upper half, one container of a Roaring bitmap.
-const CONTAINER_ROWS: u32 = 1 << 16;
 
 /// The index of one field.
 #[derive(Debug)]
@@ -235,11 +230,7 @@ impl<'a> FieldIndex<'a> {
     }
 
     fn add_bitmap(&self, bytes: &[u8], rows: &mut RowSet) -> Result<()> {
-        if containers(bytes).is_none_or(|count| count > self.rows.div_ceil(CONTAINER_ROWS)) {
-            return Err(damaged());
-        }
-        let bitmap = RoaringBitmap::deserialize_from(bytes).map_err(|_| damaged())?;
-        bitmap.iter().try_for_each(|row| self.insert(row, rows))
+        bitmap::unite(rows, bytes).ok_or_else(damaged)
     }
 
     fn insert(&self, row: u32, rows: &mut RowSet) -> Result<()> {
@@ -248,19 +239,6 @@ impl<'a> FieldIndex<'a> {
         }
         rows.insert(RowId(row));
         Ok(())
-    }
-}
-
-/// How many containers a stored Roaring bitmap says it has: each may grow to 8 KiB in memory, so they are counted before
-/// it is read. The first number is a cookie that carries the count in its upper half, or another one before the count.
-fn containers(bytes: &[u8]) -> Option<u32> {
-    const WITH_RUNS: u32 = 12347;
-    const WITHOUT_RUNS: u32 = 12346;
-    let mut reader = Reader::new(bytes);
-    match reader.u32().ok()? {
-        WITHOUT_RUNS => reader.u32().ok(),
-        cookie if cookie & 0xFFFF == WITH_RUNS => Some((cookie >> 16) + 1),
-        _ => None,
     }
 }
 
