@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -42,7 +43,7 @@ impl Rewrite {
         let mut store = [0; 16];
         Random::seeded(Random::system_seed(), 0).fill(&mut store);
         let store = StoreId(store);
-        let opener = Opener { fs: target.fs().clone(), store, mode: ReadMode::Heap };
+        let opener = Opener { fs: target.fs().clone(), store, mode: ReadMode::Heap, condemned: Arc::default() };
         let manifest = Manifest { newest_time, ..Manifest::new(store) };
         Ok(Rewrite { target, opener, manifest, cancel: cancel.clone() })
     }
