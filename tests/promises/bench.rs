@@ -77,7 +77,7 @@ fn a_load_checks_its_answers_and_says_what_was_taken() {
     let (out, report, work) = (path("load.jsonl"), path("load.html"), path("work"));
     let shape = ["bench", "load", "--minutes", "0.15", "--every", "1", "--rows", "600", "--dim", "8", "--rate", "100"];
     let table = shell.run(&[&shape[..], &["--out", &out, "--report", &report, "--work", &work]].concat()).done();
-    for word in ["filtered search", "snapshot", "p99 us", "descriptors", "steady"] {
+    for word in ["filtered search", "snapshot", "backup", "p99 us", "descriptors", "steady"] {
         assert!(table.contains(word), "{word:?} is missing: {table}");
     }
     let looks = lines(Path::new(&out));

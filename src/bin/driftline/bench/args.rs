@@ -140,8 +140,8 @@ Examples:
   driftline bench load --minutes 60 --report load.html
   driftline bench load --minutes 5 --rows 20000 --dim 64 --rate 200
 
-Threads append, rewrite, delete, get, search, search with a filter, scan, count, and hold snapshots, each one call after
-the other. Every answer is checked. At the end the store is opened anew and verified.";
+Threads append, rewrite, delete, get, search, search with a filter, scan, count, hold snapshots and make backups, each one
+call after the other. Every answer is checked. At the end the store is opened anew and verified.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = LOAD_EXAMPLES)]

@@ -39,7 +39,8 @@ pub(super) fn load(
     let folder = Folder::make(asked.work.as_deref())?;
     let store = folder.path().join("store");
     let model = Model::new(Kind::Clustered, asked.dim, asked.rows, Metric::Cosine, asked.seed, false);
-    let load = Arc::new(Load::new(begin(&store, asked, &model)?, model, asked)?);
+    let db = begin(&store, asked, &model)?;
+    let load = Arc::new(Load::new(db, model, folder.path().join("backup"), asked)?);
     let threads = work::start(&load)?;
     let told = watch(&load, &store, asked, cancel, listener);
     load.end();
