@@ -38,6 +38,8 @@ pub enum Work {
     Audited,
     /// Rows in memory were indexed.
     IndexedMemory,
+    /// A piece of a file was read to see whether it is damaged.
+    Scrubbed,
 }
 
 /// The maintenance threads of a store.
@@ -54,6 +56,9 @@ impl Threads {
         ];
         if engine.audit.is_on() {
             plan.push(("driftline-audit", wakes.auditor, Engine::audit_step, Engine::until_audit_due));
+        }
+        if engine.scrub.options.is_some() {
+            plan.push(("driftline-scrub", wakes.scrubber, Engine::scrub_step, Engine::until_scrub_due));
         }
         let mut threads = Threads(Vec::new());
         for (name, wakes, step, idle) in plan {
@@ -154,8 +159,14 @@ impl Engine {
     /// One step of whatever is due, on the calling thread.
     pub(crate) fn tick(&self) -> Result<Option<Work>> {
         let _busy = self.begin()?;
-        let steps =
-            [Engine::sync_step as Step, Engine::flush_step, Engine::merge_step, Engine::index_step, Engine::audit_step];
+        let steps = [
+            Engine::sync_step as Step,
+            Engine::flush_step,
+            Engine::merge_step,
+            Engine::index_step,
+            Engine::audit_step,
+            Engine::scrub_step,
+        ];
         for step in steps {
             let done = step(self)?;
             if done.is_some() {

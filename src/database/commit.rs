@@ -8,7 +8,8 @@ use crate::clock::Timestamp;
 use crate::collection::operation::{Effect, effects};
 use crate::collection::record::Patch;
 use crate::collection::view::{CollectionView, Stale};
-use crate::database::engine::{DatabaseView, Engine, LogState, PoisonOnPanic, SyncDue};
+use crate::database::due::Due;
+use crate::database::engine::{DatabaseView, Engine, LogState, PoisonOnPanic};
 use crate::database::options::{Durability, Maintenance};
 use crate::database::request::{
     Commit, EncodedRow, MAX_BATCH_BYTES, Precondition, Request, Step, check_size, conflict, nothing_to_patch,
@@ -224,7 +225,7 @@ impl Engine {
         }
         for batch in logged() {
             if let Durability::Interval(interval) = batch.durability {
-                let due = SyncDue { at: self.options.clock.now().after(interval), within: interval };
+                let due = Due { at: self.options.clock.now().after(interval), within: interval };
                 if log.sync_due.is_none_or(|earlier| due.at < earlier.at) {
                     log.sync_due = Some(due);
                     self.waker.wake_syncer();
@@ -236,7 +237,7 @@ impl Engine {
 }
 
 /// While a collection has this many segments, writers wait for them to be merged.
-const MAX_SEGMENTS: u64 = 64;
+pub(crate) const MAX_SEGMENTS: u64 = 64;
 /// How often a waiting writer looks whether there is room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 

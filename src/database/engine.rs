@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
-use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
 use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
+use crate::database::due::Due;
+use crate::database::health::own::OwnChecks;
 use crate::database::options::Options;
 use crate::database::queue::CommitQueue;
 use crate::database::request::{Commit, Request};
+use crate::database::scrub::Scrub;
 use crate::database::waker::Waker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId, Lsn};
@@ -128,23 +130,8 @@ pub(crate) struct LogState {
     pub(crate) recovered_tail: Option<Tail>,
     pub(crate) next_lsn: Lsn,
     /// When written batches have to be synced at the latest; none when all are.
-    pub(crate) sync_due: Option<SyncDue>,
+    pub(crate) sync_due: Option<Due>,
     pub(crate) closed: bool,
-}
-
-/// When the log has to be synced, and how long that was promised to take at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SyncDue {
-    pub(crate) at: Timestamp,
-    pub(crate) within: Duration,
-}
-
-impl SyncDue {
-    /// How long there is left. A clock that was set back makes nobody wait longer than was promised.
-    pub(crate) fn wait(self, now: Timestamp) -> Duration {
-        let left = self.at.since(now);
-        if left > self.within { Duration::ZERO } else { left }
-    }
 }
 
 /// The state of an open store.
@@ -172,6 +159,10 @@ pub(crate) struct Engine {
     pub(crate) random: Mutex<Random>,
     /// Queries that are to be asked again.
     pub(crate) audit: Audit,
+    pub(crate) scrub: Scrub,
+    /// What the application wants to be looked at with the store's own health.
+    pub(crate) own_checks: Mutex<OwnChecks>,
+    pub(crate) opened_at: Timestamp,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,
     /// Files get ascending numbers from here; the manifest remembers the next one.

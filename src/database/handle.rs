@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -14,8 +14,10 @@ use crate::database::blob::BlobReader;
 use crate::database::collection::Collection;
 use crate::database::draft::Draft;
 use crate::database::engine::{Access, Engine};
+use crate::database::health::{self, CheckResult, HealthReport, OwnCheck, Scope, Severity};
 use crate::database::options::{Create, Options};
 use crate::database::recovery::RecoveryReport;
+use crate::database::scrubbing::ScrubRound;
 use crate::database::snapshot::Snapshot;
 use crate::database::stats::Stats;
 use crate::database::store::{CloseCallback, Store};
@@ -172,9 +174,88 @@ impl Database {
         Verification::new(&self.0)
     }
 
+    /// Begins a round of scrubbing: reading every file of the store once, at a low rate, to find damage. It finds less
+    /// than [`Database::verify`] and leaves the disk to others; [`Options::scrub`] does it in the background.
+    pub fn scrub(&self) -> ScrubRound {
+        ScrubRound::new(&self.0)
+    }
+
     /// Sizes, counts and positions, now.
     pub fn stats(&self) -> Result<Stats> {
         self.engine().stats()
+    }
+
+    /// Runs all checks, those of the engine and those that were added, and tells how the store is. Answers within 5 s, as
+    /// far as the operating system does, and for a closed store, too.
+    ///
+    /// | check | fails when | |
+    /// |---|---|---|
+    /// | `responding` | the locks that every write takes are held for 5 s | critical |
+    /// | `directory` | the directory or its manifest is not there, or a copy of the manifest is damaged | critical |
+    /// | `writable` | a failed sync has stopped writing, or the store is closed | critical |
+    /// | `collections` | a collection cannot be used | critical |
+    /// | `disk_space` | less is free than is kept for deleting and merging | |
+    /// | `log` | the log is over its budget | |
+    /// | `indexes` | an index is damaged | |
+    /// | `index_lag` | rows wait for an index that could not be built | |
+    /// | `maintenance` | flushing, merging or indexing failed and has not succeeded since | |
+    /// | `segments` | a collection has so many segments that writers wait | |
+    /// | `checksums` | scrubbing found damage | |
+    ///
+    /// ```
+    /// # fn main() -> driftline::Result<()> {
+    /// use driftline::{Database, HealthStatus, Severity};
+    /// let db = Database::in_memory()?;
+    /// db.add_check("model.onnx", Severity::Critical, || match std::path::Path::new("model.onnx").exists() {
+    ///     true => Ok("it is there".into()),
+    ///     false => Err("there is no such file".into()),
+    /// })?;
+    /// let health = db.health();
+    /// assert_eq!(health.status, HealthStatus::Unhealthy);
+    /// assert!(!health.check("model.onnx").expect("it was added").passed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn health(&self) -> HealthReport {
+        self.engine().health(Scope::All, health::DEADLINE)
+    }
+
+    /// Runs all checks, waiting at most `deadline` for their answers together.
+    pub fn health_within(&self, deadline: Duration) -> HealthReport {
+        self.engine().health(Scope::All, deadline)
+    }
+
+    /// Whether the process can answer: the check `responding` alone. Where it fails, only a restart helps.
+    pub fn liveness(&self) -> CheckResult {
+        self.engine().responding(Instant::now().checked_add(health::DEADLINE))
+    }
+
+    /// Whether the store can do its work: the critical checks alone.
+    pub fn readiness(&self) -> HealthReport {
+        self.engine().health(Scope::Critical, health::DEADLINE)
+    }
+
+    /// Whether what the application depends on is there: the checks that were added alone.
+    pub fn dependencies(&self) -> HealthReport {
+        self.engine().health(Scope::Own, health::DEADLINE)
+    }
+
+    /// Adds a check to [`Database::health`], such as for a file that must be there. `check` tells what is well, or what is
+    /// not. Each run has a thread of its own, under [`Maintenance::Manual`](crate::Maintenance::Manual) too: one that
+    /// panics or does not answer in time has failed, and is not begun again before it ends. Fails with `Exists` when
+    /// there is one of that name.
+    pub fn add_check(
+        &self,
+        name: &str,
+        severity: Severity,
+        check: impl Fn() -> std::result::Result<String, String> + Send + Sync + 'static,
+    ) -> Result<()> {
+        self.engine().add_check(OwnCheck::new(name, severity, check))
+    }
+
+    /// Removes a check that was added; tells whether there was one.
+    pub fn remove_check(&self, name: &str) -> bool {
+        self.engine().own_checks.lock().remove(name)
     }
 
     /// What takes how much room on the disk, and who keeps files that are not needed any more. Costs a look at every

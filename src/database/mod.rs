@@ -1,6 +1,6 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
-//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit` and `blob_file`. On it act `publish`,
+//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit`, `scrub` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
@@ -18,9 +18,11 @@ pub(crate) mod collection;
 mod commit;
 mod damage;
 mod draft;
+mod due;
 mod engine;
 mod flush;
 pub(crate) mod handle;
+pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod indexing;
 mod merge;
@@ -35,6 +37,8 @@ pub(crate) mod recovery;
 pub(crate) mod request;
 mod room;
 pub(crate) mod scan;
+pub(crate) mod scrub;
+pub(crate) mod scrubbing;
 pub(crate) mod snapshot;
 pub(crate) mod stats;
 mod store;

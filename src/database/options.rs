@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
+use crate::database::scrub::ScrubOptions;
 use crate::error::{Error, Result};
 use crate::storage::fs::ReadMode;
 
@@ -27,7 +28,8 @@ pub enum Durability {
 /// Who does the work behind the writes: flushing, merging, building indexes, auditing queries, syncing at intervals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Maintenance {
-    /// Four named threads, and a fifth where queries are audited, joined when the store is closed.
+    /// Four named threads, one more where queries are audited and one where files are scrubbed, joined when the store is
+    /// closed.
     #[default]
     Automatic,
     /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.
@@ -60,6 +62,7 @@ pub struct Options {
     pub(crate) index_min_rows: u32,
     pub(crate) resident_index_bytes: u64,
     pub(crate) audited_share: f64,
+    pub(crate) scrub: Option<ScrubOptions>,
     pub(crate) maintenance: Maintenance,
     pub(crate) read_mode: ReadMode,
     pub(crate) create: Create,
@@ -81,6 +84,7 @@ impl Default for Options {
             index_min_rows: 1024,
             resident_index_bytes: 2 << 30,
             audited_share: 0.0,
+            scrub: None,
             maintenance: Maintenance::Automatic,
             read_mode: ReadMode::Mmap,
             create: Create::IfMissing,
@@ -179,6 +183,16 @@ impl Options {
         self
     }
 
+    /// Reads all files again and again at a low rate, in the background, so that damage is found while there still is a
+    /// backup to mend it from. Default: not at all. The first round begins when the store is opened, at a file drawn by
+    /// chance; what was found is in [`Database::stats`](crate::Database::stats) and
+    /// [`Database::health`](crate::Database::health). Costs a thread and the bytes a second that `scrub` says; under
+    /// [`ReadMode::Heap`] one file at a time stands in memory. Changes no answers.
+    pub fn scrub(mut self, scrub: ScrubOptions) -> Options {
+        self.scrub = Some(scrub);
+        self
+    }
+
     /// Who flushes, merges and builds indexes. Default [`Maintenance::Automatic`].
     pub fn maintenance(mut self, maintenance: Maintenance) -> Options {
         self.maintenance = maintenance;
@@ -235,6 +249,7 @@ impl Options {
         if !(0.0..=1.0).contains(&self.audited_share) {
             return refuse(format!("audit_queries is {}; it must be a share, 0 to 1", self.audited_share));
         }
+        self.scrub.map_or(Ok(()), |scrub| scrub.check())?;
         if self.threads > MAX_THREADS {
             return refuse(format!("threads is {}; it must be at most {MAX_THREADS}", self.threads));
         }

@@ -17,6 +17,7 @@ use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Poison, Pressure, ViewCell};
 use crate::database::options::{Create, Options};
 use crate::database::queue::CommitQueue;
+use crate::database::scrub::Scrub;
 use crate::database::waker::{Waker, Wakes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, Lsn, StoreId};
@@ -192,6 +193,9 @@ fn engine(
         queue: CommitQueue::default(),
         poison: Poison::default(),
         audit: audit(&options, access),
+        scrub: Scrub::new(options.scrub),
+        own_checks: Mutex::default(),
+        opened_at: options.clock.now(),
         random: Mutex::new(random),
         waker,
         pressure: Pressure::default(),

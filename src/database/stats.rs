@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::database::pending::PendingImport;
+use crate::database::scrub::ScrubStats;
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::segment::Moment;
@@ -39,6 +40,9 @@ pub struct Stats {
     /// Why the last maintenance failed, if it did and has not succeeded since.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maintenance_failure: Option<String>,
+    /// What scrubbing has done and found, where there was any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrub: Option<ScrubStats>,
     /// The collections, by name.
     pub collections: Vec<CollectionStats>,
 }
@@ -138,17 +142,19 @@ impl Engine {
             blobs: view.blobs.len() as u64,
             blob_bytes: view.blobs.values().map(|blob| blob.entry.bytes).sum(),
             free_bytes: free.map_err(|error| Error::io("ask for room", self.location(), error))?,
-            maintenance_failure: self.maintenance_failure(),
+            maintenance_failure: self.last_failure().map(|error| error.to_string()),
+            scrub: self.scrub.stats(),
             collections,
         })
     }
 }
 
 impl Engine {
-    fn maintenance_failure(&self) -> Option<String> {
+    /// Why the last maintenance failed, if it did and has not succeeded since.
+    pub(crate) fn last_failure(&self) -> Option<Error> {
         let failure = self.pressure.flush_failure.lock().clone();
         let failure = failure.or_else(|| self.pressure.merge_failure.lock().clone());
-        failure.or_else(|| self.pressure.index_failure.lock().clone()).map(|error| error.to_string())
+        failure.or_else(|| self.pressure.index_failure.lock().clone())
     }
 
     fn stats_of(&self, collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {

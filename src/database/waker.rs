@@ -10,6 +10,7 @@ pub(crate) struct Waker {
     merger: Sender<()>,
     indexer: Sender<()>,
     auditor: Sender<()>,
+    scrubber: Sender<()>,
 }
 
 /// The other ends of a [`Waker`].
@@ -20,6 +21,7 @@ pub(crate) struct Wakes {
     pub(crate) merger: Receiver<()>,
     pub(crate) indexer: Receiver<()>,
     pub(crate) auditor: Receiver<()>,
+    pub(crate) scrubber: Receiver<()>,
 }
 
 impl Waker {
@@ -29,14 +31,16 @@ impl Waker {
         let (merger, merger_wakes) = bounded(1);
         let (indexer, indexer_wakes) = bounded(1);
         let (auditor, auditor_wakes) = bounded(1);
+        let (scrubber, scrubber_wakes) = bounded(1);
         let wakes = Wakes {
             syncer: syncer_wakes,
             flusher: flusher_wakes,
             merger: merger_wakes,
             indexer: indexer_wakes,
             auditor: auditor_wakes,
+            scrubber: scrubber_wakes,
         };
-        (Waker { syncer, flusher, merger, indexer, auditor }, wakes)
+        (Waker { syncer, flusher, merger, indexer, auditor, scrubber }, wakes)
     }
 
     /// There is something to sync, later.
@@ -66,7 +70,8 @@ impl Waker {
 
     /// The store closes.
     pub(crate) fn wake_all(&self) {
-        [&self.syncer, &self.flusher, &self.merger, &self.indexer, &self.auditor].into_iter().for_each(wake);
+        let threads = [&self.syncer, &self.flusher, &self.merger, &self.indexer, &self.auditor, &self.scrubber];
+        threads.into_iter().for_each(wake);
     }
 }
 

@@ -223,6 +223,11 @@ impl SealedFile {
         self.container.verify_watched(pool, watch)
     }
 
+    /// Bytes of its sections that were verified so far.
+    pub(crate) fn verified_bytes(&self) -> u64 {
+        self.container.verified_bytes()
+    }
+
     /// One block of a pair of sections written by `write_blocks`.
     /// The keys of some rows. All places are looked up before any key is read, so that the processor waits for many at
     /// once: rows found by an index lie anywhere.

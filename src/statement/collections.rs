@@ -112,6 +112,21 @@ pub(super) fn disk(_: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Disk)
 }
 
+pub(super) fn health(_: &mut Reader<'_>) -> Result<Statement> {
+    Ok(Statement::Health)
+}
+
+pub(super) fn scrub(reader: &mut Reader<'_>) -> Result<Statement> {
+    let mut rate_mib = None;
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "rate" => rate_mib = Some(reader.number("how many MiB a second")?),
+            _ => return Err(reader.expected("a clause of scrub")),
+        }
+    }
+    Ok(Statement::Scrub { rate_mib })
+}
+
 pub(super) fn drop(reader: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Drop { collection: values::name(reader)? })
 }

@@ -31,6 +31,7 @@ pub enum Statement {
     Find(Find),
     Flush,
     Get { collection: Name, key: Key },
+    Health,
     Import(Import),
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
@@ -39,6 +40,7 @@ pub enum Statement {
     RebuildIndex { collection: Name },
     Reindex { collection: Name, index: IndexSpec },
     Scan(Scan),
+    Scrub { rate_mib: Option<u64> },
     Stats { collection: Option<Name> },
     Verify { quick: bool },
 }

@@ -222,6 +222,15 @@ pub const VERBS: &[Verb] = &[
         read: records::get,
     },
     Verb {
+        name: "health",
+        head: "health",
+        clauses: &[],
+        summary: "Check whether the store can do its work",
+        details: "A critical check that fails has exit code 5. `verify` reads what is stored; this does not.",
+        examples: &["health"],
+        read: collections::health,
+    },
+    Verb {
         name: "import",
         head: "import FILE into COLLECTION",
         clauses: &[
@@ -330,6 +339,15 @@ pub const VERBS: &[Verb] = &[
         details: "Tables show a page unless a limit is given; the other formats print all.",
         examples: &["scan docs where lang = 'de' limit 100", "scan docs prefix 'sku-' reverse"],
         read: reads::scan,
+    },
+    Verb {
+        name: "scrub",
+        head: "scrub",
+        clauses: &[clause("rate", "N", "read at most so many MiB a second; 16 unless told")],
+        summary: "Read every byte of the store's files at a low rate, and tell which are damaged",
+        details: "For a store in use: `verify` finds more and takes all it can get. Damage has exit code 4.",
+        examples: &["scrub", "scrub rate 100"],
+        read: collections::scrub,
     },
     Verb {
         name: "stats",

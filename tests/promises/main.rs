@@ -27,6 +27,7 @@ mod fields;
 mod filters;
 mod format;
 mod fuzz_corpus;
+mod health;
 mod house;
 mod importers;
 mod imports;
@@ -42,6 +43,7 @@ mod queries;
 mod recall;
 mod refusals;
 mod scans;
+mod scrub;
 #[cfg(feature = "cli")]
 mod shell;
 #[cfg(feature = "cli")]

@@ -21,7 +21,6 @@ const CANNOT_OPEN: u8 = 3;
 /// Damage was found.
 const DAMAGED: u8 = 4;
 /// A check that was asked for failed.
-#[cfg(test)]
 const CHECK_FAILED: u8 = 5;
 /// Cancelled, as a shell says it.
 pub(crate) const CANCELLED: u8 = 130;
@@ -67,6 +66,11 @@ impl Failure {
     /// Damage was found and has been reported.
     pub(crate) fn damaged() -> Failure {
         Failure::new(DAMAGED, None)
+    }
+
+    /// A check failed and has been reported.
+    pub(crate) fn check_failed() -> Failure {
+        Failure::new(CHECK_FAILED, None)
     }
 
     /// Something else went wrong.

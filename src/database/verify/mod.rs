@@ -5,7 +5,7 @@
 //! collections, `records` what is in them.
 
 mod records;
-mod report;
+pub(crate) mod report;
 mod root;
 mod segments;
 mod watch;

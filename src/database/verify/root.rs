@@ -1,8 +1,7 @@
 //! Checking what vouches for everything else: the manifest and the log.
 
-use super::{Checking, VerifyLevel};
+use super::{Checking, Problem, VerifyLevel};
 use crate::database::engine::Engine;
-use crate::database::verify::Problem;
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::storage::manifest::Manifest;
@@ -75,7 +74,7 @@ impl Engine {
     }
 
     /// The logs that are listed, and up to where they must be readable.
-    fn promised_log(&self) -> (Vec<WalRef>, Lsn) {
+    pub(crate) fn promised_log(&self) -> (Vec<WalRef>, Lsn) {
         let log = self.log.lock();
         let logs = self.manifest.lock().logs.clone();
         let last = match (&log.writer, log.recovered_tail) {

@@ -128,6 +128,11 @@ impl Container {
         Ok(0)
     }
 
+    /// Bytes of its sections that were verified so far.
+    pub(crate) fn verified_bytes(&self) -> u64 {
+        self.sections.iter().map(Place::verified_bytes).sum()
+    }
+
     /// Checks all that is no section: header, footer, table of contents, and what fills the room between sections.
     fn check_frame(&self) -> Result<u64> {
         Frame::check(&self.bytes, &self.name, self.kind, self.store, &self.file)?;
@@ -227,6 +232,11 @@ impl Place {
     fn task(&self, task: usize) -> Range<usize> {
         let first = task * CHUNKS_PER_TASK;
         first..self.chunks().min(first + CHUNKS_PER_TASK)
+    }
+
+    fn verified_bytes(&self) -> u64 {
+        let unverified = self.unverified.load(Ordering::Acquire).saturating_mul(CHUNK_BYTES as u64);
+        (self.length as u64).saturating_sub(unverified)
     }
 }
 

@@ -164,7 +164,7 @@ fn bytes_bar(session: &Session, doing: &'static str) -> ProgressBar {
 }
 
 /// It says only that work goes on.
-fn spinner(session: &Session, doing: &'static str) -> ProgressBar {
+pub(super) fn spinner(session: &Session, doing: &'static str) -> ProgressBar {
     if !session.shows_progress() {
         return ProgressBar::hidden();
     }

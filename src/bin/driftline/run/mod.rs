@@ -4,6 +4,7 @@ mod backup;
 mod care;
 mod collections;
 mod disk;
+mod health;
 mod inputs;
 mod recall;
 mod records;
@@ -57,12 +58,14 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Find(find) => search::find(session, find),
         Statement::Flush => care::flush(session),
         Statement::Get { collection, key } => records::get(session, collection, key),
+        Statement::Health => health::health(session),
         Statement::Import(import) => transfer::import(session, import),
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
         Statement::Put(put) => records::put(session, put),
         Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),
         Statement::Recall(asked) => recall::recall(session, asked),
         Statement::Scan(scan) => search::scan(session, scan),
+        Statement::Scrub { rate_mib } => health::scrub(session, *rate_mib),
         Statement::Stats { collection } => care::stats(session, collection.as_ref()),
         Statement::Verify { quick } => care::verify(session, *quick),
         // The library may learn a statement before this program does.
