@@ -15,8 +15,10 @@ use crate::storage::fs::{File, FileSystem};
 use crate::storage::header::PAGE_BYTES;
 use crate::storage::names;
 
-/// How much of a log is searched at once for what may follow an unreadable place.
-const WINDOW_BYTES: usize = 1 << 20;
+/// How much of a log is searched at once for what may follow an unreadable place: what stays in a core's own cache.
+const WINDOW_BYTES: usize = 64 << 10;
+
+static ZEROS: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 /// What the logs held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -248,8 +250,7 @@ impl LogReader {
             let count = window.len().min((self.length - at) as usize);
             let bytes = &mut window[..count];
             self.read(bytes, at)?;
-            self.search_window(bytes)?;
-            if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            if let Some(last) = self.search_window(bytes)? {
                 used = at + last as u64 + 1 - self.position;
             }
             // Windows overlap, so that no header is missed between two.
@@ -259,7 +260,24 @@ impl LogReader {
         Ok(used)
     }
 
-    fn search_window(&self, bytes: &[u8]) -> Result<()> {
+    /// Searches a part of the log; says where the last byte is that is no zero. Zeros, which most of a log's end is, are
+    /// passed over a page at a time: no group begins in them.
+    fn search_window(&self, bytes: &[u8]) -> Result<Option<usize>> {
+        let mut last = None;
+        for start in (0..bytes.len()).step_by(PAGE_BYTES) {
+            let page = &bytes[start..bytes.len().min(start + PAGE_BYTES)];
+            if page == &ZEROS[..page.len()] {
+                continue;
+            }
+            last = page.iter().rposition(|byte| *byte != 0).map(|within| start + within);
+            // A header that begins here may end in the next page.
+            let end = bytes.len().min(start + page.len() + GROUP_HEADER_BYTES - 1);
+            self.search_page(&bytes[start..end])?;
+        }
+        Ok(last)
+    }
+
+    fn search_page(&self, bytes: &[u8]) -> Result<()> {
         for header in bytes.windows(GROUP_HEADER_BYTES).step_by(ALIGNMENT as usize) {
             if !may_begin(header, self.log.salt) {
                 continue;
