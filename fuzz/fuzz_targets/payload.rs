@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| driftline::fuzzing::payload(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| driftline_fuzz::bounded(driftline::fuzzing::payload, data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| driftline::fuzzing::wal(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| driftline_fuzz::bounded(driftline::fuzzing::wal, data));

@@ -1,9 +1,10 @@
 //! The names of metrics.
 
-use driftline::{Metric, Result};
+use crate::error::Result;
+use crate::vector::metric::Metric;
 
 /// A metric, by our names or by those that harnesses give it.
-pub(crate) fn named(text: &str) -> Result<Metric> {
+pub fn named(text: &str) -> Result<Metric> {
     match text.to_ascii_lowercase().as_str() {
         "ip" => Ok(Metric::Dot),
         "euclidean" => Ok(Metric::L2),

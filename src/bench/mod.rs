@@ -1,4 +1,8 @@
-//! Single loops of the library, for the benches. No part of the public face: it may change with any release.
+//! What measuring needs of the library: single loops, and what a harness asks for. No part of the public face: it may
+//! change with any release.
+
+pub mod metric;
+pub mod request;
 
 use crate::vector::kernel::{self, Kernels, TILE_QUERIES, TILE_ROWS, Task, TileDots};
 use crate::vector::metric::Metric;

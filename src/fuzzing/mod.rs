@@ -5,24 +5,30 @@
 //! the public face: it may change with any release.
 
 mod containers;
+mod deletions;
 mod filters;
 #[cfg(feature = "exchange")]
 mod importers;
+mod indexes;
 mod logs;
 mod manifests;
 mod metadata;
 mod payloads;
+mod requests;
 mod rows;
 mod statements;
 
 pub use containers::segment;
+pub use deletions::deletions;
 pub use filters::filter;
 #[cfg(feature = "exchange")]
 pub use importers::importers;
+pub use indexes::{hnsw, lsh};
 pub use logs::wal;
 pub use manifests::manifest;
 pub use metadata::codec;
 pub use payloads::payload;
+pub use requests::drive;
 pub use rows::rows;
 pub use statements::statement;
 
@@ -53,9 +59,13 @@ pub struct Seed {
 /// Every kind of input.
 pub const TARGETS: &[Target] = &[
     Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
+    Target { name: "deletions", check: deletions, places: 1_000, seeds: deletions::seeds },
+    Target { name: "drive", check: drive, places: 1_000, seeds: requests::seeds },
     Target { name: "filter", check: filter, places: 1_000, seeds: filters::seeds },
+    Target { name: "hnsw", check: hnsw, places: 300, seeds: indexes::graph_seeds },
     #[cfg(feature = "exchange")]
     Target { name: "importers", check: importers, places: 300, seeds: importers::seeds },
+    Target { name: "lsh", check: lsh, places: 300, seeds: indexes::hash_seeds },
     Target { name: "manifest", check: manifest, places: 1_000, seeds: manifests::seeds },
     Target { name: "payload", check: payload, places: 1_000, seeds: payloads::seeds },
     Target { name: "rows", check: rows, places: 1_000, seeds: rows::seeds },

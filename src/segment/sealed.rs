@@ -164,7 +164,8 @@ fn open_deletions(opener: &Opener, name: &str, entry: &DeletionsEntry) -> Result
     Container::open(&opener.fs, name, FileKind::Deletions, opener.store, &entry.file, opener.mode)
 }
 
-fn read_deletions(opener: &Opener, name: &str, rows: u32, entry: &DeletionsEntry) -> Result<RowSet> {
+/// The rows that the deletions file `name` says are gone, of a segment of so many rows.
+pub(crate) fn read_deletions(opener: &Opener, name: &str, rows: u32, entry: &DeletionsEntry) -> Result<RowSet> {
     let container = open_deletions(opener, name, entry)?;
     let mut meta = Reader::new(container.meta());
     let fields = (meta.u32(), meta.u32(), meta.u64(), meta.is_empty());

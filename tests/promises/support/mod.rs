@@ -2,6 +2,7 @@
 //! checks that all ways of reading it agree, and seeded work that keeps both in step.
 
 pub(crate) mod child;
+pub(crate) mod corpus;
 pub(crate) mod reading;
 pub(crate) mod sample;
 #[cfg(feature = "cli")]

@@ -56,7 +56,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) threads: Vec<usize>,
     /// The metric: l2, cosine, dot or l1. Default: what the set says
-    #[arg(long, value_parser = super::metric::named)]
+    #[arg(long, value_parser = driftline::bench::metric::named)]
     pub(crate) metric: Option<Metric>,
     /// A file of queries, in place of the set's own
     #[arg(long, value_name = "FILE")]
@@ -122,7 +122,7 @@ pub(crate) struct Generate {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// The metric: under cosine rows have length 1, under dot they differ
-    #[arg(long, default_value = "l2", value_parser = super::metric::named)]
+    #[arg(long, default_value = "l2", value_parser = driftline::bench::metric::named)]
     pub(crate) metric: Metric,
     /// Neighbours to find of each query; 0 for none, which saves most of the time
     #[arg(long, value_name = "K", default_value_t = 100)]

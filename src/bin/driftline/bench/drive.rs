@@ -7,12 +7,12 @@ use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use driftline::bench::request::{Build, Request, Search};
 use driftline::exchange::{ImportOptions, Input, Keys, Source};
 use driftline::{Collection, Database, Error, ErrorKind, Hits, IntoFilter, Query, Result, Schema, Vector};
 use serde_json::{Value, json};
 
 use super::effort::Effort;
-use super::request::{Build, Request, Search};
 use super::store;
 
 /// A longer line is refused, so that a stream without ends of lines does not fill the memory.

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use driftline::bench::metric;
 use driftline::{Metric, Result};
 use serde_json::Value;
 
 use super::{Dataset, Wanted, files, invalid, name_of};
 use crate::bench::matrix::Matrix;
-use crate::bench::metric;
 use crate::files as texts;
 
 /// What files are called, without their endings; a name before it and an underline are passed over: `sift_base.fvecs`.

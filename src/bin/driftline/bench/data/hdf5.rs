@@ -3,12 +3,12 @@
 
 use std::path::Path;
 
+use driftline::bench::metric;
 use driftline::{Error, ErrorKind, MAX_DIMENSION, Metric, Result};
 use hdf5_pure::{AttrValue, File};
 
 use super::{Dataset, Wanted, files, invalid, name_of};
 use crate::bench::matrix::Matrix;
-use crate::bench::metric;
 use crate::bench::truth::Truth;
 
 /// Numbers read at a time.

@@ -1,0 +1,64 @@
+//! No bytes on disk make a reader take more than 64 MiB of memory, whatever they claim: every input that fuzzing keeps, whole,
+//! cut short, and with numbers in it made large. A program of its own, because it counts every allocation.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "a test reads its inputs, and stops where it is surprised"
+)]
+
+#[allow(dead_code, reason = "the promises use the rest")]
+#[path = "../promises/support/corpus.rs"]
+mod corpus;
+
+use std::path::Path;
+
+use driftline::fuzzing::{TARGETS, Target};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+const MAX_BYTES: usize = 64 << 20;
+
+#[test]
+fn no_input_takes_more_memory_than_64_mib() {
+    let mut most = (0, "");
+    for target in TARGETS {
+        for (path, input) in corpus::inputs(target) {
+            for variant in variants(target, input) {
+                let taken = taken_by(target, &variant, &path);
+                most = most.max((taken, target.name));
+            }
+        }
+    }
+    println!("at most {} bytes, by {}", most.0, most.1);
+}
+
+fn taken_by(target: &Target, input: &[u8], path: &Path) -> usize {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    (target.check)(input);
+    let taken = MEMORY.peak_usage().saturating_sub(before);
+    let (name, length) = (target.name, input.len());
+    assert!(taken <= MAX_BYTES, "{name} takes {taken} bytes for a variant of {length} bytes of {}", path.display());
+    taken
+}
+
+/// The input, cut short, and with four or eight bytes that say there is a great deal.
+fn variants(target: &Target, input: Vec<u8>) -> impl Iterator<Item = Vec<u8>> {
+    let places = corpus::places(target, &input);
+    let changed = places.into_iter().flat_map({
+        let input = input.clone();
+        move |place| {
+            let short = input[..place].to_vec();
+            let large = [(4, 0xFF), (4, 0x7F), (8, 0xFF)].map(|(count, byte)| {
+                let mut large = input.clone();
+                let end = large.len().min(place + count);
+                large[place..end].fill(byte);
+                large
+            });
+            large.into_iter().chain([short])
+        }
+    });
+    std::iter::once(input).chain(changed)
+}
