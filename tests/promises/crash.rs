@@ -9,38 +9,31 @@ use std::time::Duration;
 use driftline::fs::{Fault, Lasting, SimulatedFs};
 use driftline::{Database, ErrorKind, Maintenance, Metric, Options, Random, Record, Result, Schema, VerifyLevel};
 
+use super::support::crashes::{Counts, long_history, recover};
+use super::support::faults;
 use super::support::reading::check_files;
 use super::support::threads::{Tally, for_each_case};
 use super::support::wanted;
 use super::support::workload::{Run, Shape};
 
-/// Runs of which every call is cut.
+/// Runs of which every call is cut, and the disks that are recovered after each cut.
 const SHORT_RUNS: u64 = 50;
+const DISKS: u64 = 4;
 /// Runs with several power cuts each.
-const LONG_RUNS: u64 = 2_000;
-const LONG_OPERATIONS: u64 = 300;
+const LONG_RUNS: u64 = 1_600;
+/// Runs whose recoveries are cut at every call.
+const CUT_RUNS: u64 = 30;
+/// Runs of which every call fails.
+const FAILING_RUNS: u64 = 20;
 
-#[derive(Debug, Default)]
-struct Totals {
-    crashes: Tally,
-    recoveries: Tally,
-    cut_recoveries: Tally,
-}
-
-impl Totals {
-    fn print(&self, what: &str) {
-        let Totals { crashes, recoveries, cut_recoveries } = self;
-        println!(
-            "{what}: {} power cuts, {} recoveries checked, {} of them cut by another power cut",
-            crashes.total(),
-            recoveries.total(),
-            cut_recoveries.total()
-        );
-    }
-}
+/// What the tests below come to at least, whatever becomes of the engine and of what the seeds draw.
+const CRASHES: [u64; 3] = [18_000, 78_000, 4_000];
+const CUT_RECOVERIES: [u64; 2] = [9_000, 1_000];
+const _: () = assert!(CRASHES[0] + CRASHES[1] + CRASHES[2] >= 100_000);
+const _: () = assert!(CUT_RECOVERIES[0] + CUT_RECOVERIES[1] >= 10_000);
 
 fn shape(seed: u64, keys: u64, faults: bool) -> Shape {
-    Shape { seed, keys, faults }
+    Shape { seed, keys, faults, traced: wanted("DRIFTLINE_SEED").is_some() }
 }
 
 /// The seeds to run: all, or the one that is to be replayed.
@@ -49,6 +42,12 @@ fn for_each_seed(count: u64, run: impl Fn(u64) + Sync) {
         Some(seed) => run(seed),
         None => for_each_case(count, run),
     }
+}
+
+/// Fails where fewer cases were run than are promised; one that is replayed alone is enough.
+#[track_caller]
+fn assert_at_least(count: &Tally, promised: u64) {
+    assert!(count.total() >= promised || wanted("DRIFTLINE_SEED").is_some(), "{} of {promised}", count.total());
 }
 
 /// Up to 40 operations, as the seed has it.
@@ -75,142 +74,93 @@ fn calls_of(seed: u64) -> Vec<u64> {
 
 #[test]
 fn every_call_may_be_the_last_before_the_power_goes() {
-    let totals = Totals::default();
+    let counts = Counts::default();
     for_each_seed(SHORT_RUNS, |seed| {
         for call in calls_of(seed) {
-            for luck in 0..2 {
-                let mut run = short_run(seed, Some(call));
-                assert!(run.is_off(), "call {call} of run {seed} was never made");
-                totals.crashes.add(1);
-                let after = match (luck, call % 4) {
-                    (0, 0) => run.fs.reboot_losing_all(),
-                    (0, 1) => run.fs.reboot_keeping_all(),
-                    _ => run.fs.reboot(seed * 1_000_003 + call * 2 + luck),
+            let cut = short_run(seed, Some(call));
+            assert!(cut.is_off(), "call {call} of run {seed} was never made");
+            for disk in 0..DISKS {
+                let luck = seed * 1_000_003 + call * DISKS + disk;
+                let after = match (disk, call % 2) {
+                    (0, 0) => cut.fs.reboot_losing_all(),
+                    (0, _) => cut.fs.reboot_keeping_all(),
+                    _ => cut.fs.reboot(luck),
                 };
-                run.move_to(after, "power cut");
-                run.recover();
-                run.reopen_identical();
-                run.work(3);
-                run.check_all();
-                totals.recoveries.add(1);
+                counts.crashes.add(1);
+                let mut run = cut.fork(after, luck);
+                recover(&mut run, &counts);
+                if (call + disk).is_multiple_of(4) {
+                    run.reopen_identical();
+                    run.work(3);
+                    run.check_all();
+                }
             }
         }
     });
-    totals.print("every call of short runs");
+    counts.print("every call of short runs");
+    assert_at_least(&counts.crashes, CRASHES[0]);
 }
 
 #[test]
 fn long_histories_survive_many_power_cuts() {
-    let totals = Totals::default();
-    for_each_seed(LONG_RUNS, |seed| long_run(seed, &totals));
-    totals.print("sampled calls of long runs");
-}
-
-/// Some 300 operations with a power cut every 40 or so; each time, what other crashes would have left is recovered too.
-fn long_run(seed: u64, totals: &Totals) {
-    let mut random = Random::seeded(seed, 20);
-    let case = format!("DRIFTLINE_SEED={seed}");
-    let mut run = Run::new(shape(seed, 12, false), SimulatedFs::new(seed), case);
-    let mut left = LONG_OPERATIONS;
-    while left > 0 {
-        run.fs.inject(Fault::PowerCut { at_call: run.fs.calls() + random.below(250) });
-        while left > 0 && !run.is_off() {
-            run.step();
-            left -= 1;
-        }
-        totals.crashes.add(1);
-        let after = match random.below(4) {
-            0 => run.fs.reboot_losing_all(),
-            1 => run.fs.reboot_keeping_all(),
-            _ => run.fs.reboot(random.draw()),
-        };
-        run.move_to(after, "power cut");
-        recover_through_cuts(&mut run, &mut random, totals);
-    }
-    run.check_all();
-    run.reopen_identical();
-}
-
-/// Recovers; one recovery in three is cut off by another power cut first.
-fn recover_through_cuts(run: &mut Run, random: &mut Random, totals: &Totals) {
-    while random.one_in(3) {
-        run.fs.inject(Fault::PowerCut { at_call: run.fs.calls() + random.below(30) });
-        run.recover();
-        totals.recoveries.add(1);
-        if !run.is_off() {
-            run.fs.heal();
-            return;
-        }
-        totals.cut_recoveries.add(1);
-        let after = run.fs.reboot(random.draw());
-        run.move_to(after, "power cut while recovering");
-    }
-    run.recover();
-    totals.recoveries.add(1);
+    let counts = Counts::default();
+    let traced = wanted("DRIFTLINE_SEED").is_some();
+    for_each_seed(LONG_RUNS, |seed| long_history(seed, format!("DRIFTLINE_SEED={seed}"), traced, &counts));
+    counts.print("sampled calls of long runs");
+    assert_at_least(&counts.crashes, CRASHES[1]);
+    assert_at_least(&counts.cut_recoveries, CUT_RECOVERIES[0]);
 }
 
 #[test]
 fn every_call_of_a_recovery_may_be_cut_too() {
-    let totals = Totals::default();
-    for_each_seed(30, |seed| {
+    let counts = Counts::default();
+    for_each_seed(CUT_RUNS, |seed| {
         let calls = calls_of(seed);
         let mut random = Random::seeded(seed, 21);
-        for _ in 0..4 {
+        for _ in 0..6 {
             let call = calls[random.below(calls.len() as u64) as usize];
+            let first = short_run(seed, Some(call));
             let luck = random.draw();
             for second in 0.. {
-                let mut run = short_run(seed, Some(call));
-                run.move_to(run.fs.reboot(luck), "power cut");
+                let mut run = first.fork(first.fs.reboot(luck), luck);
                 run.fs.inject(Fault::PowerCut { at_call: second });
-                run.recover();
-                if !run.is_off() {
+                if recover(&mut run, &counts) {
                     break;
                 }
-                totals.crashes.add(1);
-                totals.cut_recoveries.add(1);
-                let after = if second % 2 == 0 { run.fs.reboot(luck ^ second) } else { run.fs.reboot_losing_all() };
-                run.move_to(after, "power cut while recovering");
-                run.recover();
-                run.reopen_identical();
-                totals.recoveries.add(1);
+                for disk in [run.fs.reboot(luck ^ second), run.fs.reboot(luck ^ !second), run.fs.reboot_losing_all()] {
+                    counts.crashes.add(1);
+                    let mut run = run.fork(disk, luck);
+                    recover(&mut run, &counts);
+                    run.reopen_identical();
+                }
             }
         }
     });
-    totals.print("every call of recoveries");
+    counts.print("every call of recoveries");
+    assert_at_least(&counts.crashes, CRASHES[2]);
+    assert_at_least(&counts.cut_recoveries, CUT_RECOVERIES[1]);
 }
 
-/// What is done to one call, by turns.
-fn faults_at(call: u64) -> Vec<Fault> {
-    use std::io::ErrorKind::{Other, PermissionDenied, StorageFull};
-    let fail = |error, lasting| Fault::Fail { at_call: call, error, lasting };
-    vec![
-        fail(Other, Lasting::Once),
-        fail(Other, Lasting::Always),
-        fail(PermissionDenied, Lasting::Once),
-        fail(PermissionDenied, Lasting::Always),
-        fail(StorageFull, Lasting::Once),
-        fail(StorageFull, Lasting::Always),
-        Fault::ShortWrite { at_call: call },
-        Fault::SyncFails { at_call: call },
-        Fault::DirSyncFails { at_call: call },
-    ]
+/// What is done to one call: what is common, and of the rest one kind by turns.
+fn faults_at(seed: u64, call: u64) -> impl Iterator<Item = &'static faults::Misfortune> {
+    let other = (seed + call) as usize % faults::OTHERS.len();
+    faults::COMMON.iter().chain(&faults::OTHERS[other..=other])
 }
 
 #[test]
 fn any_call_may_fail_and_nothing_promised_is_lost() {
-    let tally = Tally::default();
-    for_each_seed(20, |seed| {
+    let counts = Counts::default();
+    for_each_seed(FAILING_RUNS, |seed| {
         for call in calls_of(seed) {
-            for (number, fault) in faults_at(call).into_iter().enumerate() {
-                // A third of the faults a call; over the seeds each call of a kind meets them all.
-                if (call + seed + number as u64).is_multiple_of(3) || wanted("DRIFTLINE_CALL").is_some() {
-                    survive(seed, call, fault);
-                    tally.add(1);
-                }
+            for fault in faults_at(seed, call) {
+                survive(seed, call, fault.at(call));
+                counts.add_fault(fault.name);
             }
         }
     });
-    println!("{} failing calls", tally.total());
+    counts.print("failing calls");
+    let kinds = counts.faults().len();
+    assert!(kinds == faults::all().count() || wanted("DRIFTLINE_SEED").is_some(), "{kinds} kinds of failure");
 }
 
 /// A run with a fault; then the fault is gone and the store works, and after a power cut nothing promised is lost.
@@ -363,7 +313,8 @@ fn building_an_index_may_be_cut_off_or_fail_at_every_call() {
         };
         assert!(calls.end > calls.start + 8, "an index is written and published in {calls:?}");
         for call in calls {
-            for (number, fault) in [Fault::PowerCut { at_call: call }].into_iter().chain(faults_at(call)).enumerate() {
+            let fails = faults::all().map(|fault| fault.at(call));
+            for (number, fault) in [Fault::PowerCut { at_call: call }].into_iter().chain(fails).enumerate() {
                 let (fs, db) = unindexed(index);
                 fs.inject(fault);
                 _ = db.collection("docs").unwrap().wait_indexed(Duration::MAX);

@@ -44,6 +44,14 @@ pub enum Fault {
         /// Bytes from now on.
         after_bytes: u64,
     },
+    /// This read or mapping gives, for one page of it, what stands elsewhere: at another place of the file or in another
+    /// file. Nothing tells of it.
+    ReadMisdirected {
+        /// Its index among the calls of `read_at` and `map`, counted from 0.
+        at_read: u64,
+        /// Decides which page it is, and from where it comes.
+        seed: u64,
+    },
     /// This read or mapping fails.
     ReadFails {
         /// Its index among the calls of `read_at` and `map`, counted from 0.
@@ -68,6 +76,21 @@ pub(super) enum Verdict {
     StopsShort,
     LosesFile,
     LosesDirectory,
+}
+
+/// What becomes of read number `index` under these faults: an error, or the seed of a misdirection.
+pub(super) fn read_verdict(plan: &[Fault], index: u64) -> io::Result<Option<u64>> {
+    let mut misdirected = None;
+    for fault in plan {
+        match *fault {
+            Fault::ReadFails { at_read } if at_read == index => {
+                return Err(io::Error::other(format!("simulated failure of read {index}")));
+            }
+            Fault::ReadMisdirected { at_read, seed } if at_read == index => misdirected = Some(seed),
+            _ => {}
+        }
+    }
+    Ok(misdirected)
 }
 
 /// What becomes of call number `index` under these faults: the first that refuses it or cuts the power decides.

@@ -3,6 +3,9 @@
 
 pub(crate) mod child;
 pub(crate) mod corpus;
+pub(crate) mod crashes;
+pub(crate) mod faults;
+pub(crate) mod killing;
 pub(crate) mod reading;
 pub(crate) mod sample;
 #[cfg(feature = "cli")]

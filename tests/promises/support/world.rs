@@ -193,9 +193,24 @@ impl History {
         self.steps.push(step);
     }
 
+    /// Of so many steps nothing may be lost.
+    pub(crate) fn promised(&self) -> usize {
+        self.promised
+    }
+
     /// All that happened so far must survive.
     pub(crate) fn promise(&mut self) {
         self.promised = self.steps.len();
+    }
+
+    /// When records of it expire.
+    pub(crate) fn expiries(&self) -> BTreeSet<Timestamp> {
+        let base = self.base.tables.values().flat_map(|table| table.rows.values());
+        let puts = self.steps.iter().flatten().filter_map(|change| match change {
+            Change::Put(_, _, row) => Some(row),
+            _ => None,
+        });
+        base.chain(puts).filter_map(|row| row.expires).collect()
     }
 
     /// All that happened so far is in files, so that it must survive in ephemeral collections too.
