@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftline::fs::{FileSystem, SimulatedFs};
+use driftline::fs::{Fault, FileSystem, SimulatedFs};
 use driftline::{
     BlobId, Database, Durability, Error, ErrorKind, Maintenance, ManualClock, Metric, Options, Record, RecoveryReport,
     Result, Schema, Timestamp, Value, VerifyLevel, json,
@@ -47,10 +47,13 @@ fn fill(db: &Database) -> BTreeMap<BlobId, Vec<u8>> {
     let blobs: BTreeMap<_, _> =
         contents.into_iter().map(|content| (db.put_blob(&content[..]).unwrap(), content)).collect();
     let named = *blobs.keys().next().expect("a blob");
-    let points = db.create_collection("points", Schema::vector(4, Metric::L2)).unwrap();
-    let angles = Schema::vector(3, Metric::Cosine).model("m@1").index("hnsw(m=4)".parse().unwrap());
+    let indexed = |schema: Schema, index: &str| schema.index(index.parse().unwrap());
+    let points = indexed(Schema::vector(4, Metric::L2), "lsh(tables=1)");
+    let points = db.create_collection("points", points).unwrap();
+    let angles = indexed(Schema::vector(3, Metric::Cosine).model("m@1"), "hnsw(m=4, layout=fused)");
     let angles = db.create_collection("angles", angles).unwrap();
-    let codes = db.create_collection("codes", Schema::bits(16)).unwrap();
+    let codes = indexed(Schema::bits(16), "hnsw(m=4, layout=compact)");
+    let codes = db.create_collection("codes", codes).unwrap();
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
     for number in 0..6u64 {
         let value = number as f32;
@@ -62,7 +65,12 @@ fn fill(db: &Database) -> BTreeMap<BlobId, Vec<u8>> {
         notes.put(Record::new(vec![number as u8]).payload(blob)).unwrap();
     }
     db.flush().unwrap();
-    assert!(angles.wait_indexed(Duration::MAX).unwrap());
+    for collection in [&points, &angles, &codes] {
+        assert!(collection.wait_indexed(Duration::MAX).unwrap());
+    }
+    let indexes: Vec<_> = db.stats().unwrap().collections.into_iter().flat_map(|it| it.indexes).collect();
+    let laid_out: Vec<_> = indexes.iter().filter_map(|index| index.layout).collect();
+    assert_eq!((indexes.len(), &*laid_out), (3, &["fused", "compact"][..]), "an index of each kind: {indexes:?}");
     points.delete(2u64).unwrap();
     notes.delete(vec![3u8]).unwrap();
     blobs
@@ -79,8 +87,12 @@ fn closed_store() -> Sample {
 
 /// A store whose process was killed: beside its files there is a log, synced but for what is said to be the last group.
 fn killed_store() -> Sample {
+    killed_store_of(7)
+}
+
+fn killed_store_of(seed: u64) -> Sample {
     let fs = SimulatedFs::new(1);
-    let db = open(&fs).unwrap();
+    let db = options().seed(seed).open_on(Arc::new(fs.clone())).unwrap();
     let blobs = fill(&db);
     let points = db.collection("points").unwrap();
     for number in 10..16u64 {
@@ -283,17 +295,43 @@ fn every_byte_of_a_killed_store_may_flip() {
     assert!(cost.total() > 0, "no flip met the last group");
 }
 
+/// Every length that a file of the sample may be cut to; of its log, the lengths near something and some of the others.
+fn lengths(sample: &Sample, name: &str) -> Vec<usize> {
+    let length = sample.length(name) as usize;
+    if !name.starts_with("wal-") {
+        return (0..length).collect();
+    }
+    let content = content(&sample.fs, name);
+    let near = |at: &usize| content[at.saturating_sub(8)..length.min(at + 8)].iter().any(|byte| *byte != 0);
+    (0..length).filter(|at| near(at) || at % 4099 == 0).collect()
+}
+
 #[test]
-fn every_file_may_be_cut_short_or_gone() {
+fn every_file_may_be_cut_to_any_length() {
+    let tally = Tally::default();
+    for sample in [closed_store(), killed_store()] {
+        let names = sample.names();
+        // The files that both have are cut in the closed store; the killed one has a log.
+        let names = names.iter().filter(|name| sample.before_last.is_none() || is_of(name, &["wal-", "MANIFEST-"]));
+        let cuts: Vec<(&str, usize)> =
+            names.flat_map(|name| lengths(&sample, name).into_iter().map(move |length| (&**name, length))).collect();
+        for_each_case(cuts.len() as u64, |number| {
+            let (name, length) = cuts[number as usize];
+            let damaged = sample.fs.reboot_keeping_all();
+            damaged.tamper(name, |bytes| bytes.truncate(length)).unwrap();
+            let found = sample.check(&damaged, &format!("{name} cut to {length} bytes"));
+            let noticed = found.is_none_or(|found| !found.clean);
+            assert!(noticed || !is_of(name, &["seg-", "del-", "idx-", "blob-"]), "{name} may be cut to {length} bytes");
+            tally.add(1);
+        });
+    }
+    println!("{} files cut short", tally.total());
+}
+
+#[test]
+fn every_file_may_be_longer_or_gone() {
     for sample in [closed_store(), killed_store()] {
         for name in sample.names() {
-            let length = sample.length(&name);
-            let lengths = (0..length).step_by(1 + length as usize / 300).chain(length.saturating_sub(70)..length);
-            for length in lengths {
-                let damaged = sample.fs.reboot_keeping_all();
-                damaged.tamper(&name, |bytes| bytes.truncate(length as usize)).unwrap();
-                sample.check(&damaged, &format!("{name} cut to {length} bytes"));
-            }
             for more in [1, 64, 4096] {
                 let damaged = sample.fs.reboot_keeping_all();
                 damaged.tamper(&name, |bytes| bytes.resize(bytes.len() + more, 0)).unwrap();
@@ -312,6 +350,66 @@ fn every_file_may_be_cut_short_or_gone() {
             }));
         }
     }
+}
+
+/// What a disk moves when it errs: sectors and pages.
+const BLOCKS: [usize; 2] = [512, 4096];
+
+#[test]
+fn blocks_that_changed_places_within_a_file_are_told_apart() {
+    let tally = Tally::default();
+    for sample in [closed_store(), killed_store()] {
+        let names = sample.names();
+        for_each_case(names.len() as u64, |number| {
+            let name = &names[number as usize];
+            let content = content(&sample.fs, name);
+            for block in BLOCKS {
+                for (one, other) in swaps(&content, block) {
+                    let damaged = sample.fs.reboot_keeping_all();
+                    let swap = |bytes: &mut Vec<u8>| (0..block).for_each(|at| bytes.swap(one + at, other + at));
+                    damaged.tamper(name, swap).unwrap();
+                    let what = format!("{block} bytes at {one} and at {other} of {name} in each other's place");
+                    let found = sample.check(&damaged, &what);
+                    let noticed = found.is_none_or(|found| !found.clean);
+                    assert!(noticed || !is_of(name, &["seg-", "del-", "idx-", "blob-"]), "{what}: nobody notices");
+                    tally.add(1);
+                }
+            }
+        });
+    }
+    println!("{} pairs of blocks changed places", tally.total());
+    assert!(tally.total() > 100, "{} pairs", tally.total());
+}
+
+/// Pairs of blocks that hold different things, one of them something: neighbours, and those further apart.
+fn swaps(content: &[u8], block: usize) -> Vec<(usize, usize)> {
+    let whole = content.len() / block;
+    let at = |number: usize| &content[number * block..(number + 1) * block];
+    let used: Vec<usize> = (0..whole).filter(|number| at(*number).iter().any(|byte| *byte != 0)).collect();
+    let other = |number: usize| [1, 3, 8].into_iter().map(move |apart| (number, (number + apart) % whole));
+    let pairs = used.iter().flat_map(|number| other(*number)).filter(|(one, other)| at(*one) != at(*other));
+    pairs.map(|(one, other)| (one * block, other * block)).collect()
+}
+
+/// A disk that reads from the wrong place, once, at any of the reads of opening, reading and verifying a store.
+#[test]
+fn reads_from_the_wrong_place_are_told_apart() {
+    let (tally, noticed) = (Tally::default(), Tally::default());
+    for sample in [closed_store(), killed_store()] {
+        let whole = sample.fs.reboot_keeping_all();
+        look(&whole).unwrap();
+        for_each_case(whole.reads(), |at_read| {
+            for seed in 0..4 {
+                let fs = sample.fs.reboot_keeping_all();
+                fs.inject(Fault::ReadMisdirected { at_read, seed: at_read * 4 + seed });
+                let found = sample.check(&fs, &format!("read {at_read} misdirected as {seed} has it"));
+                tally.add(1);
+                noticed.add(u64::from(found.is_none_or(|found| found.tables.values().any(Option::is_none))));
+            }
+        });
+    }
+    println!("{} misdirected reads, {} of them noticed", tally.total(), noticed.total());
+    assert!(noticed.total() > 0, "no misdirected read was noticed");
 }
 
 #[test]
@@ -339,10 +437,28 @@ fn files_of_another_store_are_refused() {
     fill(&db);
     db.close().unwrap();
     for name in sample.names().iter().filter(|name| is_of(name, &["seg-", "del-", "idx-", "blob-"])) {
+        // In the place of the file of that name, and of any other of its kind.
+        let kind = &name[..4];
+        let names = other.list().unwrap().into_iter().filter(|foreign| foreign.starts_with(kind));
+        for foreign in names {
+            let damaged = sample.fs.reboot_keeping_all();
+            damaged.tamper(name, |bytes| *bytes = content(&other, &foreign)).unwrap();
+            let what = format!("{foreign} of another store in the place of {name}");
+            let found = sample.check(&damaged, &what).expect("the store opens");
+            assert!(!found.clean, "{what} was taken for ours");
+        }
+    }
+}
+
+#[test]
+fn a_log_or_a_manifest_of_another_store_is_refused() {
+    let (sample, other) = (killed_store(), killed_store_of(8));
+    for name in sample.names().iter().filter(|name| is_of(name, &["wal-", "MANIFEST-"])) {
         let damaged = sample.fs.reboot_keeping_all();
-        damaged.tamper(name, |bytes| *bytes = content(&other, name)).unwrap();
-        let found = sample.check(&damaged, &format!("{name} of another store")).expect("the store opens");
-        assert!(!found.clean, "{name} of another store was taken for ours");
+        damaged.tamper(name, |bytes| *bytes = content(&other.fs, name)).unwrap();
+        let what = format!("{name} of another store");
+        let found = sample.check(&damaged, &what);
+        assert!(found.is_none_or(|found| !found.clean), "{what} was taken for ours");
     }
 }
 
