@@ -58,7 +58,7 @@ fn write(opener: &Opener, input: &Input<'_>) -> Result<FileRef> {
 
 fn opener() -> Opener {
     let fs: Arc<dyn FileSystem> = Arc::new(MemoryFs::new());
-    Opener { fs, store: store(), mode: ReadMode::Heap }
+    Opener { fs, store: store(), mode: ReadMode::Heap, condemned: Arc::default() }
 }
 
 pub(super) fn seeds() -> Vec<Seed> {

@@ -14,7 +14,7 @@ use crate::rows::RowSet;
 use crate::vector::matrix::Rows;
 use crate::vector::metric::Metric;
 
-const ROWS: u32 = 70;
+const ROWS: u32 = 20;
 const DIMENSION: usize = 32;
 const METRICS: [Metric; 5] = [Metric::L2, Metric::Cosine, Metric::Dot, Metric::L1, Metric::Hamming];
 
@@ -133,8 +133,8 @@ fn decode(data: &[u8]) -> Result<(Metric, Sections), Truncated> {
 pub(super) fn graph_seeds() -> Vec<Seed> {
     let seeds = [
         seed("compact", 0, "hnsw(m=4, ef_construction=16, layout=compact)"),
-        seed("fused", 0, "hnsw(m=4, ef_construction=16, layout=fused)"),
-        seed("cosine", 1, "hnsw(m=4, ef_construction=16)"),
+        seed("fused", 0, "hnsw(ef_construction=16, layout=fused)"),
+        seed("cosine", 1, "hnsw(ef_construction=16, layout=fused)"),
         seed("bits", 4, "hnsw(m=4, ef_construction=16)"),
     ];
     seeds.into_iter().flatten().collect()
