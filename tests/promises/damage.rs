@@ -50,7 +50,7 @@ fn fill(db: &Database) -> BTreeMap<BlobId, Vec<u8>> {
     let indexed = |schema: Schema, index: &str| schema.index(index.parse().unwrap());
     let points = indexed(Schema::vector(4, Metric::L2), "lsh(tables=1)");
     let points = db.create_collection("points", points).unwrap();
-    let angles = indexed(Schema::vector(3, Metric::Cosine).model("m@1"), "hnsw(m=4, layout=fused)");
+    let angles = indexed(Schema::vector(3, Metric::Cosine).model("m@1"), "hnsw(layout=fused)");
     let angles = db.create_collection("angles", angles).unwrap();
     let codes = indexed(Schema::bits(16), "hnsw(m=4, layout=compact)");
     let codes = db.create_collection("codes", codes).unwrap();

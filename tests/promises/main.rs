@@ -39,6 +39,7 @@ mod memory_waves;
 mod migrations;
 #[cfg(feature = "exchange")]
 mod mnist;
+mod orders;
 mod queries;
 mod recall;
 mod refusals;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use driftline::{ErrorKind, IndexSpec, Metric, Random, Schema};
+use driftline::{Collection, ErrorKind, IndexSpec, Metric, Random, Schema};
 
 use super::super::world::Change;
 use super::{Run, TABLES};
@@ -32,12 +32,23 @@ impl Run {
     }
 
     pub(super) fn any_index(&mut self) -> IndexSpec {
-        let text = ["flat", "hnsw(m=4, ef_construction=16)", "lsh(tables=1)", "auto"][self.random.below(4) as usize];
+        let kinds = [
+            "flat",
+            "hnsw(m=4, ef_construction=16)",
+            "hnsw(ef_construction=16, layout=fused)",
+            "lsh(tables=1)",
+            "auto",
+        ];
+        let text = kinds[self.random.below(kinds.len() as u64) as usize];
         text.parse().expect("an index")
     }
 
+    /// Another index for a collection, or the same anew.
     pub(super) fn reindex(&mut self) {
         let Some((name, collection)) = self.any_table() else { return };
+        if self.random.one_in(4) {
+            return self.rebuild_index(&name, &collection);
+        }
         let index = self.any_index();
         self.note(|| format!("reindex {name} {index}"));
         match collection.reindex(index.clone()) {
@@ -55,6 +66,17 @@ impl Run {
                 Ok(indexed) => assert!(indexed, "an index is missing"),
                 Err(error) => self.tolerate(&error),
             }
+        }
+    }
+
+    fn rebuild_index(&mut self, name: &str, collection: &Collection) {
+        self.note(|| format!("rebuild the index of {name}"));
+        match collection.rebuild_index() {
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                assert!(self.live.tables[name].schema.metric().is_none(), "{error}");
+            }
+            Err(error) => self.tolerate(&error),
+            Ok(_) => {}
         }
     }
 

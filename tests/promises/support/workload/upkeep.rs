@@ -7,7 +7,46 @@ use driftline::{Result, Timestamp, Work};
 use super::super::reading::read_snapshot;
 use super::{Held, Run};
 
+/// What is done in any order: writing, deleting, and what a store does beside it.
+const STEPS: [fn(&mut Run); 17] = [
+    Run::put_many,
+    Run::put_many,
+    Run::put_many,
+    Run::delete,
+    Run::delete,
+    Run::change_where,
+    Run::flush,
+    Run::flush,
+    Run::flush,
+    Run::tick,
+    Run::tick,
+    Run::compact,
+    Run::reindex,
+    Run::hold_snapshot,
+    Run::hold_snapshot,
+    Run::check_snapshot,
+    Run::advance,
+];
+
 impl Run {
+    /// A collection or two, and all of [`STEPS`] in an order that follows from the seed. In the end the store and every
+    /// snapshot show what they should.
+    pub(crate) fn interleave(&mut self) {
+        self.create();
+        self.create();
+        let mut steps = STEPS;
+        for place in (1..steps.len()).rev() {
+            steps.swap(place, self.random.below(place as u64 + 1) as usize);
+        }
+        for step in steps {
+            step(self);
+        }
+        self.check_all();
+        while !self.snapshots.is_empty() {
+            self.check_snapshot();
+        }
+    }
+
     /// Time goes on, a little or far, or the clock is set back.
     pub(super) fn advance(&mut self) {
         let micros = self.random.below(700);
