@@ -27,6 +27,7 @@ mod fields;
 mod filters;
 mod format;
 mod fuzz_corpus;
+mod golden;
 mod health;
 mod house;
 mod importers;
