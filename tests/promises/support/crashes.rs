@@ -68,8 +68,9 @@ pub(crate) fn long_history(seed: u64, case: String, traced: bool, counts: &Count
     let mut run = Run::new(Shape { seed, keys: 12, faults: false, traced }, SimulatedFs::new(seed), case);
     let mut left = LONG_OPERATIONS;
     while left > 0 {
-        plan_misfortune(&mut run, &mut random, counts);
+        // Before the misfortune, so that a call that is refused may be the last one too.
         run.fs.inject(Fault::PowerCut { at_call: run.fs.calls() + random.below(250) });
+        plan_misfortune(&mut run, &mut random, counts);
         while left > 0 && !run.is_off() {
             run.step();
             left -= 1;
