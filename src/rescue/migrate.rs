@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::new_store::NewStore;
 use super::progress::{RescuePhase, RescueProgress, Steps, Watch};
 use super::rewrite::Rewrite;
 use crate::collection::view::CollectionView;
@@ -75,16 +76,29 @@ pub struct MigrateReport {
 /// and positions; blobs their names. Deleted rows are left out. Indexes are built anew when the store is opened for
 /// writing. The store is verified in full before this returns.
 ///
-/// It is strict: any damage is an error, and nothing stays. A store with damage is to be salvaged. The
+/// It is strict: any damage is an error, and nothing stays. A store with damage is for [`salvage`](crate::salvage). The
 /// store is only read; it must not be open for writing. One that a newer program wrote is refused with `Version`.
 pub fn migrate(from: impl AsRef<Path>, into: impl AsRef<Path>, options: MigrateOptions<'_>) -> Result<MigrateReport> {
     let from = from.as_ref();
     let fs =
         DiskFs::open_read_only(from).map_err(|error| Error::io("open the store", from.display().to_string(), error))?;
-    run(Arc::new(fs), into.as_ref(), options)
+    run(Arc::new(fs), || NewStore::in_directory(into.as_ref()), options)
 }
 
-fn run(fs: Arc<dyn FileSystem>, into: &Path, mut options: MigrateOptions<'_>) -> Result<MigrateReport> {
+/// Migrates a store on file systems of any kind; the one of the new store must be empty. Otherwise like [`migrate`].
+pub fn migrate_on(
+    from: Arc<dyn FileSystem>,
+    into: Arc<dyn FileSystem>,
+    options: MigrateOptions<'_>,
+) -> Result<MigrateReport> {
+    run(from, || NewStore::on(into), options)
+}
+
+fn run(
+    fs: Arc<dyn FileSystem>,
+    into: impl FnOnce() -> Result<NewStore>,
+    mut options: MigrateOptions<'_>,
+) -> Result<MigrateReport> {
     let start = Instant::now();
     let db = Options::new().maintenance(Maintenance::Manual).create(Create::Never).open_read_only_on(fs)?;
     refuse_damage(&db)?;
@@ -92,7 +106,7 @@ fn run(fs: Arc<dyn FileSystem>, into: &Path, mut options: MigrateOptions<'_>) ->
     let manifest = engine.manifest.lock().clone();
     let view = engine.current().view;
     let cancel = options.watch.cancel.clone();
-    let mut target = Rewrite::begin(into, manifest.newest_time, &cancel)?;
+    let mut target = Rewrite::begin(into()?, manifest.newest_time, &cancel)?;
     let bytes_read = manifest.files().iter().map(|listed| listed.file.length).sum();
     let mut steps = options.watch.begin(RescuePhase::Copying, Some(bytes_read));
     for collection in view.collections.values() {

@@ -1,7 +1,6 @@
 //! Writing a store anew, row by row, in a new directory.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -37,9 +36,7 @@ pub(super) struct Rewrite {
 }
 
 impl Rewrite {
-    /// In the directory `path`, which must be empty or not there.
-    pub(super) fn begin(path: &Path, newest_time: i64, cancel: &CancelToken) -> Result<Rewrite> {
-        let target = NewStore::in_directory(path)?;
+    pub(super) fn begin(target: NewStore, newest_time: i64, cancel: &CancelToken) -> Result<Rewrite> {
         let mut store = [0; 16];
         Random::seeded(Random::system_seed(), 0).fill(&mut store);
         let store = StoreId(store);

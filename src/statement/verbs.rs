@@ -45,8 +45,11 @@ pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "log", "model",
 
 /// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
 /// open.
-pub(super) const COMMANDS: &[(&str, &str)] =
-    &[("migrate", "driftline migrate STORE DIRECTORY"), ("restore", "driftline restore BACKUP DIRECTORY")];
+pub(super) const COMMANDS: &[(&str, &str)] = &[
+    ("migrate", "driftline migrate STORE DIRECTORY"),
+    ("restore", "driftline restore BACKUP DIRECTORY"),
+    ("salvage", "driftline salvage STORE DIRECTORY"),
+];
 
 const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
     Clause { keyword, argument, summary }

@@ -97,6 +97,15 @@ fn version_error(message: String) -> Error {
     Error::new(ErrorKind::Version, message).mend("open the store with the program that wrote it, or with a newer one")
 }
 
+/// The store and the number that a whole page of that kind carries, for whoever has no manifest to ask.
+pub(crate) fn identity(page: &[u8], letter: u8) -> Option<(StoreId, FileId)> {
+    let mut reader = Reader::new(page);
+    let preamble = Preamble::read(&mut reader).ok().filter(|preamble| preamble.has_magic(letter))?;
+    preamble.check_readable("").ok()?;
+    let found = (StoreId(reader.array().ok()?), FileId(reader.u64().ok()?));
+    is_whole(page).then_some(found)
+}
+
 /// The page that a log or container begins with; `fields` are those of its kind.
 pub(crate) fn encode_page(letter: u8, store: StoreId, file: FileId, fields: &[u8]) -> Vec<u8> {
     assert!(fields.len() <= MAX_FIELDS_BYTES, "{} bytes of header fields", fields.len());
@@ -142,6 +151,11 @@ pub(crate) fn decode_page<'a>(
         return Err(damaged(&format!("the file carries the number {} of another file", found_file.0)));
     }
     Ok(fields)
+}
+
+/// Whether a page is what was written, whoever wrote it.
+pub(crate) fn is_whole(page: &[u8]) -> bool {
+    page.len() == PAGE_BYTES && page_crc(page) == Some(crc32(&[&page[..CRC_AT]]))
 }
 
 /// The checksum that ends an encoded page.

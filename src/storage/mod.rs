@@ -3,7 +3,7 @@
 pub(crate) mod checksum;
 pub(crate) mod codec;
 pub(crate) mod fs;
-mod header;
+pub(crate) mod header;
 pub(crate) mod manifest;
 pub(crate) mod names;
 pub(crate) mod sections;

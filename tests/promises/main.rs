@@ -44,6 +44,7 @@ mod orders;
 mod queries;
 mod recall;
 mod refusals;
+mod salvage;
 mod scans;
 mod scrub;
 #[cfg(feature = "cli")]

@@ -40,3 +40,20 @@ fn a_store_is_migrated() {
     assert_eq!(shell.run(&[&new, "count points"]).done(), "3\n");
     shell.run(&["migrate", "nothing.drift", &new]).refused(3, &["nothing.drift"]);
 }
+
+#[test]
+fn a_damaged_store_is_salvaged_and_the_exit_code_tells() {
+    let shell = Shell::with_points();
+    let path = |name: &str| shell.path(name).to_str().unwrap().to_owned();
+    let store = shell.store().to_str().unwrap().to_owned();
+    let told = shell.run(&["salvage", &store, &path("whole")]).done();
+    assert!(told.contains("3 records saved, 0 lost"), "{told}");
+    let names = std::fs::read_dir(shell.store()).unwrap().map(|entry| entry.unwrap().path());
+    let segment = names.into_iter().find(|path| path.to_str().unwrap().contains("/seg-")).unwrap();
+    std::fs::remove_file(segment).unwrap();
+    let ended = shell.run(&["salvage", &store, &path("part"), "--format", "json"]);
+    assert_eq!(ended.code, 4, "{ended:?}");
+    let report: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(report["collections"][0]["lost"], 3);
+    shell.run(&["salvage", &path("nothing"), &path("new")]).refused(3, &["nothing"]);
+}

@@ -28,7 +28,7 @@ DRIFTLINE_LOG=off|error|warn|info|debug chooses what is logged to stderr.";
     name = "driftline",
     version,
     after_help = AFTER_HELP,
-    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|restore|migrate|help ...",
+    override_usage = "driftline [OPTIONS] [PATH [STATEMENT...]]\n       driftline demo|bench|restore|salvage|migrate|help ...",
     args_conflicts_with_subcommands = true,
     disable_help_subcommand = true,
     subcommand_value_name = "WORD",
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
 /// A store and the directory of a new one.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Migrate {
+pub(crate) struct StoreAndNew {
     /// The directory of the store
     pub(crate) store: PathBuf,
     /// The directory of the new store, which must be empty or not there
@@ -115,7 +115,9 @@ pub(crate) enum Command {
     /// Make a store of a backup, an archive or a directory, in a new directory
     Restore(Restore),
     /// Copy a whole store into a new directory, in the newest format
-    Migrate(Migrate),
+    Migrate(StoreAndNew),
+    /// Take whatever can be read of a damaged store into a new directory
+    Salvage(StoreAndNew),
     /// List the statements, or explain one
     Help(Help),
     /// What `demo` kills

@@ -47,6 +47,7 @@ fn run(args: Args) -> Outcome<ExitCode> {
         Some(Command::Demo(demo)) => demo::demo(&demo, &mut output)?,
         Some(Command::DemoWriter(it)) => demo::write_until_killed(&it.store)?,
         Some(Command::Migrate(asked)) => rescue::migrate(&asked, args.global.quiet, &mut output)?,
+        Some(Command::Salvage(asked)) => rescue::salvage(&asked, args.global.quiet, &mut output)?,
         Some(Command::Restore(asked)) => rescue::restore(&asked, args.global.quiet, &mut output)?,
         Some(Command::Help(help)) => shell::help::print(help.verb.as_deref(), &mut output)?,
         None => return shell::start(args.global, args.shell, output),

@@ -1,12 +1,12 @@
-//! Commands that make a store out of something else: `restore`, `migrate`.
+//! Commands that make a store out of something else: `restore`, `migrate`, `salvage`.
 
 use std::fmt;
 use std::io::{self, IsTerminal};
 
-use driftline::{MigrateOptions, RescuePhase, RescueProgress, RestoreOptions};
+use driftline::{MigrateOptions, RescuePhase, RescueProgress, RestoreOptions, SalvageOptions};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use crate::args::{Migrate, Restore};
+use crate::args::{Restore, StoreAndNew};
 use crate::failure::{Failure, Outcome};
 use crate::interrupt::Interrupt;
 use crate::render::{self, Output};
@@ -32,7 +32,7 @@ pub(crate) fn restore(asked: &Restore, quiet: bool, output: &mut Output) -> Outc
     })
 }
 
-pub(crate) fn migrate(asked: &Migrate, quiet: bool, output: &mut Output) -> Outcome {
+pub(crate) fn migrate(asked: &StoreAndNew, quiet: bool, output: &mut Output) -> Outcome {
     let running = Interrupt::listen()?.begin();
     let meter = Meter::new(!quiet && io::stderr().is_terminal());
     let options = MigrateOptions::new().cancel(&running.token).progress(|it| meter.show(&it));
@@ -54,6 +54,22 @@ pub(crate) fn migrate(asked: &Migrate, quiet: bool, output: &mut Output) -> Outc
             }
         )
     })
+}
+
+/// Damage that cost something has the exit code of damage, however well the rest was saved.
+pub(crate) fn salvage(asked: &StoreAndNew, quiet: bool, output: &mut Output) -> Outcome {
+    let running = Interrupt::listen()?.begin();
+    let meter = Meter::new(!quiet && io::stderr().is_terminal());
+    let options = SalvageOptions::new().cancel(&running.token).progress(|it| meter.show(&it));
+    let report = driftline::salvage(&asked.store, &asked.directory, options);
+    meter.clear();
+    let report = report.map_err(|error| Failure::opening(&error))?;
+    output.one(&report, || {
+        let directory = asked.directory.display().to_string();
+        let told: Vec<String> = report.to_string().lines().map(render::plain).collect();
+        format!("salvaged to {}: {}", render::plain(&directory), told.join("\n"))
+    })?;
+    if report.is_complete() { Ok(()) } else { output.finish().and(Err(Failure::damaged())) }
 }
 
 /// How far a backup or its like is, in bytes, with the rate and the time left; on a terminal only.

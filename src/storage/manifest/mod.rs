@@ -157,25 +157,31 @@ impl Manifest {
     /// When neither copy of the newest is good, that is an error even if an older manifest exists: stepping back loses
     /// what was committed since, which is for the user to decide.
     pub(crate) fn load(fs: &dyn FileSystem) -> Result<Option<Manifest>> {
+        let mut numbers = Manifest::numbers(fs)?;
+        let Some(newest) = numbers.pop() else { return Ok(None) };
+        Manifest::read(fs, newest).map(Some).map_err(|error| match numbers.last() {
+            Some(older) => error.mend(format!(
+                "restore {} from a backup; the older {} is still there, but without what came after it",
+                names::manifest(newest),
+                names::manifest(*older)
+            )),
+            None => error,
+        })
+    }
+
+    /// The numbers of the manifests in a directory, ascending.
+    pub(crate) fn numbers(fs: &dyn FileSystem) -> Result<Vec<u64>> {
         let names = fs.list().map_err(|error| Error::io("list the store's directory", fs.location(), error))?;
         let mut numbers: Vec<u64> = names.iter().filter_map(|name| manifest_number(name)).collect();
         numbers.sort_unstable();
-        let Some(newest) = numbers.pop() else { return Ok(None) };
-        let name = names::manifest(newest);
+        Ok(numbers)
+    }
+
+    /// Reads the manifest of that number.
+    pub(crate) fn read(fs: &dyn FileSystem, number: u64) -> Result<Manifest> {
+        let name = names::manifest(number);
         let bytes = read_file(fs, &name)?;
-        match Manifest::decode_numbered(&bytes, newest) {
-            Ok(manifest) => Ok(Some(manifest)),
-            Err(error) => Err(match numbers.last() {
-                Some(older) => {
-                    let older = names::manifest(*older);
-                    error.at(name).mend(format!(
-                        "restore {} from a backup; the older {older} is still there, but without what came after it",
-                        names::manifest(newest)
-                    ))
-                }
-                None => error.at(name),
-            }),
-        }
+        Manifest::decode_numbered(&bytes, number).map_err(|error| error.at(name))
     }
 
     /// What is wrong with one of the two copies on disk, where the other can still be read.

@@ -169,3 +169,39 @@ pub(super) fn decode_contents(file: &[u8], footer: &Footer) -> Option<Vec<Entry>
         && footer_at == aligned(contents_end)?;
     in_order.then_some(entries)
 }
+
+/// The checksum of the footer that a file ends with, if there is a whole one, whoever wrote it.
+pub(super) fn whole_footer_crc(file: &[u8]) -> Option<u32> {
+    let footer = file.get(file.len().checked_sub(FOOTER_BYTES)?..)?;
+    footer_crc(footer).filter(|crc| crc32(&[&footer[..FOOTER_CRC_AT]]) == *crc)
+}
+
+/// How much of the end of a damaged file is searched for a table of contents; those of our largest files are far smaller.
+const SEARCHED_BYTES: usize = 1 << 20;
+
+/// The table of contents of a file that may be damaged anywhere: wherever the end of the file reads like one, and fits
+/// the file. Its checksum is not asked, since that covers the checksums of the sections, too.
+pub(super) fn find_contents(file: &[u8]) -> Option<Vec<Entry>> {
+    let from = file.len().saturating_sub(SEARCHED_BYTES).next_multiple_of(8);
+    (from..file.len()).step_by(8).rev().find_map(|at| contents_at(file, at))
+}
+
+/// The table of contents that begins at `at`, if one does: entries that follow on one another, whose sections end where
+/// the checksums begin, and whose checksums end where the table does.
+fn contents_at(file: &[u8], at: usize) -> Option<Vec<Entry>> {
+    let mut reader = Reader::new(&file[at..]);
+    let index_at = read_entry(&mut reader.clone()).ok().filter(|first| first.offset == DATA_AT)?.checksums_at;
+    let mut entries: Vec<Entry> = Vec::new();
+    let (mut data_end, mut checksums_end) = (DATA_AT, index_at);
+    while let Ok(entry) = read_entry(&mut reader) {
+        let follows = Some(entry.offset) == aligned(data_end) && entry.checksums_at == checksums_end;
+        if !follows || entries.len() == MAX_SECTIONS || entries.iter().any(|other| other.id == entry.id) {
+            break;
+        }
+        data_end = entry.offset.checked_add(entry.length)?;
+        checksums_end = checksums_end.checked_add(chunk_count(entry.length).checked_mul(4)?)?;
+        entries.push(entry);
+    }
+    let fits = Some(index_at) == aligned(data_end) && checksums_end.checked_next_multiple_of(8) == Some(at as u64);
+    fits.then_some(entries)
+}

@@ -7,9 +7,11 @@
 
 mod container;
 mod format;
+mod wreck;
 mod writer;
 
 pub(crate) use container::{Container, Section, Watch};
+pub(crate) use wreck::{Wreck, WreckSection};
 pub(crate) use writer::Writer;
 
 use crate::ids::FileId;

@@ -3,9 +3,10 @@
 use super::{Tail, WalRef};
 use crate::bytes::{Reader, Truncated, Write};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{Lsn, MAX_NUMBER, StoreId};
+use crate::ids::{FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::checksum::crc32;
 use crate::storage::header::{PAGE_BYTES, decode_page, encode_page, page_crc};
+use crate::storage::names;
 
 const LETTER: u8 = b'W';
 
@@ -55,14 +56,8 @@ pub(super) struct Header {
 pub(super) fn decode_header(page: &[u8], log: WalRef, store: StoreId, name: &str) -> Result<Header> {
     let fields = decode_page(page, LETTER, store, log.file, name)?;
     let damaged = |what: &str| Error::corrupt(what, format!("{name} at 0"));
-    let read = |reader: &mut Reader<'_>| {
-        let (salt, first_lsn) = (reader.u64()?, Lsn(reader.u64()?));
-        let (has_previous, crc, lsn) = (reader.u32()?, reader.u32()?, Lsn(reader.u64()?));
-        let previous = (has_previous == 1).then_some(Tail { lsn, crc });
-        Ok((WalRef { file: log.file, salt, first_lsn }, previous))
-    };
     let (found, previous) =
-        read(&mut Reader::new(fields)).map_err(|_: Truncated| damaged("the header is too short"))?;
+        read_fields(&mut Reader::new(fields), log.file).map_err(|_: Truncated| damaged("the header is too short"))?;
     if found != log {
         return Err(damaged("the log is not the one the manifest lists"));
     }
@@ -70,6 +65,19 @@ pub(super) fn decode_header(page: &[u8], log: WalRef, store: StoreId, name: &str
         return Err(damaged("the header speaks of a position no store gets to"));
     }
     Ok(Header { previous, crc: page_crc(page).unwrap_or_default() })
+}
+
+fn read_fields(reader: &mut Reader<'_>, file: FileId) -> Result<(WalRef, Option<Tail>), Truncated> {
+    let (salt, first_lsn) = (reader.u64()?, Lsn(reader.u64()?));
+    let (has_previous, crc, lsn) = (reader.u32()?, reader.u32()?, Lsn(reader.u64()?));
+    let previous = (has_previous == 1).then_some(Tail { lsn, crc });
+    Ok((WalRef { file, salt, first_lsn }, previous))
+}
+
+/// The log that this page begins, for whoever has no manifest to compare it with; `None` when it is damaged.
+pub(super) fn decode_any_header(page: &[u8], file: FileId, store: StoreId) -> Option<WalRef> {
+    let fields = decode_page(page, LETTER, store, file, &names::wal(file)).ok()?;
+    read_fields(&mut Reader::new(fields), file).ok().map(|(log, _)| log)
 }
 
 /// What stands before a group's batches.

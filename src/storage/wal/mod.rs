@@ -6,9 +6,11 @@
 
 mod format;
 mod reader;
+mod scan;
 mod writer;
 
 pub(crate) use reader::{Replay, check, replay};
+pub(crate) use scan::{Scanned, identify, scan};
 pub(crate) use writer::{AppendError, Room, WalWriter};
 
 use crate::bytes::Write;
