@@ -179,7 +179,7 @@ impl<'a> Backup<'a> {
         target.publish(&captured.manifest)?;
         if self.verify == Verify::Yes {
             self.watch.begin(RescuePhase::Verifying, None).advance(0)?;
-            target.check(&engine.options, VerifyLevel::Full)?;
+            target.check(&engine.options, VerifyLevel::Full, &self.watch.cancel)?;
         }
         target.finish();
         Ok(self.report(&captured, copied, start))

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::database::cancel::CancelToken;
 use crate::database::options::{Create, Maintenance, Options};
 use crate::database::verify::{VerifyLevel, VerifyReport};
 use crate::error::{Error, ErrorKind, Result};
@@ -60,11 +61,16 @@ impl NewStore {
     }
 
     /// Opens what was published and checks it; damage is an error.
-    pub(super) fn check(&mut self, options: &Options, level: VerifyLevel) -> Result<VerifyReport> {
+    pub(super) fn check(
+        &mut self,
+        options: &Options,
+        level: VerifyLevel,
+        cancel: &CancelToken,
+    ) -> Result<VerifyReport> {
         self.lock = None;
         let options = options.clone().create(Create::Never).maintenance(Maintenance::Manual);
         let db = options.open_read_only_on(Arc::clone(&self.fs))?;
-        let report = db.verify(level)?;
+        let report = db.verification().level(level).cancel(cancel).run()?;
         db.close()?;
         match report.problems.first() {
             None => Ok(report),

@@ -218,7 +218,7 @@ fn finish(
 ) -> Result<RestoreReport> {
     target.publish(manifest)?;
     options.watch.begin(RescuePhase::Verifying, None).advance(0)?;
-    let verified = target.check(&Options::new(), options.level)?;
+    let verified = target.check(&Options::new(), options.level, &options.watch.cancel)?;
     target.finish();
     Ok(RestoreReport {
         lsn: manifest.last_lsn,

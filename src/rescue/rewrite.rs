@@ -115,8 +115,7 @@ impl Rewrite {
             collection.flushed = self.manifest.last_lsn;
         }
         self.target.publish(&self.manifest)?;
-        let report = self.target.check(&Options::new(), VerifyLevel::Full)?;
-        self.cancel.check()?;
+        let report = self.target.check(&Options::new(), VerifyLevel::Full, &self.cancel)?;
         self.target.finish();
         Ok(report)
     }

@@ -4,6 +4,7 @@ pub(crate) mod checksum;
 pub(crate) mod codec;
 pub(crate) mod fs;
 pub(crate) mod header;
+pub(crate) mod holes;
 pub(crate) mod manifest;
 pub(crate) mod names;
 pub(crate) mod sections;

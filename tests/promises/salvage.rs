@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use driftline::fs::{FileSystem, MemoryFs, SimulatedFs};
+use driftline::fs::{Fault, FileSystem, MemoryFs, SimulatedFs};
 use driftline::{
     BlobId, CancelToken, Create, Database, ErrorKind, Key, Metric, Options, Random, Record, Result, SalvageOptions,
     SalvageReport, Schema, Value, Vector, json, salvage, salvage_on,
@@ -397,4 +397,26 @@ fn the_report_is_for_people_and_for_programs() {
     let json = serde_json::to_value(&report).unwrap();
     assert_eq!(json["collections"][3]["blobs_cut"], 8);
     assert_eq!(json["blobs_lost"].as_array().unwrap().len(), 1);
+}
+
+/// A sector that the disk does not give is damage like any other, wherever it is.
+#[test]
+fn any_read_may_fail() {
+    let [_, (fs, held)] = samples();
+    let reads = {
+        let counted = fs.reboot_keeping_all();
+        run(&counted).unwrap();
+        counted.reads()
+    };
+    assert!(reads > 50, "{reads}");
+    for_each_case(reads, |at_read| {
+        let damaged = fs.reboot_keeping_all();
+        // The piece, and the same again where it is tried in smaller ones.
+        for at_read in at_read..at_read + 4 {
+            damaged.inject(Fault::ReadFails { at_read });
+        }
+        let what = format!("read {at_read}");
+        let (target, report) = run(&damaged).unwrap_or_else(|error| panic!("{what}: {error}"));
+        check(&what, &held, &target, &report);
+    });
 }

@@ -10,6 +10,7 @@ use crate::schema::Schema;
 use crate::segment::columns::section;
 use crate::storage::fs::FileSystem;
 use crate::storage::header::{self, PAGE_BYTES};
+use crate::storage::holes;
 use crate::storage::manifest::{BlobEntry, CollectionEntry, DeletionsEntry, Manifest, SegmentEntry};
 use crate::storage::names::{self, Name};
 use crate::storage::sections::{FileKind, Wreck};
@@ -32,7 +33,7 @@ pub(super) fn find(fs: &Arc<dyn FileSystem>, report: &mut SalvageReport) -> Resu
     let mut numbers = Manifest::numbers(&**fs)?;
     let newest = numbers.last().copied();
     while let Some(number) = numbers.pop() {
-        match Manifest::read(&**fs, number) {
+        match read_manifest(fs, number) {
             Ok(manifest) if Some(number) == newest => return Ok(Root { manifest, is_newest: true }),
             Ok(manifest) => {
                 report.losses.push(format!(
@@ -52,6 +53,12 @@ pub(super) fn find(fs: &Arc<dyn FileSystem>, report: &mut SalvageReport) -> Resu
             .into(),
     );
     Ok(with_unlisted(fs, Manifest::new(store), report))
+}
+
+/// One whole copy is enough, wherever else the disk does not give the file.
+fn read_manifest(fs: &Arc<dyn FileSystem>, number: u64) -> Result<Manifest> {
+    let name = names::manifest(number);
+    Manifest::decode_numbered(&holes::read(&**fs, &name)?, number).map_err(|error| error.at(name))
 }
 
 fn listed(fs: &Arc<dyn FileSystem>) -> Result<Vec<String>> {

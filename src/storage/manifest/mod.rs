@@ -178,7 +178,7 @@ impl Manifest {
     }
 
     /// Reads the manifest of that number.
-    pub(crate) fn read(fs: &dyn FileSystem, number: u64) -> Result<Manifest> {
+    fn read(fs: &dyn FileSystem, number: u64) -> Result<Manifest> {
         let name = names::manifest(number);
         let bytes = read_file(fs, &name)?;
         Manifest::decode_numbered(&bytes, number).map_err(|error| error.at(name))

@@ -13,8 +13,9 @@ use super::{FileKind, FileRef, SectionId};
 use crate::error::{Error, Result};
 use crate::ids::{FileId, StoreId};
 use crate::storage::checksum::crc32;
-use crate::storage::fs::{FileSystem, Mapping, ReadMode};
+use crate::storage::fs::{FileSystem, Mapping};
 use crate::storage::header::{PAGE_BYTES, decode_page, is_whole};
+use crate::storage::holes;
 
 /// A container as far as it can be read.
 pub(crate) struct Wreck {
@@ -36,9 +37,7 @@ impl Wreck {
         id: FileId,
         footer_crc: Option<u32>,
     ) -> Result<Arc<Wreck>> {
-        let failed = |error| Error::io("read a file", name, error);
-        let length = fs.open(name).and_then(|file| file.length()).map_err(failed)?;
-        let bytes = fs.map(name, length, ReadMode::Mmap).map_err(failed)?;
+        let bytes = holes::read(&**fs, name)?;
         let meta = match bytes.get(..PAGE_BYTES).filter(|page| is_whole(page)) {
             Some(page) => decode_fields(decode_page(page, kind.letter(), store, id, name)?, kind),
             None => None,

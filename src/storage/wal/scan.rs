@@ -8,11 +8,12 @@ use super::format::{
     may_begin,
 };
 use super::{MAX_GROUP_BYTES, Tail};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ids::{FileId, Lsn, MAX_NUMBER, StoreId};
 use crate::storage::checksum::crc32;
-use crate::storage::fs::{FileSystem, Mapping, ReadMode};
+use crate::storage::fs::FileSystem;
 use crate::storage::header::{PAGE_BYTES, is_whole};
+use crate::storage::holes;
 use crate::storage::names;
 
 /// What of a log could be read.
@@ -39,7 +40,7 @@ pub(crate) fn scan(
     visit: &mut dyn FnMut(Lsn, &[u8]) -> Result<()>,
 ) -> Result<Scanned> {
     let name = names::wal(log.file);
-    let bytes = map(fs, &name)?;
+    let bytes = holes::read(&**fs, &name)?;
     if let Some(page) = bytes.get(..PAGE_BYTES).filter(|page| is_whole(page)) {
         decode_header(page, log, store, &name)?;
     }
@@ -60,14 +61,8 @@ pub(crate) fn scan(
 
 /// What the header of a log says of it, for whoever has no manifest to ask; `None` when it is damaged.
 pub(crate) fn identify(fs: &Arc<dyn FileSystem>, store: StoreId, file: FileId) -> Option<WalRef> {
-    let bytes = map(fs, &names::wal(file)).ok()?;
+    let bytes = holes::read(&**fs, &names::wal(file)).ok()?;
     decode_any_header(bytes.get(..PAGE_BYTES)?, file, store)
-}
-
-fn map(fs: &Arc<dyn FileSystem>, name: &str) -> Result<Mapping> {
-    let length = fs.open(name).and_then(|file| file.length());
-    let mapped = length.and_then(|length| fs.map(name, length, ReadMode::Mmap));
-    mapped.map_err(|error| Error::io("read a log", name, error))
 }
 
 struct Scan<'a> {
