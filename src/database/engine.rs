@@ -11,9 +11,11 @@ use crate::database::blob_file::BlobFile;
 use crate::database::due::Due;
 use crate::database::health::own::OwnChecks;
 use crate::database::options::Options;
+use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
 use crate::database::request::{Commit, Request};
 use crate::database::scrub::Scrub;
+use crate::database::view_cell::{self, ViewCell};
 use crate::database::waker::Waker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId, Lsn};
@@ -60,66 +62,8 @@ impl DatabaseView {
     }
 }
 
-/// What readers see: a view, and the position up to which they may look. The two change together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Current {
-    pub(crate) view: Arc<DatabaseView>,
-    pub(crate) visible: Lsn,
-}
-
-/// Holds the [`Current`]; locked only for the length of a clone or a swap.
-#[derive(Debug, Default)]
-pub(crate) struct ViewCell(RwLock<Current>);
-
-impl ViewCell {
-    pub(crate) fn new(current: Current) -> ViewCell {
-        ViewCell(RwLock::new(current))
-    }
-
-    pub(crate) fn get(&self) -> Current {
-        self.0.read().clone()
-    }
-
-    /// Replaces the view and lets readers see up to `lsn`, in one step. Returns the old view, so that whatever goes
-    /// with it goes outside the lock. The caller holds the commit lock.
-    #[must_use]
-    pub(crate) fn install(&self, view: DatabaseView, lsn: Lsn) -> Arc<DatabaseView> {
-        let mut current = self.0.write();
-        current.visible = current.visible.max(lsn);
-        std::mem::replace(&mut current.view, Arc::new(view))
-    }
-
-    /// Lets readers see up to `lsn`. The caller holds the commit lock.
-    pub(crate) fn advance(&self, lsn: Lsn) {
-        let mut current = self.0.write();
-        current.visible = current.visible.max(lsn);
-    }
-}
-
-/// Set once, when the content of the disk became unknown; writes are refused from then on.
-#[derive(Debug, Default)]
-pub(crate) struct Poison {
-    set: AtomicBool,
-    why: Mutex<Option<String>>,
-}
-
-impl Poison {
-    pub(crate) fn set(&self, why: &Error) {
-        let mut first = self.why.lock();
-        first.get_or_insert_with(|| why.to_string());
-        self.set.store(true, Ordering::Release);
-        tracing::error!(error = %why, "the store refuses writes until it is reopened");
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        if !self.set.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let why = self.why.lock().clone().unwrap_or_default();
-        Err(Error::new(ErrorKind::Poisoned, format!("writing stopped after an earlier failure: {why}"))
-            .mend("reading goes on; close the store and open it again to write"))
-    }
-}
+/// What readers of this store see.
+pub(crate) type Current = view_cell::Current<DatabaseView>;
 
 /// The log as the committer sees it.
 #[derive(Debug)]
@@ -143,7 +87,7 @@ pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) opener: Opener,
     pub(crate) pool: Pool,
-    pub(crate) current: ViewCell,
+    pub(crate) current: ViewCell<DatabaseView>,
     /// Held while an index is built for a segment that has none yet, so that one is built at a time.
     pub(crate) indexing: Mutex<()>,
     /// Held by a merge from choosing to publishing.

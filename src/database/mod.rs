@@ -1,6 +1,6 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
-//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `audit`, `scrub` and `blob_file`. On it act `publish`,
+//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `view_cell`, `poison`, `audit`, `scrub` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
@@ -28,6 +28,7 @@ pub(crate) mod indexing;
 mod merge;
 pub(crate) mod options;
 pub(crate) mod pending;
+mod poison;
 mod publish;
 pub(crate) mod query;
 mod queue;
@@ -44,4 +45,5 @@ pub(crate) mod stats;
 mod store;
 pub(crate) mod usage;
 pub(crate) mod verify;
+mod view_cell;
 mod waker;
