@@ -97,7 +97,6 @@ impl Meter {
             RescuePhase::Verifying => "verifying",
             _ => "copying",
         };
-        self.bar.set_message(doing);
         self.bar.reset_eta();
         match progress.of_bytes {
             Some(bytes) => {
@@ -109,6 +108,7 @@ impl Meter {
                 self.bar.enable_steady_tick(std::time::Duration::from_millis(120));
             }
         }
+        self.bar.set_message(doing);
     }
 
     pub(crate) fn clear(&self) {
