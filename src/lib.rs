@@ -47,8 +47,8 @@
 //! [`Recall`] to see how many of the nearest an index finds,
 //! [`CancelToken`] to stop one, [`Batch`] for changes that happen together, [`Snapshot`] for reading the store as it was, [`Scan`] for
 //! records in key order, [`Import`] for many records at once, [`Database::put_blob`] for what is too large for a
-//! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, and [`fs`] for stores that live
-//! elsewhere than in a directory.
+//! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, [`Database::backup`] and [`restore`],
+//! [`salvage`] and [`migrate`] for saving one, and [`fs`] for stores that live elsewhere than in a directory.
 //!
 //! # What holds
 //!

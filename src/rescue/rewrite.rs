@@ -103,6 +103,11 @@ impl Rewrite {
         Ok(digest)
     }
 
+    /// The newest position of a row that was written so far.
+    pub(super) fn newest(&self) -> Lsn {
+        self.manifest.last_lsn
+    }
+
     /// Bytes written so far.
     pub(super) fn bytes(&self) -> u64 {
         self.manifest.files().iter().map(|listed| listed.file.length).sum()

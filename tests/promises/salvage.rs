@@ -208,6 +208,8 @@ fn without_any_manifest_every_row_is_saved() {
             }
         }
         assert_eq!(report.blobs_saved, 2);
+        let newest = held.world.tables.values().flat_map(|table| table.rows.values()).filter_map(|row| row.lsn).max();
+        assert!(Some(report.lsn) >= newest && db.lsn() >= report.lsn, "{report}");
     }
 }
 

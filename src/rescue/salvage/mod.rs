@@ -157,7 +157,7 @@ impl Salvage<'_> {
             let name = &import.name;
             self.report.notes.push(format!("the import {name} was not finished and is left out: run it again"));
         }
-        Ok(newest)
+        Ok(newest.max(self.target.newest()))
     }
 
     fn save_collection(
@@ -169,18 +169,8 @@ impl Salvage<'_> {
     ) -> Result<()> {
         let mut told = SalvagedCollection { name: entry.name.clone(), ..SalvagedCollection::default() };
         let id = self.target.collection(&entry.name, schema)?;
-        let mut surveys = Vec::new();
-        for segment in &entry.segments {
-            let touched = logged.as_ref().map(|logged| &logged.touched);
-            match WreckedSegment::open(&self.fs, self.root.manifest.store, segment, schema, entry.flushed) {
-                Ok(opened) => surveys.push(self.survey(opened, segment, touched, saved, &mut told)),
-                Err(error) => {
-                    let deleted = segment.deletions.map_or(0, |deletions| deletions.count);
-                    told.lost += u64::from(segment.rows.saturating_sub(deleted));
-                    told.tell(error.to_string());
-                }
-            }
-        }
+        let touched = logged.as_ref().map(|logged| &logged.touched);
+        let mut surveys = self.survey_all(entry, schema, touched, saved, &mut told);
         if told.may_be_back > 0 || !self.root.is_newest {
             keep_newest(&mut surveys);
         }
@@ -200,6 +190,29 @@ impl Salvage<'_> {
         Ok(())
     }
 
+    /// Opens the segments of a collection, as far as they can be.
+    fn survey_all(
+        &self,
+        entry: &CollectionEntry,
+        schema: &Schema,
+        touched: Option<&BTreeSet<Vec<u8>>>,
+        saved: &Saved,
+        told: &mut SalvagedCollection,
+    ) -> Vec<Survey> {
+        let mut surveys = Vec::new();
+        for segment in &entry.segments {
+            match WreckedSegment::open(&self.fs, self.root.manifest.store, segment, schema, entry.flushed) {
+                Ok(opened) => surveys.push(self.survey(opened, segment, touched, saved, told)),
+                Err(error) => {
+                    let deleted = segment.deletions.map_or(0, |deletions| deletions.count);
+                    told.lost += u64::from(segment.rows.saturating_sub(deleted));
+                    told.tell(error.to_string());
+                }
+            }
+        }
+        surveys
+    }
+
     /// Finds out which rows of a segment can be read and are neither deleted nor replaced.
     fn survey(
         &self,
@@ -209,22 +222,7 @@ impl Salvage<'_> {
         saved: &Saved,
         told: &mut SalvagedCollection,
     ) -> Survey {
-        let mut gone = RowSet::empty(entry.rows);
-        if let Some(deletions) = &entry.deletions {
-            let (known, unknown) = read_deletions(&self.fs, self.root.manifest.store, entry.rows, deletions);
-            gone = known;
-            match unknown {
-                Ok(0) => {}
-                Ok(unknown) => {
-                    told.may_be_back += u64::from(unknown);
-                    told.tell(format!("{unknown} deletions of {} cannot be read", segment.name));
-                }
-                Err(error) => {
-                    told.may_be_back += u64::from(deletions.count.max(1));
-                    told.tell(error.to_string());
-                }
-            }
-        }
+        let gone = self.gone_rows(entry, &segment.name, told);
         let (mut kept, mut lost) = (Vec::new(), BTreeSet::new());
         for row in segment.rows().filter(|row| !gone.contains(*row)) {
             match segment.readable(row) {
@@ -245,6 +243,24 @@ impl Salvage<'_> {
             }
         }
         Survey { segment, kept }
+    }
+
+    /// The rows of a segment of which a file says that they are gone.
+    fn gone_rows(&self, entry: &SegmentEntry, name: &str, told: &mut SalvagedCollection) -> RowSet {
+        let Some(deletions) = &entry.deletions else { return RowSet::empty(entry.rows) };
+        let (gone, unknown) = read_deletions(&self.fs, self.root.manifest.store, entry.rows, deletions);
+        match unknown {
+            Ok(0) => {}
+            Ok(unknown) => {
+                told.may_be_back += u64::from(unknown);
+                told.tell(format!("{unknown} deletions of {name} cannot be read"));
+            }
+            Err(error) => {
+                told.may_be_back += u64::from(deletions.count.max(1));
+                told.tell(error.to_string());
+            }
+        }
+        gone
     }
 
     fn save_logged(
