@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftline::{
-    BlobId, Database, Import, Maintenance, ManualClock, Metric, Options, Record, Schema, Timestamp, Value, Vector,
-    VerifyLevel, json,
+    BlobId, Database, Import, Maintenance, ManualClock, Metric, MigrateOptions, Options, Record, SalvageOptions,
+    Schema, Timestamp, Value, Vector, VerifyLevel, json, migrate, salvage,
 };
 use serde_json::Value as Json;
 
@@ -98,6 +98,33 @@ fn stores_of_every_version_are_read_as_they_were_written() {
                 let report = db.verify(VerifyLevel::Full).unwrap();
                 assert!(report.is_clean(), "{kind}, format {version}: {:?}", report.problems);
                 db.close().unwrap();
+            }
+        }
+    }
+}
+
+/// What a description says of records and blobs. Indexes are built anew, and unfinished imports are left out.
+fn content(mut described: Json) -> Json {
+    for collection in described["collections"].as_object_mut().unwrap().values_mut() {
+        ["indexes", "imports"].iter().for_each(|part| collection[*part] = Json::Null);
+    }
+    described
+}
+
+#[test]
+fn stores_of_every_version_can_be_migrated_and_salvaged() {
+    let directory = tempfile::tempdir().unwrap();
+    for version in 1..=VERSION {
+        for kind in KINDS {
+            let wanted = content(expected(version, kind));
+            let at = |what: &str| directory.path().join(format!("{kind}-{version}-{what}"));
+            lay_out(&files(&folder(version).join(kind)), &at("old"));
+            migrate(at("old"), at("migrated"), MigrateOptions::new()).unwrap();
+            let report = salvage(at("old"), at("salvaged"), SalvageOptions::new()).unwrap();
+            assert!(report.is_complete(), "{kind}, format {version}: {report}");
+            for what in ["migrated", "salvaged"] {
+                let db = options().open(at(what)).unwrap();
+                assert_eq!(content(describe(&db, &blobs_of(&wanted))), wanted, "{kind}, format {version}, {what}");
             }
         }
     }
