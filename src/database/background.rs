@@ -198,7 +198,6 @@ impl Engine {
         *self.pressure.flush_failure.lock() = flushed.as_ref().err().cloned();
         self.pressure.relieved.notify_all();
         flushed?;
-        self.waker.wake_merger();
         Ok(Some(Work::Flushed))
     }
 

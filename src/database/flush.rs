@@ -82,6 +82,7 @@ impl Engine {
                 let old = lock.with(|_| self.install_sealed(sealings));
                 drop(old);
                 self.remove_logs(&gone);
+                self.waker.wake_merger();
                 self.waker.wake_indexer();
                 Ok(frozen.at)
             }

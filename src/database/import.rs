@@ -231,6 +231,7 @@ impl Import {
         engine.note_time(self.now);
         let name = self.named.as_ref().map(|named| named.running.name());
         let commit = engine.publish_import(&self.view, &self.files, name)?;
+        engine.waker.wake_merger();
         engine.waker.wake_indexer();
         self.finished = true;
         Ok(commit)

@@ -81,6 +81,32 @@ fn threads_are_those_that_are_promised_and_end_at_close() {
     assert!(child.wait().success());
 }
 
+/// Whoever brings rows into files, merging follows: also when no flush is ever due by itself.
+#[test]
+fn what_callers_flush_and_import_is_merged_in_the_background() {
+    for imports in [false, true] {
+        let db = Options::new().in_memory().unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        for key in 0..12u64 {
+            if imports {
+                let mut import = notes.import().unwrap();
+                import.put(Record::new(key)).unwrap();
+                import.finish().unwrap();
+            } else {
+                notes.put(Record::new(key)).unwrap();
+                db.flush().unwrap();
+            }
+        }
+        let segments = || db.stats().unwrap().collections[0].segments;
+        let few = (0..10_000).any(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            segments() < 4
+        });
+        assert!(few, "there are {} segments, imports: {imports}", segments());
+        assert_eq!(notes.count().unwrap(), 12);
+    }
+}
+
 const WRITERS: u64 = 4;
 const READERS: u64 = 4;
 const TRANSFERS: u64 = 400;
