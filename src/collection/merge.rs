@@ -19,6 +19,7 @@ use crate::segment::file::{Opener, SealedFile};
 use crate::segment::indexed::{IndexJob, SegmentIndex};
 use crate::segment::seal::{Part, write_segment};
 use crate::segment::sealed::{DeletionsFile, Sealed};
+use crate::segment::{RowMeta, RowSource};
 use crate::storage::manifest::SegmentEntry;
 
 /// Segments of one tier that are merged together; each tier holds segments up to this many times the rows of the
@@ -80,13 +81,14 @@ struct Source {
 
 /// Merges the segments `ids` of `view`, every byte of which has been checked, into one file. Rows that are gone from the
 /// files, or expired, are left out; rows that went since the last flush are kept, because the log that says so may
-/// yet be lost. On an error nothing stays.
+/// yet be lost. On an error nothing stays; `going_on` is asked before each row is read and may end it with one.
 pub(crate) fn merge(
     opener: &Opener,
     view: &CollectionView,
     ids: &[FileId],
     now: Timestamp,
     next_file: impl FnOnce() -> FileId,
+    going_on: &GoingOn<'_>,
 ) -> Result<Merging> {
     let mut sources = Vec::new();
     let mut first = 0;
@@ -96,8 +98,9 @@ pub(crate) fn merge(
         sources.push(Source { file: Arc::clone(segment.file()), index: segment.index().cloned(), kept, first });
         first += count;
     }
+    let files: Vec<_> = sources.iter().map(|source| Interruptible { file: &source.file, going_on }).collect();
     let parts: Vec<Part<'_>> =
-        sources.iter().map(|source| Part { source: &*source.file, rows: &source.kept }).collect();
+        files.iter().zip(&sources).map(|(file, source)| Part { source: file, rows: &source.kept }).collect();
     let new = match first {
         0 => None,
         _ => {
@@ -106,6 +109,37 @@ pub(crate) fn merge(
         }
     };
     Ok(Merging { sources, new, index: None, deletions: None, base: RowSet::empty(first as u32) })
+}
+
+/// Fails when a merge is to end.
+pub(crate) type GoingOn<'a> = dyn Fn() -> Result<()> + Sync + 'a;
+
+/// Rows of a file, as long as the merge goes on.
+struct Interruptible<'a> {
+    file: &'a SealedFile,
+    going_on: &'a GoingOn<'a>,
+}
+
+impl RowSource for Interruptible<'_> {
+    fn key(&self, row: RowId) -> Result<&[u8]> {
+        (self.going_on)().and_then(|()| self.file.key(row))
+    }
+
+    fn meta(&self, row: RowId) -> Result<RowMeta> {
+        (self.going_on)().and_then(|()| self.file.meta(row))
+    }
+
+    fn vector_bytes(&self, row: RowId) -> Result<&[u8]> {
+        (self.going_on)().and_then(|()| self.file.vector_bytes(row))
+    }
+
+    fn inverse_norm(&self, row: RowId) -> Result<f32> {
+        (self.going_on)().and_then(|()| RowSource::inverse_norm(self.file, row))
+    }
+
+    fn payload(&self, row: RowId) -> Result<&[u8]> {
+        (self.going_on)().and_then(|()| self.file.payload(row))
+    }
 }
 
 fn kept_rows(segment: &Sealed, now: Timestamp) -> Result<Vec<RowId>> {

@@ -27,7 +27,6 @@ use crate::payload::Value;
 use crate::pool::Pool;
 use crate::schema::Schema;
 use crate::segment::Moment;
-use crate::sync::Ordering;
 
 /// The collection of what was found.
 const RECORDS: &str = "_recall";
@@ -113,7 +112,7 @@ impl Engine {
         let passing = filter.as_ref().map(|filter| filtered::count(view, filter, moment, pool)).transpose()?;
         let live = view.count(moment)?.max(1);
         let LiveQuery { k, within, effort, .. } = *query;
-        let stop = &|| self.closed.load(Ordering::Acquire);
+        let stop = &|| self.is_stopping();
         let measure = Measure { view, moment, k, within, effort, filter: filter.as_ref(), stop, pool };
         let tally = measure.run(&[Question { vector: query.vector.view(), without: None }])?;
         if tally.quarantined {

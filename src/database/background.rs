@@ -137,12 +137,15 @@ impl Engine {
     /// Runs steps until none is due or one fails; returns how to rest.
     fn run_steps(&self, step: Step, idle: Idle) -> Rest {
         loop {
+            if self.is_stopping() {
+                return Rest::UntilWoken(IDLE);
+            }
             match step(self) {
-                Ok(Some(_)) if !self.closed.load(Ordering::Acquire) => {}
+                Ok(Some(_)) if !self.is_stopping() => {}
                 Ok(_) => return Rest::UntilWoken(idle(self)),
                 Err(error) if error.kind() == ErrorKind::Poisoned => return Rest::UntilWoken(IDLE),
                 // Closing has cut it short.
-                Err(_) if self.closed.load(Ordering::Acquire) => return Rest::UntilWoken(IDLE),
+                Err(_) if self.is_stopping() => return Rest::UntilWoken(IDLE),
                 Err(error) => {
                     tracing::warn!(%error, "maintenance failed and will be tried again");
                     return Rest::BackOff;
@@ -205,7 +208,7 @@ impl Engine {
     fn merge_step(&self) -> Result<Option<Work>> {
         self.poison.check()?;
         let merged = self.merge_next();
-        *self.pressure.merge_failure.lock() = merged.as_ref().err().cloned();
+        *self.pressure.merge_failure.lock() = failure_of(&merged);
         if merged? {
             self.waker.wake_indexer();
             return Ok(Some(Work::Merged));
@@ -217,7 +220,7 @@ impl Engine {
     pub(crate) fn index_step(&self) -> Result<Option<Work>> {
         self.poison.check()?;
         let indexed = self.index_next();
-        *self.pressure.index_failure.lock() = indexed.as_ref().err().cloned();
+        *self.pressure.index_failure.lock() = failure_of(&indexed);
         if indexed? {
             return Ok(Some(Work::Indexed));
         }
@@ -257,4 +260,9 @@ impl Engine {
         }
         due
     }
+}
+
+/// Why maintenance failed, unless it was cut short because the store closes.
+fn failure_of<T>(done: &Result<T>) -> Option<Error> {
+    done.as_ref().err().filter(|error| error.kind() != ErrorKind::Closed).cloned()
 }

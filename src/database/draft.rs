@@ -77,7 +77,7 @@ impl Draft {
         let mut request = self.request;
         request.durability = self.durability.unwrap_or(self.engine.options.durability);
         self.engine.note_time(self.now);
-        self.engine.commit(request)
+        self.engine.call(|| self.engine.commit(request))
     }
 
     fn effect(&mut self, view: &CollectionView, effect: &Effect<'_>) -> Result<()> {

@@ -8,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
 use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
+use crate::database::calls::{Calls, Count, closing};
 use crate::database::due::Due;
 use crate::database::health::own::OwnChecks;
 use crate::database::options::Options;
@@ -132,6 +133,7 @@ pub(crate) struct Engine {
     /// The newest time that was written or used to drop something, so that a clock set back revives nothing.
     pub(crate) newest_time: AtomicI64,
     pub(crate) access: Access,
+    pub(crate) calls: Calls,
     pub(crate) closed: AtomicBool,
     pub(crate) process: u32,
     pub(crate) lock: Mutex<Option<Box<dyn LockGuard>>>,
@@ -223,7 +225,39 @@ impl Engine {
         if self.closed.load(Ordering::Acquire) {
             return Err(Error::new(ErrorKind::Closed, "the store is closed").mend("open it again"));
         }
-        Ok(())
+        if self.calls.is_closing() { Err(closing()) } else { Ok(()) }
+    }
+
+    /// Does the work of a call: closing waits for its end, and it counts, with its failure.
+    pub(crate) fn call<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let done = self.while_open(Count::Whole, work);
+        if done.is_err() {
+            self.calls.note_failure();
+        }
+        done
+    }
+
+    /// Does a piece of the work of a call that has counted already; closing waits for it.
+    pub(crate) fn go_on<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.while_open(Count::Piece, work)
+    }
+
+    fn while_open<T>(&self, count: Count, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let refused = || self.check_open().err().unwrap_or_else(closing);
+        let running = self.calls.begin(count).ok_or_else(refused)?;
+        let done = work();
+        drop(running);
+        done
+    }
+
+    /// Whether long work is to end before it is done, because the store closes.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.calls.is_closing() || self.closed.load(Ordering::Acquire)
+    }
+
+    /// Fails where long work is to end.
+    pub(crate) fn check_going_on(&self) -> Result<()> {
+        if self.is_stopping() { Err(closing()) } else { Ok(()) }
     }
 
     /// Refuses a store whose lock was given back: what was begun before closing can get here after it, when the

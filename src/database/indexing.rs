@@ -17,7 +17,6 @@ use crate::pool::Pool;
 use crate::segment::indexed::{IndexJob, SegmentIndex};
 use crate::segment::sealed::Sealed;
 use crate::segment::waves::Wave;
-use crate::sync::Ordering;
 
 /// Room left on the disk beside an index, for the log and a manifest.
 const RESERVE_BYTES: u64 = 4 << 20;
@@ -80,7 +79,7 @@ impl Engine {
         for task in self.tasks() {
             match self.run_task(&task) {
                 Ok(()) => return Ok(true),
-                Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+                Err(error) if error.kind() == ErrorKind::Closed => return Err(error),
                 Err(error) => drop(failure.get_or_insert(error)),
             }
         }
@@ -121,7 +120,7 @@ impl Engine {
         let spec = collection.schema.index_spec();
         let (blocks, first) = collection.mutable.next_wave(spec);
         let pool = Pool::new(self.options.pool_threads())?;
-        let stop = || self.closed.load(Ordering::Acquire);
+        let stop = || self.is_stopping();
         let wave = Wave::build(blocks, first, (spec, metric), &pool, &stop)?;
         Ok(wave.map(|wave| collection.mutable.add_wave(wave)).is_some())
     }
@@ -156,7 +155,7 @@ impl Engine {
         // Its own threads, so that queries do not queue behind it in the engine's.
         let pool = Pool::new(self.options.pool_threads())?;
         let id = segment.file().id();
-        let stop = || self.closed.load(Ordering::Acquire) || self.segment(collection.id, id).is_none();
+        let stop = || self.is_stopping() || self.segment(collection.id, id).is_none();
         let job = IndexJob { spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
         match job.run(&self.opener, &collection.schema, segment.file(), || self.next_file()) {
             Ok(Some(index)) => self.publish_index(task, Some(Arc::new(index))),
@@ -164,7 +163,8 @@ impl Engine {
                 self.remember(task, None);
                 if segment.index().is_some() { self.publish_index(task, None) } else { Ok(()) }
             }
-            Err(error) if error.kind() == ErrorKind::Cancelled && !self.closed.load(Ordering::Acquire) => Ok(()),
+            // It was stopped: by closing, or because the segment went.
+            Err(error) if error.kind() == ErrorKind::Cancelled => self.check_going_on(),
             Err(error) => {
                 if error.kind() == ErrorKind::Corrupt {
                     self.remember(task, Some(error.clone()));

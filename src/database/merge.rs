@@ -11,7 +11,6 @@ use crate::index::IndexSpec;
 use crate::pool::Pool;
 use crate::segment::indexed::IndexJob;
 use crate::storage::manifest::SegmentEntry;
-use crate::sync::Ordering;
 
 /// Room left on the disk beside a merge's output, for the log and a manifest. Much less than what rows leave free, so
 /// that merging goes on when they are refused.
@@ -63,7 +62,7 @@ impl Engine {
     /// Checks every byte of the segments to be merged, and remembers those in which damage is found.
     fn check_sources(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
         for segment in collection.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
-            if let Err(error) = segment.file().verify(&self.pool) {
+            if let Err(error) = segment.file().verify_watched(&self.pool, &|_| self.check_going_on()) {
                 if error.kind() == ErrorKind::Corrupt {
                     self.unmergeable.lock().insert(segment.file().id());
                 }
@@ -78,7 +77,8 @@ impl Engine {
         self.check_sources(collection, ids)?;
         let now = self.now();
         self.note_time(now);
-        let mut merging = merge(&self.opener, collection, ids, now, || self.next_file())?;
+        let going_on = || self.check_going_on();
+        let mut merging = merge(&self.opener, collection, ids, now, || self.next_file(), &going_on)?;
         if let Err(error) = self.index_merged(collection, &mut merging, indexing) {
             merging.discard();
             return Err(error);
@@ -117,9 +117,10 @@ impl Engine {
             return Ok(());
         }
         let pool = Pool::new(self.options.pool_threads())?;
-        let stop = || self.closed.load(Ordering::Acquire);
+        let stop = || self.is_stopping();
         let job = IndexJob { spec: &spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
         match merging.build_index(&self.opener, &collection.schema, &job, || self.next_file()) {
+            Err(error) if error.kind() == ErrorKind::Cancelled => self.check_going_on().and(Err(error)),
             Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal) => {
                 tracing::warn!(collection = &*collection.name, %error, "merged without an index");
                 Ok(())

@@ -11,6 +11,7 @@ pub(crate) mod background;
 pub(crate) mod batch;
 pub(crate) mod blob;
 mod blob_file;
+mod calls;
 pub(crate) mod cancel;
 pub(crate) mod capture;
 mod catalog;

@@ -1,5 +1,6 @@
 //! Queries for near vectors.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::collection::advice::{self, Circumstances};
@@ -171,7 +172,11 @@ impl Query {
     }
 
     /// Runs the query. Fewer than k hits mean that there are no more records; that is not an error.
-    pub fn run(mut self) -> Result<Hits> {
+    pub fn run(self) -> Result<Hits> {
+        self.in_flight(Query::search)
+    }
+
+    fn search(mut self) -> Result<Hits> {
         let vector = self.vector.take().ok_or_else(|| self.lacks_vector())?;
         let ready = self.ready()?;
         ready.check_vector(&vector)?;
@@ -183,27 +188,44 @@ impl Query {
     /// Runs the query once for each of `vectors`, in place of [`Query::nearest`]: answers in the same order, each as
     /// [`Query::run`] gives it. Faster than one by one, because rows that were read once are compared with several
     /// vectors. A cursor cannot be given.
-    pub fn run_many<V: Into<Vector>>(mut self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Hits>> {
+    pub fn run_many<V: Into<Vector>>(self, vectors: impl IntoIterator<Item = V>) -> Result<Vec<Hits>> {
         let vectors: Vec<Vector> = vectors.into_iter().map(Into::into).collect();
+        self.in_flight(|query| query.search_many(&vectors))
+    }
+
+    fn search_many(mut self, vectors: &[Vector]) -> Result<Vec<Hits>> {
         if self.vector.take().is_some() || self.after.is_some() {
             return Err(Error::invalid("a batch of queries takes neither a vector of its own nor a cursor")
                 .mend("leave nearest and after out, or run the queries one by one"));
         }
         let ready = self.ready()?;
         vectors.iter().try_for_each(|vector| ready.check_vector(vector))?;
-        let answers = ready.search(&vectors, false)?.of_each;
+        let answers = ready.search(vectors, false)?.of_each;
         vectors.iter().for_each(|vector| ready.offer_to_audit(vector));
         vectors.iter().zip(answers).map(|(vector, answer)| ready.hits(vector, answer)).collect()
     }
 
     /// Runs the query and tells what it did instead of what it found.
-    pub fn explain(mut self) -> Result<Explain> {
+    pub fn explain(self) -> Result<Explain> {
+        self.in_flight(Query::search_and_tell)
+    }
+
+    fn search_and_tell(mut self) -> Result<Explain> {
         let vector = self.vector.take().ok_or_else(|| self.lacks_vector())?;
         let ready = self.ready()?;
         ready.check_vector(&vector)?;
         let answers = ready.search(std::slice::from_ref(&vector), true)?;
         let hits = ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())?;
         Ok(ready.explained(&hits, answers.segments))
+    }
+
+    /// Closing waits for it, and it counts.
+    fn in_flight<T>(self, search: impl FnOnce(Query) -> Result<T>) -> Result<T> {
+        let store = match &self.reader {
+            Ok(reader) => Arc::clone(&reader.store),
+            Err(failed) => return Err(failed.clone()),
+        };
+        store.engine().call(|| search(self))
     }
 
     fn lacks_vector(&self) -> Error {

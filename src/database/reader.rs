@@ -26,20 +26,22 @@ impl Reader {
     }
 
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Record>> {
-        self.engine().check_open()?;
-        key.check()?;
-        self.view.get(&key.encode(), self.moment)
+        self.engine().call(|| {
+            key.check()?;
+            self.view.get(&key.encode(), self.moment)
+        })
     }
 
     pub(crate) fn count(&self) -> Result<u64> {
-        self.engine().check_open()?;
-        self.view.count(self.moment)
+        self.engine().call(|| self.view.count(self.moment))
     }
 
     /// How many records pass.
     pub(crate) fn count_where(&self, filter: &Filter) -> Result<u64> {
-        let filter = self.bind(filter)?;
-        filtered::count(&self.view, &filter, self.moment, &self.engine().pool)
+        self.engine().call(|| {
+            let filter = self.bind(filter)?;
+            filtered::count(&self.view, &filter, self.moment, &self.engine().pool)
+        })
     }
 
     /// The records that pass.

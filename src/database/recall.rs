@@ -1,5 +1,6 @@
 //! Measuring how many of the nearest a collection finds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::collection::filtered;
@@ -151,8 +152,13 @@ impl Recall {
     /// Measures. Fails with `Invalid` where a figure is outside its range or the collection has no vectors, and with
     /// `Dimension` where a query does not fit it.
     pub fn run(mut self) -> Result<RecallReport> {
-        let limit = Limit::new(self.cancel.clone(), self.deadline);
         let reader = std::mem::replace(&mut self.reader, Err(Error::internal("a measurement was taken apart")))?;
+        let store = Arc::clone(&reader.store);
+        store.engine().call(|| self.measure(reader))
+    }
+
+    fn measure(mut self, reader: Reader) -> Result<RecallReport> {
+        let limit = Limit::new(self.cancel.clone(), self.deadline);
         reader.engine().check_open()?;
         self.check(&reader).map_err(|error| error.at(reader.place()))?;
         let filter = self.filter.as_ref().map(|filter| reader.bind(filter)).transpose()?;
@@ -171,6 +177,7 @@ impl Recall {
             complete &= whole;
         }
         limit.cancel.check()?;
+        reader.engine().check_going_on()?;
         let report = RecallReport {
             collection: reader.view.name.to_string(),
             k: self.k,
@@ -265,7 +272,7 @@ impl Running<'_> {
             within: f32::INFINITY,
             effort,
             filter,
-            stop: &|| self.limit.is_reached(),
+            stop: &|| self.limit.is_reached() || self.reader.engine().is_stopping(),
             pool: &self.reader.engine().pool,
         };
         measure.run(&questions)

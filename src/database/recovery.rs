@@ -13,6 +13,7 @@ use crate::collection::operation::{Effect, effects};
 use crate::collection::view::CollectionView;
 use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
+use crate::database::calls::Calls;
 use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Pressure};
 use crate::database::options::{Create, Options};
@@ -213,6 +214,7 @@ fn engine(
         logged: AtomicU64::new(manifest.last_lsn.0),
         newest_time: AtomicI64::new(manifest.newest_time),
         access,
+        calls: Calls::default(),
         closed: AtomicBool::new(false),
         process: std::process::id(),
         lock: Mutex::new(Some(lock)),

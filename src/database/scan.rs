@@ -1,11 +1,13 @@
 //! Scans: the records of a collection in key order.
 
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use crate::collection::record::Record;
 use crate::collection::scan::{KeyRange, Walk};
 use crate::database::cancel::CancelToken;
 use crate::database::reader::Reader;
+use crate::database::store::Store;
 use crate::error::Result;
 use crate::filter::{Filter, IntoFilter};
 use crate::key::Key;
@@ -44,6 +46,8 @@ pub struct Scan {
     filter: Option<Filter>,
     cancel: CancelToken,
     walk: Option<Walk>,
+    /// None where there is nothing to be walked over.
+    store: Option<Arc<Store>>,
 }
 
 /// Some records of a scan, and where to go on.
@@ -60,6 +64,7 @@ impl Scan {
     pub(crate) fn new(reader: Result<Reader>) -> Scan {
         let range = KeyRange { from: Bound::Unbounded, to: Bound::Unbounded, reverse: false };
         Scan {
+            store: reader.as_ref().ok().map(|reader| Arc::clone(&reader.store)),
             reader: Some(reader),
             range,
             after: None,
@@ -179,7 +184,17 @@ impl Iterator for Scan {
 
     /// The next record. After an error the scan is over.
     fn next(&mut self) -> Option<Result<Record>> {
-        let next = self.advance();
+        let next = match &self.store {
+            Some(store) => {
+                let store = Arc::clone(store);
+                // Its beginning counts as a call, each step after it does not.
+                match self.reader {
+                    Some(_) => store.engine().call(|| self.advance()),
+                    None => store.engine().go_on(|| self.advance()),
+                }
+            }
+            None => self.advance(),
+        };
         if !matches!(next, Ok(Some(_))) {
             self.left = Some(0);
         }

@@ -131,12 +131,15 @@ impl Engine {
             collections.map(|collection| self.stats_of(collection, moment)).collect::<Result<Vec<_>>>()?;
         let blob_files: u64 = view.blobs.values().map(|blob| blob.entry.file.length).sum();
         let free = self.opener.fs.free_bytes();
+        // Each lock is given back before the next is taken: in one expression they would be held together.
+        let log_files = self.manifest.lock().logs.len() as u64;
+        let log_bytes = self.log.lock().writer.as_ref().map_or(0, |writer| writer.bytes());
         Ok(Stats {
             location: self.location(),
             lsn: current.visible,
             durable_lsn: self.durable(),
-            log_files: self.manifest.lock().logs.len() as u64,
-            log_bytes: self.log.lock().writer.as_ref().map_or(0, |writer| writer.bytes()),
+            log_files,
+            log_bytes,
             unsealed_bytes: collections.iter().map(|collection| collection.unsealed_bytes).sum(),
             file_bytes: collections.iter().map(|collection| collection.file_bytes).sum::<u64>() + blob_files,
             blobs: view.blobs.len() as u64,

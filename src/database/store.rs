@@ -69,7 +69,12 @@ impl Store {
         if engine.closed.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.stop_writes(timeout)?;
+        if let Err(busy) = self.stop_calls(timeout) {
+            engine.calls.admit();
+            // What was cut short is done after all.
+            engine.waker.wake_all();
+            return Err(busy);
+        }
         engine.waker.wake_all();
         engine.pressure.relieved.notify_all();
         if let Some(threads) = self.threads.lock().take() {
@@ -87,16 +92,23 @@ impl Store {
         flushed
     }
 
-    /// Waits for the calls and the group in flight, and closes the store to the next.
-    fn stop_writes(&self, timeout: Option<Duration>) -> Result<()> {
+    /// Refuses new calls, has merges and builds of indexes end, and waits for the calls in flight.
+    fn stop_calls(&self, timeout: Option<Duration>) -> Result<()> {
         let engine = &self.engine;
-        let (_activity, mut log) = match timeout.and_then(|timeout| Instant::now().checked_add(timeout)) {
+        let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        engine.calls.refuse();
+        engine.pressure.relieved.notify_all();
+        let busy = || {
+            let waited = timeout.unwrap_or_default();
+            Error::new(ErrorKind::Busy, format!("calls were still in flight after {waited:.1?}"))
+                .mend("the store is still open; close it again")
+        };
+        if !engine.calls.drain(until) {
+            return Err(busy());
+        }
+        let (_activity, mut log) = match until {
             None => (engine.activity.write(), engine.log.lock()),
             Some(until) => {
-                let busy = || {
-                    Error::new(ErrorKind::Busy, format!("calls were still in flight after {timeout:.1?}"))
-                        .mend("the store is still open; close it again")
-                };
                 let activity = engine.activity.try_write_until(until).ok_or_else(busy)?;
                 (activity, engine.log.try_lock_until(until).ok_or_else(busy)?)
             }

@@ -1,115 +1,15 @@
 //! A part that is damaged, slow or late harms no other part.
 
-use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use driftline::fs::{File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, PublishError, ReadMode};
 use driftline::{Database, Durability, ErrorKind, Maintenance, Options, Record, Schema, Value, json};
 
-type Gate = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
-
-/// Memory that asks before it creates or removes a file.
-#[derive(Default)]
-struct GatedFs {
-    inner: MemoryFs,
-    create: Mutex<Option<Gate>>,
-    remove: Mutex<Option<Gate>>,
-}
-
-impl fmt::Debug for GatedFs {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("GatedFs")
-    }
-}
-
-impl GatedFs {
-    fn new() -> Arc<GatedFs> {
-        Arc::default()
-    }
-
-    fn at_create(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
-        *self.create.lock().unwrap() = Some(Box::new(gate));
-    }
-
-    fn at_remove(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
-        *self.remove.lock().unwrap() = Some(Box::new(gate));
-    }
-}
-
-/// Asks a gate without holding it, so that others may pass meanwhile.
-fn ask(gate: &Mutex<Option<Gate>>, name: &str) -> io::Result<()> {
-    let Some(mut asked) = gate.lock().unwrap().take() else { return Ok(()) };
-    let answer = asked(name);
-    gate.lock().unwrap().get_or_insert(asked);
-    answer
-}
-
-impl FileSystem for GatedFs {
-    fn location(&self) -> String {
-        self.inner.location()
-    }
-
-    fn create_new(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        ask(&self.create, name)?;
-        self.inner.create_new(name)
-    }
-
-    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        self.inner.open(name)
-    }
-
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.inner.list()
-    }
-
-    fn remove(&self, name: &str) -> io::Result<()> {
-        ask(&self.remove, name)?;
-        self.inner.remove(name)
-    }
-
-    fn publish_new(&self, temporary: &str, name: &str) -> Result<(), PublishError> {
-        self.inner.publish_new(temporary, name)
-    }
-
-    fn sync_dir(&self) -> io::Result<()> {
-        self.inner.sync_dir()
-    }
-
-    fn lock(&self, name: &str, mode: LockMode) -> io::Result<Box<dyn LockGuard>> {
-        self.inner.lock(name, mode)
-    }
-
-    fn map(&self, name: &str, length: u64, mode: ReadMode) -> io::Result<Mapping> {
-        self.inner.map(name, length, mode)
-    }
-
-    fn free_bytes(&self) -> io::Result<Option<u64>> {
-        self.inner.free_bytes()
-    }
-}
+use super::support::gated::{GatedFs, stop_once};
 
 fn manual() -> Options {
     Options::new().maintenance(Maintenance::Manual)
-}
-
-/// Says when the first file of that kind is asked for, and lets it pass when told to.
-fn stop_once(prefix: &'static str) -> (Gate, Receiver<()>, Sender<()>) {
-    let (reached, wait_reached) = channel();
-    let (go, wait_go) = channel::<()>();
-    let mut first = true;
-    let gate = move |name: &str| {
-        if first && name.starts_with(prefix) {
-            first = false;
-            reached.send(()).unwrap();
-            wait_go.recv().unwrap();
-        }
-        Ok(())
-    };
-    (Box::new(gate), wait_reached, go)
 }
 
 fn flip(dir: &Path, name: &str, at: usize) {
@@ -124,32 +24,6 @@ fn segments(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| name.starts_with("seg-")).collect();
     names.sort_by_key(|name| name[4..].parse::<u64>().unwrap());
     names
-}
-
-#[test]
-fn closing_waits_for_a_call_that_writes_files() {
-    let fs = GatedFs::new();
-    let db = manual().open_on(fs.clone()).unwrap();
-    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
-    for key in 0..2u64 {
-        notes.put(Record::new(key)).unwrap();
-        db.flush().unwrap();
-    }
-    let (gate, reached, go) = stop_once("seg-");
-    fs.at_create(gate);
-    let compacting = std::thread::spawn(move || notes.compact());
-    reached.recv().unwrap();
-    let error = db.close_within(Duration::from_millis(20)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Busy);
-    // While the compaction writes, nobody else can have the store.
-    assert_eq!(manual().open_on(fs.clone()).unwrap_err().kind(), ErrorKind::Locked);
-    let closing = std::thread::spawn(move || db.close());
-    go.send(()).unwrap();
-    compacting.join().unwrap().unwrap();
-    closing.join().unwrap().unwrap();
-    let db = manual().open_on(fs).unwrap();
-    assert_eq!(db.recovery_report().damaged, []);
-    assert_eq!(db.collection("notes").unwrap().count().unwrap(), 2);
 }
 
 #[test]

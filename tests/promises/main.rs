@@ -13,6 +13,7 @@ mod batches;
 #[cfg(feature = "cli")]
 mod bench;
 mod blobs;
+mod closing;
 mod containment;
 mod crash;
 mod damage;

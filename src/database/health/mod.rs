@@ -42,7 +42,10 @@ impl Engine {
             Scope::Own => Vec::new(),
         };
         checks.extend(running.into_iter().map(|check| check.finish(until, deadline)));
+        let (calls, errors) = self.calls.counts();
         HealthReport {
+            calls,
+            errors,
             status: HealthStatus::of(&checks),
             location: self.location(),
             uptime_ms: self.uptime().as_millis() as u64,

@@ -63,6 +63,10 @@ pub struct HealthReport {
     pub location: String,
     /// How long it has been open, in milliseconds of its clock.
     pub uptime_ms: u64,
+    /// Reads, searches and writes that were begun since.
+    pub calls: u64,
+    /// Those of them that failed, for whatever reason.
+    pub errors: u64,
     /// Free space on the disk, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<u64>,

@@ -2,8 +2,8 @@
 
 use crate::database::cancel::CancelToken;
 use crate::database::engine::{DatabaseView, Engine};
-use crate::error::{Error, ErrorKind, Result};
-use crate::sync::{Mutex, Ordering};
+use crate::error::Result;
+use crate::sync::Mutex;
 
 /// How far a check has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,13 +57,13 @@ impl<'a> Watching<'a> {
     pub(crate) fn check(&self) -> Result<()> {
         if self.is_stopped() {
             self.cancel.check()?;
-            return Err(Error::new(ErrorKind::Closed, "the store is closing").mend("check it again when it is open"));
+            return self.engine.check_going_on();
         }
         Ok(())
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.cancel.is_cancelled() || self.engine.closed.load(Ordering::Acquire)
+        self.cancel.is_cancelled() || self.engine.is_stopping()
     }
 
     /// So many more bytes were read.

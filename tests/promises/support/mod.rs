@@ -5,6 +5,7 @@ pub(crate) mod child;
 pub(crate) mod corpus;
 pub(crate) mod crashes;
 pub(crate) mod faults;
+pub(crate) mod gated;
 pub(crate) mod killing;
 pub(crate) mod reading;
 pub(crate) mod sample;
