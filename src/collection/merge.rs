@@ -142,6 +142,16 @@ impl RowSource for Interruptible<'_> {
     }
 }
 
+/// About how many bytes merging the segments `ids` of `view` writes: their lengths by the share of rows that are kept.
+pub(crate) fn kept_bytes(view: &CollectionView, ids: &[FileId], now: Timestamp) -> Result<u64> {
+    let merged = view.sealed.iter().filter(|segment| ids.contains(&segment.file().id()));
+    let kept = merged.map(|segment| {
+        let (rows, bytes) = (segment.file().rows().max(1), segment.file().reference().length);
+        Ok((u128::from(bytes) * kept_rows(segment, now)?.len() as u128).div_ceil(u128::from(rows)) as u64)
+    });
+    kept.sum()
+}
+
 fn kept_rows(segment: &Sealed, now: Timestamp) -> Result<Vec<RowId>> {
     let file = segment.file();
     let expiries = file.expiries()?;

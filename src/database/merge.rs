@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::collection::merge::{Merging, choose, merge};
+use crate::collection::merge::{Merging, choose, kept_bytes, merge};
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,7 +10,6 @@ use crate::ids::{CollectionId, FileId};
 use crate::index::IndexSpec;
 use crate::pool::Pool;
 use crate::segment::indexed::IndexJob;
-use crate::storage::manifest::SegmentEntry;
 
 /// Room left on the disk beside a merge's output, for the log and a manifest. Much less than what rows leave free, so
 /// that merging goes on when they are refused.
@@ -141,10 +140,13 @@ impl Engine {
         })
     }
 
-    /// A merge needs its output's size free, and leaves some for the log.
+    /// A merge needs its output's size free, and leaves some for the log. One that keeps no row writes nothing but a
+    /// manifest, and may take the last bytes for that: it gives more back.
     fn check_room(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
-        let sources = collection.sealed.iter().map(|segment| segment.entry());
-        let bytes: u64 = sources.filter(|entry| ids.contains(&entry.file.id)).map(length).sum();
+        let bytes = kept_bytes(collection, ids, self.now())?;
+        if bytes == 0 {
+            return Ok(());
+        }
         let free = self.opener.fs.free_bytes().map_err(|error| Error::io("ask for room", self.location(), error))?;
         match free {
             Some(free) if free < bytes.saturating_add(RESERVE_BYTES) => Err(Error::new(
@@ -156,8 +158,4 @@ impl Engine {
             _ => Ok(()),
         }
     }
-}
-
-fn length(entry: SegmentEntry) -> u64 {
-    entry.file.length
 }

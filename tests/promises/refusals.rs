@@ -509,6 +509,28 @@ fn a_nearly_full_disk_refuses_rows_and_lets_deleting_merging_and_dropping_go_on(
     assert_eq!(open(&fs).unwrap().collection("notes").unwrap().get(1u64).unwrap().unwrap().payload, Value::Null);
 }
 
+/// What a merge writes is what it keeps: most of a collection that was emptied comes back on a full disk.
+#[test]
+fn a_compaction_needs_room_for_what_it_keeps_alone() {
+    for left in [0, 2u64] {
+        let fs = SimulatedFs::new(1);
+        let db = open(&fs).unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        let text = Value::Bytes(vec![7; 1 << 20]);
+        (0..20u64).for_each(|key| _ = notes.put(Record::new(key).payload(text.clone())).unwrap());
+        db.flush().unwrap();
+        // Half of what the file takes, and with nothing left to keep a few pages.
+        let free = if left == 0 { 64 << 10 } else { 10 << 20 };
+        fs.inject(Fault::DiskFull { after_bytes: free });
+        notes.delete_all(left..20).unwrap();
+        notes.compact().unwrap();
+        assert!(fs.free_bytes().unwrap().unwrap() > 16 << 20, "{left} rows are left");
+        assert_eq!(notes.count().unwrap(), left);
+        db.drop_collection("notes").unwrap();
+        db.close().unwrap();
+    }
+}
+
 /// A patch writes its record whole, however small it is itself.
 #[test]
 fn patches_of_large_records_do_not_use_up_what_is_kept_free() {

@@ -128,3 +128,29 @@ fn a_reader_that_stops_listening_is_no_error() {
         assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
     }
 }
+
+/// What was said on the pipe is done; then the store is closed, so that nothing is left to be replayed.
+#[test]
+#[cfg(unix)]
+fn a_program_that_is_asked_to_end_closes_its_store() {
+    use std::io::{BufRead, BufReader, Write};
+
+    let shell = Shell::with_points();
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_driftline"))
+        .args([shell.store().to_str().unwrap(), "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut statements = program.stdin.take().unwrap();
+    statements.write_all(b"put points 8 [1, 1];\n").unwrap();
+    assert!(lines.next().unwrap().unwrap().contains("lsn"));
+    let asked = std::process::Command::new("kill").args(["-TERM", &program.id().to_string()]).status().unwrap();
+    assert!(asked.success());
+    assert_eq!(program.wait().unwrap().code(), Some(143));
+    let names =
+        std::fs::read_dir(shell.store()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(names.filter(|name| name.starts_with("wal-")).count(), 0, "closing brings everything into files");
+    assert_eq!(shell.json("count points")["count"], 4);
+}

@@ -1,10 +1,14 @@
 //! Ctrl-C: cancels the statement that runs. A second one while it still runs ends the program, and so does one while
-//! nothing runs, unless there is a conversation: there the line editor hears it.
+//! nothing runs, unless there is a conversation: there the line editor hears it. SIGTERM closes the store and ends the
+//! program, whatever it does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use driftline::CancelToken;
+#[cfg(unix)]
+use std::time::Duration;
+
+use driftline::{CancelToken, Database};
 
 use crate::failure::{CANCELLED, Failure, Outcome};
 
@@ -14,7 +18,16 @@ pub(crate) struct Interrupt {
     /// What runs, the outermost first.
     running: Arc<Mutex<Vec<CancelToken>>>,
     conversation: Arc<AtomicBool>,
+    /// What a request to end closes.
+    store: Arc<Mutex<Option<Database>>>,
 }
+
+/// How long a program that was asked to end waits for what is in flight.
+#[cfg(unix)]
+const CLOSE_WITHIN: Duration = Duration::from_secs(30);
+/// Ended by SIGTERM, as a shell says it.
+#[cfg(unix)]
+const TERMINATED: i32 = 143;
 
 impl Interrupt {
     /// Has Ctrl-C cancel what runs.
@@ -23,7 +36,44 @@ impl Interrupt {
         let heard = interrupt.clone();
         ctrlc::set_handler(move || heard.interrupted())
             .map_err(|error| Failure::failed(format!("cannot listen to Ctrl-C: {error}")))?;
+        interrupt.listen_to_termination()?;
         Ok(interrupt)
+    }
+
+    /// Has SIGTERM close the store and end the program.
+    #[cfg(unix)]
+    fn listen_to_termination(&self) -> Outcome {
+        let failed = |error| Failure::failed(format!("cannot listen to SIGTERM: {error}"));
+        let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGTERM]).map_err(failed)?;
+        let interrupt = self.clone();
+        let listen = move || {
+            if signals.forever().next().is_some() {
+                interrupt.terminate();
+            }
+        };
+        std::thread::Builder::new().name("termination".into()).spawn(listen).map_err(failed)?;
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    fn listen_to_termination(&self) -> Outcome {
+        Ok(())
+    }
+
+    /// Cancels what runs, closes the store, and ends the program; what cannot be written in time is in the log.
+    #[cfg(unix)]
+    fn terminate(&self) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).iter().for_each(CancelToken::cancel);
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(Err(error)) = store.map(|store| store.close_within(CLOSE_WITHIN)) {
+            eprintln!("error: the store could not be closed: {error}");
+        }
+        std::process::exit(TERMINATED);
+    }
+
+    /// Which store is open now.
+    pub(crate) fn watch(&self, store: Option<&Database>) {
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = store.cloned();
     }
 
     fn interrupted(&self) {

@@ -9,6 +9,7 @@ use driftline::statement::Name;
 use driftline::{Collection, Create, Database, Durability, Error, ErrorKind, Options};
 
 use crate::failure::{Failure, Outcome};
+use crate::interrupt::Interrupt;
 
 /// Where the store is, and whether it is open.
 pub(crate) struct Store {
@@ -16,6 +17,8 @@ pub(crate) struct Store {
     read_only: bool,
     durability: Durability,
     open: Option<(Database, Access)>,
+    /// Closes the store when the program is asked to end.
+    interrupt: Interrupt,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +34,8 @@ enum Access {
 }
 
 impl Store {
-    pub(crate) fn new(place: Place, read_only: bool, durability: Durability) -> Store {
-        Store { place, read_only, durability, open: None }
+    pub(crate) fn new(place: Place, read_only: bool, durability: Durability, interrupt: Interrupt) -> Store {
+        Store { place, read_only, durability, open: None, interrupt }
     }
 
     /// Where it is, for people.
@@ -115,16 +118,19 @@ impl Store {
         };
         let db = db.map_err(|error| Failure::opening(&error))?;
         let access = if self.place == Place::Memory { Access::Write } else { access };
+        self.interrupt.watch(Some(&db));
         self.open = Some((db.clone(), access));
         Ok(db)
     }
 
     /// Closes the store; what could not be written is an error.
     pub(crate) fn close(&mut self) -> Outcome {
-        match self.open.take() {
-            Some((db, _)) => Ok(db.close()?),
+        let closed = match self.open.take() {
+            Some((db, _)) => db.close(),
             None => Ok(()),
-        }
+        };
+        self.interrupt.watch(None);
+        Ok(closed?)
     }
 }
 

@@ -35,8 +35,9 @@ pub(crate) fn start(global: Global, args: Shell, mut output: Output) -> Outcome<
         style: Style::of(global.color, &io::stderr()),
     };
     let place = args.path.clone().map_or(Place::Memory, Place::Directory);
-    let store = Store::new(place, args.read_only, args.durability);
-    let mut session = Session::new(store, settings, output, Interrupt::listen()?);
+    let interrupt = Interrupt::listen()?;
+    let store = Store::new(place, args.read_only, args.durability, interrupt.clone());
+    let mut session = Session::new(store, settings, output, interrupt);
     let ended = converse(&mut session, &args).and_then(|()| session.output.finish());
     let closed = session.store.close();
     match ended.and(closed) {
