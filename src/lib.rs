@@ -84,9 +84,9 @@
 //!
 //! # Threads and events
 //!
-//! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, a fifth
-//! where queries are audited ([`Options::audit_queries`]), and a pool for searching;
-//! all end when it is closed. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
+//! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, one
+//! more where queries are audited ([`Options::audit_queries`]) and one where files are scrubbed ([`Options::scrub`]), and a
+//! pool for searching; all end when it is closed. A check that was added to [`Database::health`] runs on a thread of its own. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 
 #[doc(hidden)]
