@@ -86,7 +86,8 @@
 //!
 //! Under [`Maintenance::Automatic`] a store has four threads that sync, flush, merge and build indexes, one
 //! more where queries are audited ([`Options::audit_queries`]) and one where files are scrubbed ([`Options::scrub`]), and a
-//! pool for searching; all end when it is closed. A check that was added to [`Database::health`] runs on a thread of its own. Under [`Maintenance::Manual`] it has none. What happens outside of calls is reported as
+//! pool for searching; all end when it is closed. Under [`Maintenance::Manual`] it has none. A check that was added to
+//! [`Database::health`] runs on a thread of its own under either. What happens outside of calls is reported as
 //! [`tracing`](https://docs.rs/tracing) events; the library installs no subscriber and no signal handler.
 
 #[doc(hidden)]
