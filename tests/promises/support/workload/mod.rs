@@ -38,6 +38,8 @@ pub(crate) struct Run {
     clock: Arc<ManualClock>,
     /// The store was told this time before the clock was set back, and does not fall behind it while it is open.
     noted: Timestamp,
+    /// When the store was opened: what had expired by then is not in the model any more.
+    opened: Timestamp,
     random: Random,
     history: History,
     live: World,
@@ -82,6 +84,7 @@ impl Run {
             db: None,
             clock: Arc::new(ManualClock::new(Timestamp(1_000_000))),
             noted: Timestamp(0),
+            opened: Timestamp(1_000_000),
             random: Random::seeded(shape.seed, 10),
             history: History::default(),
             live: World::default(),
@@ -108,6 +111,7 @@ impl Run {
             db: None,
             clock: Arc::new(ManualClock::new(self.clock.now())),
             noted: self.noted,
+            opened: self.opened,
             random: Random::seeded(seed, 10),
             history: self.history.clone(),
             live: self.live.clone(),

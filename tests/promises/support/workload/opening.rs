@@ -98,6 +98,7 @@ impl Run {
         let steps = self.explain(&found);
         // From here on it is known again which time the store holds to.
         self.clock.set(self.now());
+        self.opened = self.now();
         let report = db.recovery_report().clone();
         assert!(report.damaged.is_empty() && report.damaged_indexes.is_empty(), "{report:?}");
         self.note(|| format!("  opened with {steps} steps: {report:?}"));

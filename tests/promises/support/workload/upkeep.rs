@@ -62,7 +62,8 @@ impl Run {
         self.clock.advance(wait);
     }
 
-    /// Sets the clock back, right after a write, so that it is known which time the store holds to.
+    /// Sets the clock back, right after a write, so that it is known which time the store holds to. Not behind the
+    /// opening: a time that was only read by is not kept, and a crash may let what expired before be live again.
     fn set_back(&mut self, by: Duration) {
         let now = self.now();
         let Some((_, collection)) = self.any_table() else { return };
@@ -71,7 +72,7 @@ impl Run {
         match written {
             Ok(_) => {
                 self.noted = now;
-                self.clock.set(Timestamp(now.0 - by.as_micros() as i64));
+                self.clock.set(Timestamp(now.0 - by.as_micros() as i64).max(self.opened));
             }
             Err(error) => self.tolerate(&error),
         }
