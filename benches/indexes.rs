@@ -93,15 +93,29 @@ fn churn(dir: &Path) -> Outcome {
     put(&fresh, &surface, seeds.iter().copied().enumerate())?;
     settle(&fresh_db, &fresh)?;
     println!("  afresh:   recall {:.4}, {}", recall(&fresh, &surface)?, size(&fresh_db)?);
-    let mut lost = 0;
-    for (key, seed) in seeds.iter().enumerate() {
-        let hits = items.query().nearest(surface.vector(*seed)).k(1).run()?;
-        lost += u64::from(hits.keys().next().and_then(|key| key.as_number()) != Some(key as u64));
+    for (name, items) in [("churned", &items), ("afresh", &fresh)] {
+        for ef in [None, Some(100)] {
+            let effort = ef.map_or("at the default effort".to_owned(), |ef| format!("at ef {ef}"));
+            println!(
+                "  {name}: {} of {ROWS} rows are not found by their own vectors {effort}",
+                missed(items, &surface, &seeds, ef)?
+            );
+        }
     }
-    println!("  of {ROWS} rows, asked for by their own vectors, {lost} were not the first hit");
     db.close()?;
     fresh_db.close()?;
     Ok(())
+}
+
+/// How many rows are not the first hit for their own vectors.
+fn missed(items: &Collection, surface: &Surface, seeds: &[u64], ef: Option<usize>) -> Outcome<u64> {
+    let mut missed = 0;
+    for (key, seed) in seeds.iter().enumerate() {
+        let query = items.query().nearest(surface.vector(*seed)).k(1);
+        let hits = ef.into_iter().fold(query, |query, ef| query.ef(ef)).run()?;
+        missed += u64::from(hits.keys().next().and_then(|key| key.as_number()) != Some(key as u64));
+    }
+    Ok(missed)
 }
 
 fn put(items: &Collection, surface: &Surface, rows: impl IntoIterator<Item = (usize, u64)>) -> Outcome {
