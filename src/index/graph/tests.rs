@@ -332,38 +332,7 @@ fn hubs_are_as_many_as_pay() {
         let Form::Fused(fused) = opened(&memory, &rows, Metric::L2).0.form else { panic!("not fused") };
         fused.hubs.len()
     };
-    // Of 156 that are drawn, some twice.
-    assert!((60..80).contains(&kept(1)), "one group needs no more");
-    assert!((120..157).contains(&kept(600)), "many groups need all");
-}
-
-#[test]
-fn a_graph_that_leaves_a_row_out_or_leads_nowhere_is_found_out() {
-    let values = clustered(2000, 1);
-    let rows = rows(&values);
-    for layout in [Layout::Compact, Layout::Fused] {
-        let stored = stored_as(layout, &rows, Metric::L2, &Pool::inline());
-        let check = |memory: &Memory| opened(memory, &rows, Metric::L2).0.check(&|| false);
-        check(&stored).unwrap();
-        let relinked = |to: fn(u32, u32) -> u32| {
-            let mut memory = stored.clone();
-            let graph = opened(&memory, &rows, Metric::L2).0;
-            let (stride, first, count) = match &graph.form {
-                graph::Form::Compact(compact) => (4 * compact.degree, 0, compact.degree),
-                graph::Form::Fused(fused) => (fused.layout.stride(), fused.layout.factors_at() + 128, 32),
-            };
-            let bytes = memory.bytes(graph::section::ROWS);
-            for row in 0..2000 {
-                for link in bytes[row * stride + first..][..4 * count].as_chunks_mut::<4>().0 {
-                    *link = to(row as u32, u32::from_le_bytes(*link)).to_le_bytes();
-                }
-            }
-            memory
-        };
-        // No link leads to row 1234 any more.
-        let message = check(&relinked(|row, link| if link == 1234 { row } else { link })).unwrap_err().to_string();
-        assert!(message.contains("no walk gets to 1 of 2000 rows"), "{message}");
-        let message = check(&relinked(|_, link| if link == 7 { 2000 } else { link })).unwrap_err().to_string();
-        assert!(message.contains("not there"), "{message}");
-    }
+    // Of 156 that are drawn, some twice: a trial decides whether all stay or every second one.
+    assert!((60..80).contains(&kept(300)), "half of them make a query cheaper here");
+    assert!((120..157).contains(&kept(600)), "and dearer here");
 }
