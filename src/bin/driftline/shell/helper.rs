@@ -342,7 +342,7 @@ mod tests {
             found.into_iter().map(|pair| pair.display).collect()
         };
         assert_eq!(complete("fi"), ["find"]);
-        assert_eq!(complete("count 1; SC"), ["scan"]);
+        assert_eq!(complete("count 1; SC"), ["scan", "scrub"]);
         assert_eq!(complete("find d"), ["docs"]);
         assert_eq!(complete("find docs n"), ["near"]);
         assert_eq!(complete("scan docs where l"), ["lang"]);
