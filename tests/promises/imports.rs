@@ -116,7 +116,8 @@ fn an_import_with_a_name_goes_on_after_a_crash_and_ends_as_if_there_had_been_non
     let stats = db.stats().unwrap();
     let pending = &stats.collections[0].imports[0];
     assert_eq!((&*pending.name, pending.rows, pending.files, pending.lsn), ("file", 40, 1, lsn));
-    assert_eq!(db.verify(VerifyLevel::Full).unwrap().files, 2);
+    // The segment, what the import has sealed, the manifest and the log.
+    assert_eq!(db.verify(VerifyLevel::Full).unwrap().files, 4);
 
     let crashed = fs.reboot_losing_all();
     let db = open(&crashed);
