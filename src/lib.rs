@@ -114,6 +114,7 @@ mod rows;
 mod schema;
 mod segment;
 pub mod statement;
+pub mod stats;
 
 mod storage;
 mod sync;

@@ -37,6 +37,7 @@ const FENCES: &[(&str, &[&str])] = &[
     ("bincode", &["storage/codec.rs"]),
     ("memmap2", &["storage/fs/mmap.rs"]),
     ("simsimd", &["vector/kernel/"]),
+    ("statrs", &["stats/special.rs"]),
     ("unsafe", &["storage/fs/mmap.rs", "vector/kernel/"]),
 ];
 

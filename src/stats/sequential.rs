@@ -1,0 +1,135 @@
+//! Tests that may be looked at after every user: their error holds over all looks together.
+
+use super::{check, special};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The mixture sequential probability ratio test of two rates (Johari, Koomen, Pekelis and Walsh 2017).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Msprt {
+    tau: f64,
+    alpha: f64,
+    p: f64,
+}
+
+/// One look at a running test.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Look {
+    /// Rate of B less that of A.
+    pub difference: f64,
+    /// Its variance, each rate moved a little towards a half: r = (successes + 1)/(n + 2).
+    pub variance: f64,
+    /// The logarithm of the likelihood ratio of the mixture.
+    pub ln_ratio: f64,
+    /// The always-valid p: the smallest of all looks so far.
+    pub p: f64,
+    /// The difference is within this of its estimate, at every look together, with confidence 1 - alpha.
+    pub half_width: f64,
+}
+
+impl Msprt {
+    /// `tau` is the difference of rates that is hoped for, as a standard deviation; `alpha` the level.
+    pub fn new(tau: f64, alpha: f64) -> Result<Msprt> {
+        check::positive("tau", tau)?;
+        check::open_unit("the level", alpha)?;
+        Ok(Msprt { tau, alpha, p: 1.0 })
+    }
+
+    /// Looks at the counts so far: (successes, users) of A and of B.
+    ///
+    /// # Errors
+    /// An arm without users, or with more successes than users; nothing changes then.
+    pub fn look(&mut self, a: (u64, u64), b: (u64, u64)) -> Result<Look> {
+        let (rate_a, part_a) = arm(a)?;
+        let (rate_b, part_b) = arm(b)?;
+        let (difference, v, t) = (rate_b - rate_a, part_a + part_b, self.tau * self.tau);
+        let ln_ratio = 0.5 * (v / (v + t)).ln() + t * difference * difference / (2.0 * v * (v + t));
+        self.p = self.p.min((-ln_ratio).exp());
+        let half_width = (v * (v + t) / t * ((v + t) / (self.alpha * self.alpha * v)).ln()).sqrt();
+        Ok(Look { difference, variance: v, ln_ratio, p: self.p, half_width })
+    }
+
+    /// The always-valid p so far.
+    pub fn p(&self) -> f64 {
+        self.p
+    }
+}
+
+/// The rate of an arm, and its part of the variance.
+fn arm((successes, users): (u64, u64)) -> Result<(f64, f64)> {
+    check::at_least("an arm", users.min(1) as usize, 1)?;
+    check::within("the successes of an arm", successes as f64, 0.0, users as f64)?;
+    let n = users as f64;
+    let rate = (successes as f64 + 1.0) / (n + 2.0);
+    Ok((successes as f64 / n, rate * (1.0 - rate) / n))
+}
+
+/// A check of the split of users that may be looked at every day (Lindon and Malek 2022).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SampleRatio {
+    shares: Vec<f64>,
+    prior: Vec<f64>,
+    ln_factor: f64,
+    p: f64,
+}
+
+impl SampleRatio {
+    /// `weights` (any scale) as planned; `concentration` says how close to them a wrong split is thought to be: 10,000 by
+    /// habit.
+    ///
+    /// # Errors
+    /// Fewer than two weights, or one that is not above 0.
+    pub fn new(weights: &[f64], concentration: f64) -> Result<SampleRatio> {
+        check::at_least("the weights", weights.len(), 2)?;
+        check::positive("the concentration", concentration)?;
+        let sum = check::weights("the weights", weights)?;
+        for &weight in weights {
+            check::positive("a weight", weight)?;
+        }
+        let shares: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+        let prior = shares.iter().map(|share| share * concentration).collect();
+        Ok(SampleRatio { shares, prior, ln_factor: 0.0, p: 1.0 })
+    }
+
+    /// Adds the users since the last look, per arm; returns the always-valid p.
+    ///
+    /// # Errors
+    /// A list of another length; nothing changes then.
+    pub fn add(&mut self, counts: &[u64]) -> Result<f64> {
+        if counts.len() != self.shares.len() {
+            let message = format!("{} counts for {} arms", counts.len(), self.shares.len());
+            return Err(Error::invalid(message).mend("give one count per arm, 0 where none came"));
+        }
+        let users = counts.iter().map(|&count| count as f64).sum::<f64>();
+        let before: f64 = self.prior.iter().sum();
+        self.ln_factor += special::ln_gamma(before) - special::ln_gamma(before + users);
+        for ((prior, share), &count) in self.prior.iter_mut().zip(&self.shares).zip(counts) {
+            let count = count as f64;
+            self.ln_factor += special::ln_gamma(*prior + count) - special::ln_gamma(*prior) - count * share.ln();
+            *prior += count;
+        }
+        self.p = self.p.min((-self.ln_factor).exp());
+        Ok(self.p)
+    }
+
+    /// The logarithm of the Bayes factor against the planned split.
+    pub fn ln_factor(&self) -> f64 {
+        self.ln_factor
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_counts_change_nothing() {
+        let mut test = Msprt::new(0.05, 0.05).unwrap();
+        assert!(test.look((3, 2), (1, 2)).is_err() && test.look((0, 0), (1, 2)).is_err());
+        assert_eq!(test.p(), 1.0);
+        let mut split = SampleRatio::new(&[1.0, 1.0], 10_000.0).unwrap();
+        assert!(split.add(&[5]).is_err());
+        assert_eq!(split.ln_factor(), 0.0);
+        assert!(split.add(&[9_000, 1_000]).unwrap() < 1e-6);
+    }
+}
