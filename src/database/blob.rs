@@ -4,22 +4,14 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
-use crate::bytes::Write;
-use crate::database::blob_file::BlobFile;
+use crate::database::blob_file::{self, BlobFile};
 use crate::database::engine::Engine;
 use crate::database::pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::payload::BlobId;
-use crate::segment::columns::section;
 use crate::storage::manifest::BlobEntry;
-use crate::storage::names;
-use crate::storage::sections::{FileKind, Section, Writer};
+use crate::storage::sections::Section;
 use crate::sync::Ordering;
-
-/// How much is read at a time on the way in.
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// A blob being read, front to back. Every 64 KiB is checked before it is given out; damage is an
 /// [`InvalidData`](io::ErrorKind::InvalidData) error.
@@ -63,34 +55,16 @@ impl Engine {
         stored.map(|_| BlobId(entry.digest))
     }
 
-    fn write_blob(&self, reader: &mut dyn Read) -> Result<BlobEntry> {
-        let busy = self.begin()?;
-        let id = self.next_file();
-        let mut writer = Writer::create(&self.opener.fs, &names::blob(id), FileKind::Blob, self.opener.store, id)?;
-        writer.section(section::CONTENT)?;
-        drop(busy);
-        let mut digest = Sha256::new();
-        let mut bytes = 0;
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            let count = match reader.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(Error::io("read the blob's content", "the reader given to put_blob", error)),
-            };
-            // The reader may take its time; closing does not wait for it.
-            let _busy = self.begin()?;
-            self.admit(count as u64)?;
-            digest.update(&chunk[..count]);
-            writer.write(&chunk[..count])?;
-            bytes += count as u64;
-        }
-        let digest: [u8; 32] = digest.finalize().into();
-        let mut meta = digest.to_vec();
-        meta.put_u64(bytes);
-        let _busy = self.begin()?;
-        Ok(BlobEntry { file: writer.finish(&meta)?, digest, bytes })
+    fn write_blob(&self, content: &mut dyn Read) -> Result<BlobEntry> {
+        let failed = |error| Error::io("read the blob's content", "the reader given to put_blob", error);
+        // The reader may take its time; closing does not wait for it.
+        blob_file::write(&self.opener, self.next_file(), content, failed, |count| {
+            let busy = self.begin()?;
+            if count > 0 {
+                self.admit(count)?;
+            }
+            Ok(busy)
+        })
     }
 
     /// Adds a written blob to the store; false when its content was there already.

@@ -1,16 +1,58 @@
 //! The file of a blob.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 
-use crate::bytes::Reader;
+use sha2::{Digest, Sha256};
+
+use crate::bytes::{Reader, Write};
 use crate::error::{Error, Result};
+use crate::ids::FileId;
 use crate::segment::columns::section;
 use crate::segment::file::Opener;
 use crate::storage::manifest::BlobEntry;
 use crate::storage::names;
-use crate::storage::sections::{Container, FileKind, Section};
+use crate::storage::sections::{Container, FileKind, Section, Writer};
 use crate::storage::stored_file::StoredFile;
 use crate::sync::AtomicBool;
+
+/// How much of the content is read at a time on the way in.
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// Writes the file of a new blob, durably but for its name: all that `content` gives. `admit` is asked before each piece,
+/// and with 0 before the file is begun and before it is finished; what it returns is held while that is written. `failed`
+/// tells that the content cannot be read.
+pub(crate) fn write<G>(
+    opener: &Opener,
+    id: FileId,
+    content: &mut dyn Read,
+    failed: impl Fn(io::Error) -> Error,
+    admit: impl Fn(u64) -> Result<G>,
+) -> Result<BlobEntry> {
+    let admitted = admit(0)?;
+    let mut writer = Writer::create(&opener.fs, &names::blob(id), FileKind::Blob, opener.store, id)?;
+    writer.section(section::CONTENT)?;
+    drop(admitted);
+    let (mut digest, mut bytes) = (Sha256::new(), 0);
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        let count = match content.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(failed(error)),
+        };
+        let _admitted = admit(count as u64)?;
+        digest.update(&chunk[..count]);
+        writer.write(&chunk[..count])?;
+        bytes += count as u64;
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    let mut meta = digest.to_vec();
+    meta.put_u64(bytes);
+    let _admitted = admit(0)?;
+    Ok(BlobEntry { file: writer.finish(&meta)?, digest, bytes })
+}
 
 /// A blob of the store.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ mod auditing;
 pub(crate) mod background;
 pub(crate) mod batch;
 pub(crate) mod blob;
-mod blob_file;
+pub(crate) mod blob_file;
 mod calls;
 pub(crate) mod cancel;
 pub(crate) mod capture;

@@ -1,12 +1,10 @@
 //! Writing a store anew, row by row, in a new directory.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::new_store::NewStore;
-use crate::bytes::Write;
+use crate::database::blob_file;
 use crate::database::cancel::CancelToken;
 use crate::database::options::Options;
 use crate::database::verify::{VerifyLevel, VerifyReport};
@@ -14,17 +12,11 @@ use crate::error::{Error, Result};
 use crate::ids::{CollectionId, FileId, Lsn, RowId, StoreId};
 use crate::random::Random;
 use crate::schema::Schema;
-use crate::segment::columns::section;
 use crate::segment::file::Opener;
 use crate::segment::seal::{Part, write_segment};
 use crate::segment::{RowMeta, RowSource};
 use crate::storage::fs::ReadMode;
-use crate::storage::manifest::{BlobEntry, CollectionEntry, Manifest, SegmentEntry};
-use crate::storage::names;
-use crate::storage::sections::{FileKind, Writer};
-
-/// How much of a blob is read at once.
-const CHUNK_BYTES: usize = 64 << 10;
+use crate::storage::manifest::{CollectionEntry, Manifest, SegmentEntry};
 
 /// A store that is written anew. It has an identity of its own, so that its files are never mixed with those of the store
 /// it comes from; records keep their positions and times.
@@ -78,29 +70,10 @@ impl Rewrite {
     /// Adds a blob; returns its name.
     pub(super) fn blob(&mut self, content: &mut dyn Read) -> Result<[u8; 32]> {
         let file = self.next_file();
-        let name = names::blob(file);
-        let mut writer = Writer::create(&self.opener.fs, &name, FileKind::Blob, self.opener.store, file)?;
-        writer.section(section::CONTENT)?;
-        let (mut digest, mut bytes) = (Sha256::new(), 0);
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            self.cancel.check()?;
-            let count = match content.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(super::stream::failed("read a blob", error)),
-            };
-            digest.update(&chunk[..count]);
-            writer.write(&chunk[..count])?;
-            bytes += count as u64;
-        }
-        let digest: [u8; 32] = digest.finalize().into();
-        let mut meta = digest.to_vec();
-        meta.put_u64(bytes);
-        let entry = BlobEntry { file: writer.finish(&meta)?, digest, bytes };
+        let failed = |error| super::stream::failed("read a blob", error);
+        let entry = blob_file::write(&self.opener, file, content, failed, |_| self.cancel.check())?;
         self.manifest.blobs.push(entry);
-        Ok(digest)
+        Ok(entry.digest)
     }
 
     /// The newest position of a row that was written so far.
