@@ -105,6 +105,7 @@ pub mod fuzzing;
 mod ids;
 mod index;
 mod key;
+pub mod mlops;
 mod payload;
 mod pool;
 mod quantization;

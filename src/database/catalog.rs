@@ -24,10 +24,14 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         .mend(format!("use 1 to {MAX_NAME_CHARS} letters, digits, `_`, `.` or `-`")))
 }
 
+/// Whether a collection of this name belongs to the system.
+pub(crate) fn is_system_name(name: &str) -> bool {
+    name.starts_with('_')
+}
+
 /// Refuses the names of system collections.
-pub(crate) fn check_user_name(name: &str) -> Result<()> {
-    check_name(name)?;
-    if name.starts_with('_') {
+pub(crate) fn check_not_system(name: &str) -> Result<()> {
+    if is_system_name(name) {
         return Err(Error::invalid(format!("`{name}` is the name of a system collection"))
             .mend("choose a name that does not begin with `_`"));
     }
@@ -38,7 +42,8 @@ impl Engine {
     /// Creates a collection, durably, and returns its number.
     pub(crate) fn create_collection(&self, name: &str, schema: Schema) -> Result<CollectionId> {
         let _busy = self.begin()?;
-        check_user_name(name)?;
+        check_name(name)?;
+        check_not_system(name)?;
         self.create(name, schema)
     }
 
@@ -143,12 +148,12 @@ mod tests {
     #[test]
     fn names_are_letters_digits_and_three_signs() {
         for name in ["docs", "a", "A.b-c_9", &"x".repeat(64)] {
-            check_user_name(name).unwrap();
+            check_name(name).unwrap();
         }
         for name in ["", "a/b", "ü", "a b", "..\\x", &"x".repeat(65)] {
             assert!(check_name(name).is_err(), "{name}");
         }
-        assert!(check_user_name("_models").is_err());
+        assert!(check_not_system("_models").is_err());
         check_name("_models").unwrap();
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::collection::filtered::Passing;
 use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
+use crate::database::catalog::is_system_name;
 use crate::database::draft::Draft;
 use crate::database::engine::Engine;
 use crate::database::import::Import;
@@ -38,11 +39,36 @@ pub struct Collection {
     store: Arc<Store>,
     id: CollectionId,
     name: Arc<str>,
+    writer: Writer,
+}
+
+/// Who writes through a handle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// The application: records of system collections are not its to change.
+    Application,
+    /// A part of this crate that keeps its records in a system collection.
+    System,
 }
 
 impl Collection {
     pub(crate) fn new(store: &Arc<Store>, id: CollectionId, name: &str) -> Collection {
-        Collection { store: Arc::clone(store), id, name: name.into() }
+        Collection { store: Arc::clone(store), id, name: name.into(), writer: Writer::Application }
+    }
+
+    /// The same collection, and records of a system collection may be written.
+    pub(crate) fn for_system(self) -> Collection {
+        Collection { writer: Writer::System, ..self }
+    }
+
+    /// Refuses the application's writes to system collections.
+    fn check_writer(&self) -> Result<()> {
+        if self.writer == Writer::Application && is_system_name(&self.name) {
+            return Err(Error::invalid("this is a system collection, which can be read and not written")
+                .at(format!("collection {}", self.name))
+                .mend("change it by the calls and statements of what keeps its records there"));
+        }
+        Ok(())
     }
 
     pub(crate) fn engine(&self) -> &Arc<Engine> {
@@ -70,6 +96,7 @@ impl Collection {
         add: impl FnOnce(&mut Draft, &CollectionView) -> Result<()>,
     ) -> Result<()> {
         let view = self.view()?;
+        self.check_writer()?;
         let place = |error: Error| match error.place() {
             Some(_) => error,
             None => error.at(format!("collection {}", self.name)),
@@ -178,6 +205,7 @@ impl Collection {
         change: impl Fn(&mut Draft, &CollectionView, Passing),
     ) -> Result<u64> {
         let reader = self.reader()?;
+        self.check_writer()?;
         self.engine().check_writable()?;
         let mut found = reader.passing(filter)?.into_iter().peekable();
         let mut changed = 0;
@@ -214,6 +242,7 @@ impl Collection {
 
     /// Begins an import: many records that bypass the log and appear together when it is finished.
     pub fn import(&self) -> Result<Import> {
+        self.check_writer()?;
         Import::new(&self.store, self.view()?)
     }
 
@@ -244,6 +273,7 @@ impl Collection {
     /// # }
     /// ```
     pub fn resume_import(&self, name: &str, identity: &str) -> Result<Import> {
+        self.check_writer()?;
         Import::resume(&self.store, self.view()?, name, identity)
     }
 

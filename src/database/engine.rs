@@ -9,6 +9,7 @@ use crate::collection::view::CollectionView;
 use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
 use crate::database::calls::{Calls, Count, closing};
+use crate::database::companions::Companions;
 use crate::database::due::Due;
 use crate::database::health::own::OwnChecks;
 use crate::database::options::Options;
@@ -107,6 +108,8 @@ pub(crate) struct Engine {
     pub(crate) scrub: Scrub,
     /// What the application wants to be looked at with the store's own health.
     pub(crate) own_checks: Mutex<OwnChecks>,
+    /// What stands on the database keeps its state here.
+    pub(crate) companions: Companions,
     pub(crate) opened_at: Timestamp,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,

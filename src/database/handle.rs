@@ -1,5 +1,6 @@
 //! The handle of an open store.
 
+use std::any::Any;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,10 +8,12 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::collection::view::CollectionView;
 use crate::database::background::Work;
 use crate::database::batch::Batch;
 use crate::database::blob::BlobReader;
+use crate::database::catalog::{check_not_system, is_system_name};
 use crate::database::collection::Collection;
 use crate::database::draft::Draft;
 use crate::database::engine::{Access, Engine};
@@ -100,9 +103,36 @@ impl Database {
         Ok(collection)
     }
 
-    /// Drops a collection with all its records, durably. Snapshots that read it keep it; its files go with them.
+    /// Drops a collection with all its records, durably. Snapshots that read it keep it; its files go with them. Fails
+    /// with `Invalid` for a system collection, whose name begins with `_`.
     pub fn drop_collection(&self, name: &str) -> Result<()> {
+        check_not_system(name)?;
         self.engine().drop_collection(name)
+    }
+
+    /// A collection of the system's own, created if there is none.
+    pub(crate) fn system_collection(&self, name: &str, schema: impl FnOnce() -> Schema) -> Result<Collection> {
+        debug_assert!(is_system_name(name), "system collections begin with an underscore");
+        if self.engine().current().view.by_name(name).is_err() {
+            let created =
+                self.engine().begin().and_then(|_busy| self.engine().create_system_collection(name, schema()));
+            match created {
+                Err(error) if error.kind() == ErrorKind::Exists => {}
+                other => other.map(drop)?,
+            }
+        }
+        Ok(self.collection(name)?.for_system())
+    }
+
+    /// The time now, as the store's clock tells it, and never before the newest that was written.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine().now()
+    }
+
+    /// What a part of this crate that stands on the database remembers of this store, the same for all its handles; made
+    /// the first time. It must not hold a handle, which would keep the store open.
+    pub(crate) fn companion<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
+        self.engine().companions.of()
     }
 
     /// The collections, by name; damaged ones too.

@@ -17,6 +17,7 @@ pub(crate) mod capture;
 mod catalog;
 pub(crate) mod collection;
 mod commit;
+mod companions;
 mod damage;
 mod draft;
 mod due;

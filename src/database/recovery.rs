@@ -14,6 +14,7 @@ use crate::collection::view::CollectionView;
 use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
 use crate::database::calls::Calls;
+use crate::database::companions::Companions;
 use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Pressure};
 use crate::database::options::{Create, Options};
@@ -198,6 +199,7 @@ fn engine(
         audit: audit(&options, access),
         scrub: Scrub::new(options.scrub),
         own_checks: Mutex::default(),
+        companions: Companions::default(),
         opened_at: options.clock.now(),
         random: Mutex::new(random),
         waker,

@@ -1,0 +1,14 @@
+//! Watching models: what stands on the store and keeps its records in system collections of it.
+//!
+//! A system collection is a collection whose name begins with `_`. Anybody may read, scan, search and export it; only the
+//! part that owns it writes it. So everything here survives a crash like any record, and takes part in atomic batches.
+//!
+//! Nothing here starts a thread unasked or waits for a network. Time comes from the store's clock, or from the caller; what
+//! is drawn by chance has a seed that follows from names and times, so equal stores give equal answers.
+
+mod model;
+mod table;
+mod times;
+
+pub use model::ModelId;
+pub use times::TimeRange;
