@@ -6,9 +6,11 @@
 //! Nothing here starts a thread unasked or waits for a network. Time comes from the store's clock, or from the caller; what
 //! is drawn by chance has a seed that follows from names and times, so equal stores give equal answers.
 
+mod audit;
 mod model;
 mod table;
 mod times;
 
+pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use model::ModelId;
 pub use times::TimeRange;

@@ -96,8 +96,18 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
 
     /// The records that a scan comes by, such as `|scan| scan.reverse().limit(10)`.
     pub(crate) fn walk(&self, narrow: impl FnOnce(Scan) -> Scan) -> Result<Vec<Row<T>>> {
-        let Some(collection) = self.existing()? else { return Ok(Vec::new()) };
-        narrow(collection.scan()).map(|record| self.read(record?)).collect()
+        self.iter(narrow)?.collect()
+    }
+
+    /// The same, read one by one as they are asked for.
+    pub(crate) fn iter(&self, narrow: impl FnOnce(Scan) -> Scan) -> Result<impl Iterator<Item = Result<Row<T>>>> {
+        let scan = self.existing()?.map(|collection| narrow(collection.scan()));
+        Ok(scan.into_iter().flatten().map(|record| self.read(record?)))
+    }
+
+    /// Where the records are, for messages.
+    pub(crate) fn place(&self) -> String {
+        format!("collection {}", self.name)
     }
 
     fn payload(&self, value: &T) -> Result<Value> {
@@ -109,8 +119,7 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     fn read(&self, record: Record) -> Result<Row<T>> {
         let Record { key, payload, lsn, created, .. } = record;
         let value = serde_json::from_value(payload.to_json()).map_err(|error| {
-            Error::new(ErrorKind::Corrupt, format!("the record {key} cannot be read: {error}"))
-                .at(format!("collection {}", self.name))
+            Error::new(ErrorKind::Corrupt, format!("the record {key} cannot be read: {error}")).at(self.place())
         })?;
         Ok(Row { key, value, lsn, created: created.unwrap_or_default() })
     }
