@@ -298,7 +298,8 @@ impl Collection {
 
     /// Changes which index the collection has, durably. Its files get it one after the other, in the background; until
     /// a file has it, queries go through the index it had, or compare with every vector. What is as it should be already
-    /// is left alone. Fails with `Invalid` when `index` is outside its ranges, and without vectors.
+    /// is left alone. Fails with `Invalid` when `index` is outside its ranges, and without vectors, and with `ReadOnly`
+    /// while the store is in [`Mode::Inference`](crate::mlops::Mode).
     ///
     /// ```
     /// # fn main() -> driftline::Result<()> {

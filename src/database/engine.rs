@@ -11,6 +11,7 @@ use crate::database::blob_file::BlobFile;
 use crate::database::calls::{Calls, Count, closing};
 use crate::database::companions::Companions;
 use crate::database::due::Due;
+use crate::database::gate::Gate;
 use crate::database::health::own::OwnChecks;
 use crate::database::options::Options;
 use crate::database::poison::Poison;
@@ -110,6 +111,8 @@ pub(crate) struct Engine {
     pub(crate) own_checks: Mutex<OwnChecks>,
     /// What stands on the database keeps its state here.
     pub(crate) companions: Companions,
+    /// The mode that is entered for a while.
+    pub(crate) gate: Gate,
     pub(crate) opened_at: Timestamp,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,

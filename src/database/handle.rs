@@ -17,6 +17,7 @@ use crate::database::catalog::{check_not_system, is_system_name};
 use crate::database::collection::Collection;
 use crate::database::draft::Draft;
 use crate::database::engine::{Access, Engine};
+use crate::database::gate::Protected;
 use crate::database::health::{self, CheckResult, HealthReport, OwnCheck, Scope, Severity};
 use crate::database::options::{Create, Options};
 use crate::database::recovery::RecoveryReport;
@@ -127,6 +128,11 @@ impl Database {
     /// The time now, as the store's clock tells it, and never before the newest that was written.
     pub(crate) fn now(&self) -> Timestamp {
         self.engine().now()
+    }
+
+    /// Refuses to change what the store's mode protects.
+    pub(crate) fn check_gate(&self, protected: Protected) -> Result<()> {
+        self.engine().check_gate(protected)
     }
 
     /// What a part of this crate that stands on the database remembers of this store, the same for all its handles; made

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::collection::view::CollectionView;
 use crate::database::engine::{Access, Engine, Unindexed};
+use crate::database::gate::Protected;
 use crate::database::options::Maintenance;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{CollectionId, FileId};
@@ -254,6 +255,7 @@ impl Engine {
     pub(crate) fn reindex(&self, id: CollectionId, spec: IndexSpec) -> Result<()> {
         let _busy = self.begin()?;
         spec.check()?;
+        self.check_gate(Protected::Indexes)?;
         let structure = self.structure.lock();
         let collection = self.indexable(id)?;
         if *collection.schema.index_spec() == spec {

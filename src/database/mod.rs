@@ -23,6 +23,7 @@ mod draft;
 mod due;
 mod engine;
 mod flush;
+pub(crate) mod gate;
 pub(crate) mod handle;
 pub(crate) mod health;
 pub(crate) mod import;

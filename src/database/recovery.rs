@@ -17,6 +17,7 @@ use crate::database::calls::Calls;
 use crate::database::companions::Companions;
 use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Pressure};
+use crate::database::gate::Gate;
 use crate::database::options::{Create, Options};
 use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
@@ -200,6 +201,7 @@ fn engine(
         scrub: Scrub::new(options.scrub),
         own_checks: Mutex::default(),
         companions: Companions::default(),
+        gate: Gate::default(),
         opened_at: options.clock.now(),
         random: Mutex::new(random),
         waker,

@@ -7,10 +7,20 @@
 //! is drawn by chance has a seed that follows from names and times, so equal stores give equal answers.
 
 mod audit;
+mod change;
 mod model;
+mod modes;
+mod registry;
 mod table;
 mod times;
 
+pub use crate::database::gate::Mode;
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
+pub use change::Change;
 pub use model::ModelId;
+pub use modes::{ModeGuard, Modes};
+pub use registry::{
+    Alias, AliasMove, Approval, Artifact, ArtifactReader, Bound, Lineage, MetricChange, Model, ModelVersion, MoveKind,
+    NewVersion, PRODUCTION, PromotionGate, Requirement,
+};
 pub use times::TimeRange;

@@ -45,6 +45,7 @@ mod orders;
 mod queries;
 mod recall;
 mod refusals;
+mod registry;
 mod salvage;
 mod scans;
 mod scrub;

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use crate::database::batch::Batch;
 use crate::database::handle::Database;
 use crate::database::request::{Commit, Precondition};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::mlops::table::Table;
 use crate::mlops::times::TimeRange;
@@ -63,7 +63,7 @@ impl AuditLog {
     /// Writes an entry, durably as the store's options say, and returns it with its place and its hash.
     pub fn append(&self, entry: AuditEntry) -> Result<AuditRecord> {
         let mut records = self.commit_all(self.db.batch(), vec![entry])?.1;
-        records.pop().ok_or_else(|| crate::error::Error::internal("an entry was committed and is not there"))
+        records.pop().ok_or_else(|| Error::internal("an entry was committed and is not there"))
     }
 
     /// Commits a batch together with the entry that tells of it.
@@ -73,18 +73,19 @@ impl AuditLog {
 
     /// The same with several entries, in this order.
     pub fn commit_all(&self, batch: Batch, entries: Vec<AuditEntry>) -> Result<(Commit, Vec<AuditRecord>)> {
-        self.commit_built(|_| Ok((batch, entries)))
+        let done = self.commit_built(|_| Ok(Some((batch, entries))))?;
+        done.ok_or_else(|| Error::internal("a batch was to be committed and was not"))
     }
 
     /// The same, and the batch is made while no other entry can be committed: what is read for it stays true, as far as
-    /// only audited batches change it.
+    /// only audited batches change it. Nothing is committed where there turns out to be nothing to do.
     pub(crate) fn commit_built(
         &self,
-        build: impl FnOnce(&Database) -> Result<(Batch, Vec<AuditEntry>)>,
-    ) -> Result<(Commit, Vec<AuditRecord>)> {
+        build: impl FnOnce(&Database) -> Result<Option<(Batch, Vec<AuditEntry>)>>,
+    ) -> Result<Option<(Commit, Vec<AuditRecord>)>> {
         let tail = self.db.companion::<Tail>();
         let mut tail = tail.0.lock();
-        let (mut batch, entries) = build(&self.db)?;
+        let Some((mut batch, entries)) = build(&self.db)? else { return Ok(None) };
         let collection = self.table.collection()?;
         let mut head = self.known_head(&mut tail)?;
         let mut records = Vec::with_capacity(entries.len());
@@ -100,7 +101,7 @@ impl AuditLog {
         *tail = None;
         let commit = batch.commit()?;
         *tail = head;
-        Ok((commit, records))
+        Ok(Some((commit, records)))
     }
 
     fn known_head(&self, tail: &mut MutexGuard<'_, Option<AuditHead>>) -> Result<Option<AuditHead>> {
