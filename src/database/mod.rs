@@ -24,6 +24,7 @@ mod due;
 mod engine;
 mod flush;
 pub(crate) mod gate;
+pub(crate) mod gating;
 pub(crate) mod handle;
 pub(crate) mod health;
 pub(crate) mod import;

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use crate::collection::record::Record;
 use crate::database::batch::Batch;
-use crate::database::gate::{MODE_KEY, MODES, Mode};
+use crate::database::gate::Mode;
+use crate::database::gating::{MODE_KEY, MODES};
 use crate::database::handle::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mlops::change::Change;

@@ -3,20 +3,11 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::error::Error;
 use crate::key::Key;
-use crate::mlops::audit::record::AuditRecord;
-
-/// The newest entry of the log at some time: enough to see later whether the log still contains all it did then.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditHead {
-    /// Its place, counted from 1.
-    pub position: u64,
-    /// Its hash, in hexadecimal digits.
-    pub hash: String,
-}
+use crate::mlops::audit::record::{AuditHead, AuditRecord};
 
 /// What reading the whole chain showed.
 #[derive(Debug, Clone, PartialEq, Serialize)]

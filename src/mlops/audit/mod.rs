@@ -14,8 +14,8 @@ use crate::mlops::table::Table;
 use crate::mlops::times::TimeRange;
 use crate::sync::{Mutex, MutexGuard};
 
-pub use chain::{AuditBreak, AuditHead, AuditVerdict};
-pub use record::{AuditEntry, AuditRecord};
+pub use chain::{AuditBreak, AuditVerdict};
+pub use record::{AuditEntry, AuditHead, AuditRecord};
 
 /// The collection of its records.
 pub(super) const RECORDS: &str = "_audit";
@@ -279,7 +279,9 @@ mod tests {
             for thread in 0..4 {
                 let audit = &audit;
                 scope.spawn(move || {
-                    (0..50).for_each(|_| drop(audit.append(AuditEntry::new("a", format!("{thread}"))).unwrap()))
+                    for _ in 0..50 {
+                        audit.append(AuditEntry::new("a", format!("{thread}"))).unwrap();
+                    }
                 });
             }
         });

@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::mlops::audit::chain::AuditHead;
 use crate::payload::{BlobId, Value};
 
 /// The most bytes each of an entry's texts may have.
@@ -74,6 +73,15 @@ pub struct AuditRecord {
     /// The hash of the entry before, in hexadecimal digits; zeros before the first.
     pub previous: String,
     /// The SHA-256 of this entry and of `previous`, in hexadecimal digits.
+    pub hash: String,
+}
+
+/// The newest entry of the log at some time: enough to see later whether the log still contains all it did then.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Its place, counted from 1.
+    pub position: u64,
+    /// Its hash, in hexadecimal digits.
     pub hash: String,
 }
 
