@@ -7,6 +7,7 @@ pub(crate) mod filtered;
 pub(crate) mod hits;
 pub(crate) mod measure;
 pub(crate) mod merge;
+pub(crate) mod meters;
 pub(crate) mod operation;
 pub(crate) mod query;
 pub(crate) mod reach;

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::collection::meters::SearchMeters;
 use crate::collection::operation::Effect;
 use crate::collection::record::Record;
 use crate::error::{Error, Result};
@@ -35,6 +36,7 @@ pub(crate) struct CollectionView {
     pub(crate) flushed: Lsn,
     /// Why the collection cannot be used, when its files are damaged.
     pub(crate) damage: Option<Error>,
+    pub(crate) searches: Arc<SearchMeters>,
 }
 
 /// The row that a newer version replaces, outside the mutable segments.
@@ -57,6 +59,7 @@ impl CollectionView {
             sealed: Vec::new(),
             flushed: Lsn(0),
             damage: None,
+            searches: Arc::default(),
         }
     }
 

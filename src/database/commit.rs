@@ -57,7 +57,12 @@ impl Engine {
             self.poison.set(&error);
             Err(error.into_kind(ErrorKind::OutcomeUnknown))
         };
-        self.queue.submit(request, bytes, |requests| self.commit_requests(requests), lost)
+        let start = Instant::now();
+        let outcome = self.queue.submit(request, bytes, |requests| self.commit_requests(requests), lost);
+        if outcome.is_ok() {
+            self.meters.commit.observe(start.elapsed());
+        }
+        outcome
     }
 
     /// Blocks while rows come in faster than they get into files.
@@ -190,7 +195,9 @@ impl Engine {
         let before = in_memory();
         let mut commits = Vec::with_capacity(batches.len());
         for (batch, lsn) in batches.iter().zip(log.next_lsn.0..) {
-            commits.push(Commit { lsn: Lsn(lsn), existed: apply(&view, batch, Lsn(lsn), now) });
+            let applied = apply(&view, batch, Lsn(lsn), now);
+            self.meters.note_batch(applied.puts, applied.deletes);
+            commits.push(Commit { lsn: Lsn(lsn), existed: applied.existed });
         }
         self.pressure.unsealed_bytes.fetch_add(in_memory() - before, Ordering::Relaxed);
         log.next_lsn = lsn;
@@ -394,15 +401,28 @@ fn patched(
     Ok(effect)
 }
 
-/// Applies a logged batch; returns how many of its effects met a live record.
-fn apply(view: &DatabaseView, batch: &Resolved, lsn: Lsn, now: Timestamp) -> u64 {
-    let mut existed = 0;
+/// What the effects of a batch did.
+#[derive(Debug, Default)]
+struct Applied {
+    /// How many met a live record.
+    existed: u64,
+    puts: u64,
+    deletes: u64,
+}
+
+/// Applies a logged batch.
+fn apply(view: &DatabaseView, batch: &Resolved, lsn: Lsn, now: Timestamp) -> Applied {
+    let mut applied = Applied::default();
     for (effect, stale) in effects(&batch.bytes).flatten().zip(&batch.stale) {
         if let Ok(collection) = view.by_id(effect.collection()) {
-            existed += u64::from(collection.apply(&effect, *stale, lsn, now));
+            applied.existed += u64::from(collection.apply(&effect, *stale, lsn, now));
+            match effect {
+                Effect::Put(..) => applied.puts += 1,
+                Effect::Delete(..) => applied.deletes += 1,
+            }
         }
     }
-    existed
+    applied
 }
 
 #[cfg(test)]

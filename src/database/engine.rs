@@ -13,6 +13,7 @@ use crate::database::companions::Companions;
 use crate::database::due::Due;
 use crate::database::gate::Gate;
 use crate::database::health::own::OwnChecks;
+use crate::database::meters::Meters;
 use crate::database::options::Options;
 use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
@@ -113,6 +114,7 @@ pub(crate) struct Engine {
     pub(crate) companions: Companions,
     /// The mode that is entered for a while.
     pub(crate) gate: Gate,
+    pub(crate) meters: Meters,
     pub(crate) opened_at: Timestamp,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,

@@ -19,6 +19,7 @@ use crate::database::draft::Draft;
 use crate::database::engine::{Access, Engine};
 use crate::database::gate::Protected;
 use crate::database::health::{self, CheckResult, HealthReport, OwnCheck, Scope, Severity};
+use crate::database::meters::Measured;
 use crate::database::options::{Create, Options};
 use crate::database::recovery::RecoveryReport;
 use crate::database::scrubbing::ScrubRound;
@@ -133,6 +134,11 @@ impl Database {
     /// Refuses to change what the store's mode protects.
     pub(crate) fn check_gate(&self, protected: Protected) -> Result<()> {
         self.engine().check_gate(protected)
+    }
+
+    /// What was counted since the store was opened.
+    pub(crate) fn measured(&self) -> Measured {
+        self.engine().measured()
     }
 
     /// What a part of this crate that stands on the database remembers of this store, the same for all its handles; made

@@ -1,6 +1,6 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
-//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `view_cell`, `poison`, `audit`, `scrub` and `blob_file`. On it act `publish`,
+//! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `view_cell`, `poison`, `audit`, `scrub`, `meters` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader` and `draft`.
@@ -30,6 +30,7 @@ pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod indexing;
 mod merge;
+pub(crate) mod meters;
 pub(crate) mod options;
 pub(crate) mod pending;
 mod poison;

@@ -1,6 +1,7 @@
 //! Publishing a manifest: the only commit point for everything but the log.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::database::engine::{Engine, LogState};
 use crate::error::{ErrorKind, Result};
@@ -76,9 +77,13 @@ impl Engine {
     /// Syncs what the log holds. A failure poisons the store: what is on disk is no longer known.
     pub(crate) fn sync_log(&self, log: &mut LogState) -> Result<()> {
         let Some(writer) = &mut log.writer else { return Ok(()) };
+        let (start, before) = (Instant::now(), writer.durable());
         if let Err(error) = writer.sync() {
             self.poison.set(&error);
             return Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"));
+        }
+        if writer.durable() > before {
+            self.meters.log_sync.observe(start.elapsed());
         }
         self.durable.fetch_max(writer.durable().0, Ordering::AcqRel);
         self.logged.fetch_max(writer.durable().0, Ordering::AcqRel);

@@ -182,7 +182,9 @@ impl Query {
         ready.check_vector(&vector)?;
         let answers = ready.search(std::slice::from_ref(&vector), false)?;
         ready.offer_to_audit(&vector);
-        ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())
+        let hits = ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())?;
+        ready.measure(1);
+        Ok(hits)
     }
 
     /// Runs the query once for each of `vectors`, in place of [`Query::nearest`]: answers in the same order, each as
@@ -202,7 +204,10 @@ impl Query {
         vectors.iter().try_for_each(|vector| ready.check_vector(vector))?;
         let answers = ready.search(vectors, false)?.of_each;
         vectors.iter().for_each(|vector| ready.offer_to_audit(vector));
-        vectors.iter().zip(answers).map(|(vector, answer)| ready.hits(vector, answer)).collect()
+        let hits = vectors.iter().zip(answers).map(|(vector, answer)| ready.hits(vector, answer));
+        let hits = hits.collect::<Result<Vec<_>>>()?;
+        ready.measure(vectors.len() as u64);
+        Ok(hits)
     }
 
     /// Runs the query and tells what it did instead of what it found.
@@ -325,6 +330,12 @@ impl Ready {
         }
         self.limit.cancel.check()?;
         Ok(answers)
+    }
+
+    /// Counts so many queries that were answered together.
+    fn measure(&self, queries: u64) {
+        let view = &self.reader.view;
+        view.searches.observe(view.schema.index_spec(), self.effort, self.start.elapsed(), queries);
     }
 
     /// Lets the query be asked again, off its way. Pages are left out: an index answers only the first.

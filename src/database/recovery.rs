@@ -18,6 +18,7 @@ use crate::database::companions::Companions;
 use crate::database::damage::{self, as_damage, is_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Pressure};
 use crate::database::gate::Gate;
+use crate::database::meters::Meters;
 use crate::database::options::{Create, Options};
 use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
@@ -202,6 +203,7 @@ fn engine(
         own_checks: Mutex::default(),
         companions: Companions::default(),
         gate: Gate::default(),
+        meters: Meters::default(),
         opened_at: options.clock.now(),
         random: Mutex::new(random),
         waker,

@@ -1,9 +1,12 @@
 //! Sizes, counts and positions of an open store.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
+use crate::database::meters::Measured;
 use crate::database::pending::PendingImport;
 use crate::database::scrub::ScrubStats;
 use crate::error::{Error, Result};
@@ -11,6 +14,7 @@ use crate::ids::Lsn;
 use crate::segment::Moment;
 use crate::segment::sealed::Sealed;
 use crate::storage::names;
+use crate::sync::{AtomicU64, Ordering};
 
 /// Sizes, counts and positions of a store at one moment. Bytes, unless a name says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -149,6 +153,30 @@ impl Engine {
             scrub: self.scrub.stats(),
             collections,
         })
+    }
+}
+
+impl Engine {
+    /// What was counted since the store was opened.
+    pub(crate) fn measured(&self) -> Measured {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (calls, failed_calls) = self.calls.counts();
+        let view = self.current().view;
+        let collections = view.names.values().filter_map(|id| view.collections.get(id));
+        let searches = collections.flat_map(|collection| {
+            let of = |(way, durations)| (Arc::clone(&collection.name), way, durations);
+            collection.searches.read().into_iter().map(of).collect::<Vec<_>>()
+        });
+        Measured {
+            calls,
+            failed_calls,
+            batches: read(&self.meters.batches),
+            puts: read(&self.meters.puts),
+            deletes: read(&self.meters.deletes),
+            commit: self.meters.commit.read(),
+            log_sync: self.meters.log_sync.read(),
+            searches: searches.collect(),
+        }
     }
 }
 

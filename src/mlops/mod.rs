@@ -8,6 +8,8 @@
 
 mod audit;
 mod change;
+mod knn;
+mod metrics;
 mod model;
 mod modes;
 mod registry;
@@ -17,6 +19,7 @@ mod times;
 pub use crate::database::gate::Mode;
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use change::Change;
+pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};
 pub use model::ModelId;
 pub use modes::{ModeGuard, Modes};
 pub use registry::{

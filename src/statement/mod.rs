@@ -1,7 +1,7 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`) makes a `tree` of it. `verbs` is the table of all of them, from which
+//! (`collections`, `records`, `reads`, `files`, `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which
 //! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
@@ -25,6 +25,7 @@ mod script;
 mod tree;
 mod values;
 mod verbs;
+mod watching;
 
 use std::ops::Range;
 

@@ -33,6 +33,7 @@ pub enum Statement {
     Get { collection: Name, key: Key },
     Health,
     Import(Import),
+    Metrics { file: Option<String> },
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },

@@ -2,7 +2,7 @@
 
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
-use super::{collections, files, reads, records};
+use super::{collections, files, reads, records, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.
@@ -255,6 +255,15 @@ pub const VERBS: &[Verb] = &[
             "import 'docs.csv' into docs keys id vector v0..v767",
         ],
         read: files::import,
+    },
+    Verb {
+        name: "metrics",
+        head: "metrics",
+        clauses: &[clause("to", "FILE", "write them to a file, which readers see whole")],
+        summary: "Print what the store does, as Prometheus reads it",
+        details: "Counters begin at 0 when the store is opened, so they tell most of a store that stays open.",
+        examples: &["metrics", "metrics to '/var/lib/node_exporter/driftline.prom'"],
+        read: watching::metrics,
     },
     Verb {
         name: "patch",

@@ -36,8 +36,10 @@ mod imports;
 mod indexes;
 mod kill;
 mod killed_imports;
+mod knn;
 mod locks;
 mod memory_waves;
+mod metrics;
 mod migrations;
 #[cfg(feature = "exchange")]
 mod mnist;

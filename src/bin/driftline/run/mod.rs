@@ -11,6 +11,7 @@ mod records;
 mod search;
 mod timer;
 mod transfer;
+mod watching;
 
 use std::time::Instant;
 
@@ -60,6 +61,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Get { collection, key } => records::get(session, collection, key),
         Statement::Health => health::health(session),
         Statement::Import(import) => transfer::import(session, import),
+        Statement::Metrics { file } => watching::metrics(session, file.as_deref()),
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
         Statement::Put(put) => records::put(session, put),
         Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),

@@ -1,0 +1,224 @@
+//! Metrics are read by who is strict, names are bounded, and what is shipped with them names only what there is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use driftline::{Clock, Database, ManualClock, Metric, Options, Record, Schema, Severity, Timestamp, json};
+
+/// A sample: its labels and its value.
+type Sample = (BTreeMap<String, String>, f64);
+
+/// A metric as it was declared, with its samples by the name they have.
+#[derive(Debug, Default)]
+struct Family {
+    kind: String,
+    samples: Vec<(String, Sample)>,
+}
+
+/// Reads the text format and refuses whatever its description does not allow.
+fn parse(text: &str) -> BTreeMap<String, Family> {
+    assert!(text.ends_with('\n') && !text.contains('\r'), "lines end in line feeds, the last one too");
+    let mut families: BTreeMap<String, Family> = BTreeMap::new();
+    let mut open: Option<(String, String)> = None;
+    let mut seen = BTreeSet::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').expect("a help text");
+            assert!(is_name(name) && !help.is_empty() && !families.contains_key(name), "{line}");
+            open = Some((name.to_owned(), String::new()));
+            continue;
+        }
+        let (name, kind) = open.as_mut().expect("every metric begins with its help");
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            assert!(kind.is_empty() && rest.strip_prefix(&format!("{name} ")).is_some(), "{line}");
+            *kind = rest.rsplit(' ').next().unwrap().to_owned();
+            assert!(["counter", "gauge", "histogram"].contains(&kind.as_str()), "{line}");
+            families.insert(name.clone(), Family { kind: kind.clone(), samples: Vec::new() });
+            continue;
+        }
+        assert!(!line.starts_with('#') && !kind.is_empty(), "{line}");
+        let (metric, labels, value) = sample(line);
+        let suffix = metric.strip_prefix(name.as_str()).unwrap_or_else(|| panic!("{line} belongs to {name}"));
+        let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
+        assert!(suffixes.contains(&suffix), "{line}");
+        assert!(seen.insert((metric.clone(), labels.clone())), "{line} stands there twice");
+        families.get_mut(name).unwrap().samples.push((metric, (labels, value)));
+    }
+    families.iter().for_each(|(name, family)| check(name, family));
+    families
+}
+
+fn is_name(name: &str) -> bool {
+    let first = name.chars().next().is_some_and(|it| it.is_ascii_alphabetic() || it == '_');
+    first && name.chars().all(|it| it.is_ascii_alphanumeric() || it == '_')
+}
+
+fn sample(line: &str) -> (String, BTreeMap<String, String>, f64) {
+    let end = line.find(['{', ' ']).expect("a name");
+    let (name, mut rest) = line.split_at(end);
+    assert!(is_name(name), "{line}");
+    let mut labels = BTreeMap::new();
+    if let Some(inside) = rest.strip_prefix('{') {
+        rest = inside;
+        loop {
+            let (label, after) = rest.split_once("=\"").expect("a label and its value");
+            assert!(is_name(label) && !label.starts_with("__"), "{line}");
+            let (value, after) = quoted(after);
+            assert!(labels.insert(label.to_owned(), value).is_none(), "{line}");
+            match after.strip_prefix(',') {
+                Some(more) => rest = more,
+                None => {
+                    rest = after.strip_prefix('}').expect("the end of the labels");
+                    break;
+                }
+            }
+        }
+    }
+    let value = rest.strip_prefix(' ').expect("one space before the value");
+    let value = match value {
+        "+Inf" => f64::INFINITY,
+        "-Inf" => f64::NEG_INFINITY,
+        "NaN" => f64::NAN,
+        number => number.parse().expect("a number"),
+    };
+    (name.to_owned(), labels, value)
+}
+
+/// The value of a label up to its closing quote, and what comes after that.
+fn quoted(text: &str) -> (String, &str) {
+    let mut value = String::new();
+    let mut characters = text.char_indices();
+    while let Some((at, character)) = characters.next() {
+        match character {
+            '"' => return (value, &text[at + 1..]),
+            '\\' => match characters.next().expect("what is escaped").1 {
+                'n' => value.push('\n'),
+                other @ ('\\' | '"') => value.push(other),
+                other => panic!("\\{other} is no escape"),
+            },
+            other => value.push(other),
+        }
+    }
+    panic!("the value of a label has no end: {text}");
+}
+
+/// What the names promise: units, counters that end in `_total`, buckets that only grow up to `+Inf`.
+fn check(name: &str, family: &Family) {
+    assert!(name.starts_with("driftline_"), "{name}");
+    assert_eq!(name.ends_with("_total"), family.kind == "counter", "{name}");
+    for unit in ["_ms", "_us", "_micros", "_millis", "_mib", "_kb", "_minutes"] {
+        assert!(!name.contains(unit), "{name} is not in a base unit");
+    }
+    assert!(!family.samples.is_empty(), "{name} has no sample");
+    if family.kind != "histogram" {
+        return;
+    }
+    let of = |suffix: &str| -> Vec<&Sample> {
+        family.samples.iter().filter(|it| it.0 == format!("{name}{suffix}")).map(|it| &it.1).collect()
+    };
+    let mut ends: BTreeMap<BTreeMap<String, String>, Vec<(f64, f64)>> = BTreeMap::new();
+    for (labels, value) in of("_bucket") {
+        let mut labels = labels.clone();
+        let end = labels.remove("le").expect("a bucket ends somewhere");
+        let end = if end == "+Inf" { f64::INFINITY } else { end.parse().unwrap() };
+        ends.entry(labels).or_default().push((end, *value));
+    }
+    for (labels, buckets) in &ends {
+        assert!(buckets.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1), "{name} {labels:?} {buckets:?}");
+        let last = buckets.last().unwrap();
+        let count = of("_count").iter().find(|it| it.0 == *labels).unwrap().1;
+        assert!(last.0 == f64::INFINITY && last.1 == count, "{name}: the last bucket holds all");
+        assert!(of("_sum").iter().any(|it| it.0 == *labels), "{name} has no sum");
+    }
+}
+
+fn value(families: &BTreeMap<String, Family>, name: &str, labels: &[(&str, &str)]) -> f64 {
+    let labels: BTreeMap<String, String> = labels.iter().map(|(a, b)| ((*a).into(), (*b).into())).collect();
+    let family = families.iter().find(|(family, _)| name.starts_with(family.as_str()));
+    let mut all = families.values().flat_map(|family| &family.samples);
+    let found = all.find(|it| it.0 == name && it.1.0 == labels);
+    found.unwrap_or_else(|| panic!("there is no {name} {labels:?} in {family:?}")).1.1
+}
+
+#[test]
+fn what_was_done_is_counted_exactly() {
+    let clock = std::sync::Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let db = Options::new().clock(clock.clone()).in_memory().unwrap();
+    clock.advance(Duration::from_millis(2500));
+    assert_eq!(clock.now(), Timestamp(3_500_000));
+    let docs = db.create_collection("docs", Schema::vector(2, Metric::L2).index("hnsw".parse().unwrap())).unwrap();
+    docs.put_all((0..10u64).map(|key| Record::new(key).vector([key as f32, 0.0]))).unwrap();
+    docs.delete(3u64).unwrap();
+    docs.put(Record::new(4u64).vector([0.0, 9.0])).unwrap();
+    for _ in 0..3 {
+        docs.query().nearest([1.0, 0.0]).run().unwrap();
+    }
+    docs.query().nearest([1.0, 0.0]).exact().run().unwrap();
+    docs.query().run_many([[1.0, 0.0], [2.0, 0.0]]).unwrap();
+    docs.query().run_many(Vec::<[f32; 2]>::new()).unwrap();
+    docs.query().nearest([1.0]).run().unwrap_err();
+    let read = parse(&db.metrics_text());
+    let get = |name: &str, labels: &[(&str, &str)]| value(&read, name, labels);
+    assert_eq!(get("driftline_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
+    assert_eq!(get("driftline_uptime_seconds", &[]), 2.5);
+    assert_eq!(get("driftline_batches_total", &[]), 3.0);
+    assert_eq!(get("driftline_rows_written_total", &[("kind", "put")]), 11.0);
+    assert_eq!(get("driftline_rows_written_total", &[("kind", "delete")]), 1.0);
+    assert_eq!(get("driftline_call_errors_total", &[]), 1.0);
+    assert_eq!(get("driftline_commit_duration_seconds_count", &[]), 3.0);
+    assert_eq!(get("driftline_wal_fsync_duration_seconds_count", &[]), 3.0);
+    let searches = |index| get("driftline_search_duration_seconds_count", &[("collection", "docs"), ("index", index)]);
+    assert_eq!((searches("hnsw"), searches("flat")), (5.0, 1.0));
+    assert_eq!(get("driftline_collection_records", &[("collection", "docs")]), 9.0);
+    assert_eq!(get("driftline_health", &[("status", "healthy")]), 1.0);
+    assert_eq!(get("driftline_health", &[("status", "unhealthy")]), 0.0);
+    assert_eq!(get("driftline_check_passed", &[("check", "writable"), ("severity", "critical")]), 1.0);
+    assert_eq!(get("driftline_metrics_unreadable", &[("part", "stats")]), 0.0);
+    assert!(get("driftline_store_bytes", &[("kind", "wal")]) > 0.0);
+}
+
+#[test]
+fn labels_are_bounded_and_hostile_ones_are_escaped() {
+    let db = Database::in_memory().unwrap();
+    for number in 0..120 {
+        let name = format!("c{number:03}");
+        let one = db.create_collection(&name, Schema::vector(1, Metric::L2)).unwrap();
+        one.put(Record::new(1u64).vector([1.0])).unwrap();
+        one.query().nearest([0.0]).run().unwrap();
+    }
+    let hostile = "is it \"there\"?\\ {le=\"1\"}, é";
+    db.add_check(hostile, Severity::Minor, || Err("no\nno".into())).unwrap();
+    let read = parse(&db.metrics_text());
+    let records = &read["driftline_collection_records"].samples;
+    assert_eq!((records.len(), records[0].1.0["collection"].as_str(), records[0].1.1), (101, "(others)", 20.0));
+    let labels = [("collection", "(others)"), ("index", "flat")];
+    assert_eq!(value(&read, "driftline_search_duration_seconds_count", &labels), 20.0);
+    assert_eq!(value(&read, "driftline_check_passed", &[("check", hostile), ("severity", "minor")]), 0.0);
+    assert_eq!(value(&read, "driftline_health", &[("status", "degraded")]), 1.0);
+}
+
+#[test]
+fn a_closed_store_says_so() {
+    let db = Database::in_memory().unwrap();
+    let handle = db.clone();
+    db.close().unwrap();
+    let read = parse(&handle.metrics_text());
+    assert_eq!(value(&read, "driftline_metrics_unreadable", &[("part", "stats")]), 1.0);
+    assert_eq!(value(&read, "driftline_metrics_unreadable", &[("part", "engine")]), 0.0);
+    assert_eq!(value(&read, "driftline_health", &[("status", "unhealthy")]), 1.0);
+}
+
+#[test]
+fn a_file_of_metrics_is_replaced_whole() {
+    let db = Database::in_memory().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("driftline.prom");
+    db.write_metrics(&path).unwrap();
+    db.create_collection("docs", Schema::payload_only()).unwrap().put(Record::new(1u64).payload(json!({}))).unwrap();
+    db.write_metrics(&path).unwrap();
+    let read = parse(&std::fs::read_to_string(&path).unwrap());
+    assert_eq!(value(&read, "driftline_batches_total", &[]), 1.0);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
+    let error = db.write_metrics(folder.path().join("not/there.prom")).unwrap_err();
+    assert!(error.to_string().contains("there.prom"), "{error}");
+}
