@@ -8,6 +8,7 @@
 
 mod audit;
 mod change;
+pub mod drift;
 mod knn;
 mod metrics;
 mod model;

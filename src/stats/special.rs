@@ -84,6 +84,13 @@ pub(super) fn beta_below(x: f64, a: f64, b: f64) -> f64 {
     beta::checked_beta_reg(a, b, x).unwrap_or(0.0).clamp(0.0, 1.0)
 }
 
+/// P(X >= least), X the marked ones among `drawn` of `marked` and `others`. Costs as many steps as X can have values.
+pub(super) fn hypergeometric_tail(least: u64, drawn: u64, marked: u64, others: u64) -> f64 {
+    let all = ln_choose((marked + others) as f64, drawn as f64);
+    let of = |k: u64| ln_choose(marked as f64, k as f64) + ln_choose(others as f64, (drawn - k) as f64) - all;
+    (least.max(drawn.saturating_sub(others))..=drawn.min(marked)).map(|k| of(k).exp()).sum::<f64>().min(1.0)
+}
+
 /// The x below which the beta law has the share `p`.
 pub(super) fn beta_quantile(p: f64, a: f64, b: f64) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
@@ -138,6 +145,15 @@ mod tests {
         for (p, a, b) in [(0.025, 2.0, 9.0), (0.5, 300.0, 50.0)] {
             close(beta_below(beta_quantile(p, a, b), a, b), p);
         }
+    }
+
+    #[test]
+    fn a_tail_of_the_hypergeometric_law() {
+        // By sums of whole numbers.
+        close(hypergeometric_tail(3, 12, 7, 13), 0.9478844169246646);
+        close(hypergeometric_tail(29, 38, 1000, 1000), 0.0007498538317996926);
+        close(hypergeometric_tail(0, 5, 3, 9), 1.0);
+        assert_eq!(hypergeometric_tail(4, 5, 3, 9), 0.0);
     }
 
     #[test]

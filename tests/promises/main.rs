@@ -19,6 +19,7 @@ mod crash;
 mod damage;
 mod disk;
 mod documents;
+mod drift;
 mod ephemeral;
 mod exact;
 mod expiry;

@@ -10,7 +10,25 @@ pub(super) fn gcd(a: u64, b: u64) -> u64 {
 
 /// P(D >= steps / lcm(n, m)).
 pub(super) fn two_sided(n: u64, m: u64, steps: u64) -> f64 {
+    if n == m {
+        return equal_sizes(n, steps);
+    }
     outside(n.min(m), n.max(m), steps, true)
+}
+
+/// The same where both samples have n values, by reflecting paths at both sides (Gnedenko and Korolyuk 1951): twice the
+/// alternating sum of the binomials of 2n over n + steps, n + 2·steps, … over that of 2n over n. At most n steps.
+fn equal_sizes(n: u64, steps: u64) -> f64 {
+    if steps == 0 {
+        return 1.0;
+    }
+    let (mut sum, mut ratio, mut sign, mut at) = (0.0, 1.0, 1.0, 0);
+    while at + steps <= n {
+        ratio *= (at..at + steps).map(|j| (n - j) as f64 / (n + j + 1) as f64).product::<f64>();
+        sum += sign * ratio;
+        (sign, at) = (-sign, at + steps);
+    }
+    2.0 * sum
 }
 
 /// The same of the gaps of one sign.

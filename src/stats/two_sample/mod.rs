@@ -12,6 +12,7 @@ mod frechet;
 mod hotelling;
 mod kernel;
 mod neighbors;
+mod novelty;
 mod permutation;
 
 pub use centroids::{Centroids, centroids};
@@ -22,4 +23,5 @@ pub use frechet::frechet;
 pub use hotelling::{Hotelling, hotelling};
 pub use kernel::{Form, Mmd};
 pub use neighbors::Neighbors;
+pub use novelty::{Novelty, novelty};
 pub use permutation::{PermutationTest, Permutations, Statistic, permute, permute_with};

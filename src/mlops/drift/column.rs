@@ -1,0 +1,106 @@
+//! What a detector is given: the values of one feature.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+use crate::payload::Value;
+
+/// The values of one feature, one per row. A row without a value is `None` and counted as missing.
+///
+/// ```
+/// use driftline::mlops::drift::Column;
+///
+/// let price = Column::numbers([9.5, 12.0, f64::NAN]);
+/// let lang = Column::categories(["en", "de"]);
+/// let space = Column::vectors(vec![0.6, 0.8, 1.0, 0.0], 2)?;
+/// assert_eq!((price.len(), lang.len(), space.len()), (3, 2, 2));
+/// # driftline::Result::Ok(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub enum Column {
+    /// Numbers. `NaN` and infinities are counted apart and not judged.
+    Numbers(Vec<Option<f64>>),
+    /// Names of categories.
+    Categories(Vec<Option<String>>),
+    /// Vectors of one dimension, one behind the other. Those with a number that is not finite are counted apart.
+    Vectors {
+        /// The numbers of all vectors.
+        values: Vec<f32>,
+        /// Numbers of one vector.
+        dimension: usize,
+    },
+}
+
+/// Columns by the name of their feature.
+pub type Columns = BTreeMap<String, Column>;
+
+impl Column {
+    /// Numbers, none of them missing.
+    pub fn numbers(values: impl IntoIterator<Item = f64>) -> Column {
+        Column::Numbers(values.into_iter().map(Some).collect())
+    }
+
+    /// Categories, none of them missing.
+    pub fn categories<T: Into<String>>(values: impl IntoIterator<Item = T>) -> Column {
+        Column::Categories(values.into_iter().map(|value| Some(value.into())).collect())
+    }
+
+    /// Vectors of `dimension` numbers each. Fails with `Invalid` when the last one is cut short.
+    pub fn vectors(values: Vec<f32>, dimension: usize) -> Result<Column> {
+        if dimension == 0 || !values.len().is_multiple_of(dimension) {
+            let message = format!("{} numbers are not vectors of {dimension}", values.len());
+            return Err(Error::invalid(message).mend("give the dimension of the vectors, and whole vectors"));
+        }
+        Ok(Column::Vectors { values, dimension })
+    }
+
+    /// Rows, those without a value too.
+    pub fn len(&self) -> usize {
+        match self {
+            Column::Numbers(values) => values.len(),
+            Column::Categories(values) => values.len(),
+            Column::Vectors { values, dimension } => values.len() / (*dimension).max(1),
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The column of values as payloads hold them: numbers where all that are there are numbers, else categories, which
+    /// are then the texts of the values. Null counts as missing.
+    pub(super) fn of_values(values: Vec<Option<Value>>) -> Column {
+        let there = || values.iter().flatten().filter(|value| !value.is_null());
+        if there().next().is_some() && there().all(|value| value.as_f64().is_some()) {
+            return Column::Numbers(values.iter().map(|value| value.as_ref().and_then(Value::as_f64)).collect());
+        }
+        let text = |value: Value| match value {
+            Value::Null => None,
+            Value::Text(text) => Some(text),
+            other => Some(other.to_string()),
+        };
+        Column::Categories(values.into_iter().map(|value| value.and_then(text)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payload_values_become_numbers_only_where_all_of_them_are() {
+        let numbers = Column::of_values(vec![Some(1.into()), None, Some(Value::Null), Some(2.5.into())]);
+        assert_eq!(numbers, Column::Numbers(vec![Some(1.0), None, None, Some(2.5)]));
+        let texts = Column::of_values(vec![Some(1.into()), Some("a".into()), Some(true.into()), None]);
+        let named = |text: &str| Some(text.to_owned());
+        assert_eq!(texts, Column::Categories(vec![named("1"), named("a"), named("true"), None]));
+        assert!(Column::of_values(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn vectors_are_whole() {
+        assert!(Column::vectors(vec![1.0; 5], 2).is_err() && Column::vectors(vec![1.0], 0).is_err());
+        assert_eq!(Column::vectors(vec![1.0; 6], 2).unwrap().len(), 3);
+    }
+}
