@@ -67,6 +67,17 @@ impl Batch {
         self.step(collection, |draft, view| draft.require(view, &key, precondition))
     }
 
+    /// Whether it was not refused so far and changes nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.as_ref().is_ok_and(Draft::is_empty)
+    }
+
+    /// Whether something is required of this key already.
+    pub(crate) fn requires(&self, collection: &Collection, key: &Key) -> Result<bool> {
+        let Ok(draft) = &self.0 else { return Ok(false) };
+        Ok(draft.requires(&*collection.view()?, key))
+    }
+
     /// Overrules the store's durability for this batch.
     pub fn durability(mut self, durability: Durability) -> Batch {
         if let Ok(draft) = &mut self.0 {

@@ -69,6 +69,15 @@ impl Draft {
         Ok(())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.request.steps.is_empty()
+    }
+
+    pub(crate) fn requires(&self, view: &CollectionView, key: &Key) -> bool {
+        let key = key.encode();
+        self.request.preconditions.iter().any(|(collection, required, _)| *collection == view.id && *required == key)
+    }
+
     pub(crate) fn durability(&mut self, durability: Durability) {
         self.durability = Some(durability);
     }

@@ -13,6 +13,7 @@ use crate::collection::view::CollectionView;
 use crate::database::background::Work;
 use crate::database::batch::Batch;
 use crate::database::blob::BlobReader;
+use crate::database::bystander::Bystander;
 use crate::database::catalog::{check_not_system, is_system_name};
 use crate::database::collection::Collection;
 use crate::database::draft::Draft;
@@ -145,6 +146,11 @@ impl Database {
     /// the first time. It must not hold a handle, which would keep the store open.
     pub(crate) fn companion<T: Any + Send + Sync + Default>(&self) -> Arc<T> {
         self.engine().companions.of()
+    }
+
+    /// The store as a thread sees it that must not keep it open.
+    pub(crate) fn bystander(&self) -> Bystander {
+        Bystander::new(self.engine())
     }
 
     /// The collections, by name; damaged ones too.

@@ -11,6 +11,7 @@ pub(crate) mod background;
 pub(crate) mod batch;
 pub(crate) mod blob;
 pub(crate) mod blob_file;
+pub(crate) mod bystander;
 mod calls;
 pub(crate) mod cancel;
 pub(crate) mod capture;

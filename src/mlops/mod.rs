@@ -6,6 +6,7 @@
 //! Nothing here starts a thread unasked or waits for a network. Time comes from the store's clock, or from the caller; what
 //! is drawn by chance has a seed that follows from names and times, so equal stores give equal answers.
 
+mod alerts;
 mod audit;
 mod change;
 pub mod drift;
@@ -18,6 +19,11 @@ mod table;
 mod times;
 
 pub use crate::database::gate::Mode;
+pub use alerts::{
+    Acknowledgement, Action, ActionOutcome, ActionRun, Alert, AlertConfig, AlertKind, AlertRule, Alerts, Band,
+    Delivery, Edge, FileHandler, Handler, HandlerStatus, Incident, Observation, Route, Severity, Silence,
+    StdoutHandler, metric,
+};
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use change::Change;
 pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};

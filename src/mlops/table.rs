@@ -117,12 +117,18 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
     }
 
     fn read(&self, record: Record) -> Result<Row<T>> {
-        let Record { key, payload, lsn, created, .. } = record;
-        let value = serde_json::from_value(payload.to_json()).map_err(|error| {
-            Error::new(ErrorKind::Corrupt, format!("the record {key} cannot be read: {error}")).at(self.place())
-        })?;
-        Ok(Row { key, value, lsn, created: created.unwrap_or_default() })
+        read(self.name, record)
     }
+}
+
+/// A record of the collection of this name as a row.
+pub(crate) fn read<T: DeserializeOwned>(name: &str, record: Record) -> Result<Row<T>> {
+    let Record { key, payload, lsn, created, .. } = record;
+    let value = serde_json::from_value(payload.to_json()).map_err(|error| {
+        Error::new(ErrorKind::Corrupt, format!("the record {key} cannot be read: {error}"))
+            .at(format!("collection {name}"))
+    })?;
+    Ok(Row { key, value, lsn, created: created.unwrap_or_default() })
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
     reason = "tests look at the source tree and at the files of a store, and stop where they are surprised"
 )]
 
+mod alerts;
 mod audits;
 mod backups;
 mod backups_hostile;

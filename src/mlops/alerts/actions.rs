@@ -1,0 +1,112 @@
+//! Actions: what alerts ask for, done by whoever has registered for it, and recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::Alert;
+use super::handler::{Delivery, Handler};
+use super::runner::guarded;
+use super::severity::Action;
+use crate::clock::Timestamp;
+use crate::collection::record::Record;
+use crate::database::bystander::Bystander;
+use crate::error::Error;
+use crate::payload::Value;
+use crate::schema::Schema;
+use crate::sync::Mutex;
+
+/// The collection of what was done.
+pub(super) const RUNS: &str = "_alert_actions";
+/// How long it is kept what was done.
+const KEPT: Duration = Duration::from_secs(90 * 86_400);
+
+/// Does an action for an alert, and tells what was done, or why it was not.
+pub(super) type Performer = Arc<dyn Fn(&Alert) -> std::result::Result<String, String> + Send + Sync>;
+pub(super) type Performers = Arc<Mutex<BTreeMap<Action, Performer>>>;
+
+/// An action that an alert has asked for, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ActionRun {
+    /// The number of the alert.
+    pub alert: u64,
+    /// Its type.
+    pub alert_type: String,
+    /// What it is about.
+    pub subject: Option<String>,
+    /// What caused the alert.
+    pub correlation: Option<String>,
+    /// What was asked for.
+    pub action: Action,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What became of it.
+    pub outcome: ActionOutcome,
+}
+
+/// What became of an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ActionOutcome {
+    /// It was done, and this is what was done.
+    Done(String),
+    /// It failed, or panicked, and this is why. It is not tried again.
+    Failed(String),
+    /// Nobody has registered for it.
+    Unclaimed,
+}
+
+pub(super) fn schema() -> Schema {
+    Schema::payload_only().ttl(KEPT)
+}
+
+pub(super) fn run_key(alert: u64, action: Action) -> String {
+    format!("{alert:020}/{action}")
+}
+
+/// The handler that has actions done.
+pub(super) struct Doer {
+    pub(super) store: Bystander,
+    pub(super) performers: Performers,
+}
+
+impl Handler for Doer {
+    fn handle(&mut self, delivery: &Delivery) -> std::result::Result<(), String> {
+        let told = |error: Error| error.to_string();
+        for action in &delivery.alert.actions {
+            let key = run_key(delivery.alert.id, *action);
+            // Done before the process was killed, or before recording another action failed.
+            if self.store.get(RUNS, &key.as_str().into()).map_err(told)?.is_some() {
+                continue;
+            }
+            let run = self.perform(&delivery.alert, *action).map_err(told)?;
+            let payload = serde_json::to_value(&run).map_err(|error| error.to_string())?;
+            self.store.put(RUNS, &Record::new(key).payload(Value::from(payload))).map_err(told)?;
+        }
+        Ok(())
+    }
+}
+
+impl Doer {
+    fn perform(&self, alert: &Alert, action: Action) -> Result<ActionRun, Error> {
+        let performer = self.performers.lock().get(&action).cloned();
+        let outcome = match performer.map(|perform| guarded(|| perform(alert))) {
+            Some(Ok(done)) => ActionOutcome::Done(done),
+            Some(Err(why)) => ActionOutcome::Failed(why),
+            None => ActionOutcome::Unclaimed,
+        };
+        Ok(ActionRun {
+            alert: alert.id,
+            alert_type: alert.alert_type.clone(),
+            subject: alert.subject.clone(),
+            correlation: alert.correlation.clone(),
+            action,
+            at: self.store.now()?,
+            outcome,
+        })
+    }
+}

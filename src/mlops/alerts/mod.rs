@@ -1,0 +1,398 @@
+//! Alerts: rules over metrics, incidents instead of noise, and handlers that cannot hold anybody up.
+//!
+//! Whoever measures something observes it; rules say how bad it is; what changes is recorded as an alert, in the batch of
+//! the caller or in one of its own. What is remembered of incidents is in `_alert_incidents`, the rules that were changed
+//! in `_alert_rules`, the newest 10,000 alerts in `_alerts`. Handlers read from there what they have not heard yet, so
+//! nothing that was committed is lost by a kill, and what was told may be told once more.
+
+mod actions;
+mod alert;
+mod config;
+mod desk;
+mod handler;
+mod incident;
+mod observation;
+mod records;
+mod round;
+mod rule;
+mod runner;
+mod severity;
+mod silence;
+
+use std::sync::Arc;
+
+use crate::database::batch::Batch;
+use crate::database::handle::Database;
+use crate::database::request::Precondition;
+use crate::database::scan::Scan;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mlops::table::{Row, Table};
+use crate::mlops::times::TimeRange;
+use crate::payload::Value;
+
+pub use actions::{ActionOutcome, ActionRun};
+pub use alert::Alert;
+pub use config::{AlertConfig, metric};
+pub use handler::{Delivery, FileHandler, Handler, StdoutHandler};
+pub use incident::{Acknowledgement, AlertKind, Incident};
+pub use observation::Observation;
+pub use rule::{AlertRule, Band, Edge, Route};
+pub use runner::HandlerStatus;
+pub use severity::{Action, Severity};
+pub use silence::Silence;
+
+use alert::BY_HAND;
+use desk::Desk;
+use incident::Watch;
+use records::Records;
+use round::Round;
+
+/// Another thread came first so often that something must be wrong.
+const MAX_CONFLICTS: usize = 1_000;
+
+impl Database {
+    /// The alerts of this store.
+    pub fn alerts(&self) -> Alerts {
+        Alerts { db: self.clone() }
+    }
+}
+
+/// The alerts of a store: rules, incidents, history, and who is told.
+///
+/// An **incident** is one rule and one subject, from when a value was bad for long enough until it was well again. It is
+/// told when it opens, when it gets worse, and when it is over; not while it is silenced; and not when it comes back within
+/// the cool-down, unless it is worse or lasts beyond it. All of that is recorded as [`Alert`]s.
+///
+/// Times are those of the observations, or the store's; an observation that is older than what the incident has seen is
+/// ignored. Cheap to clone, may be used from any thread. Observing costs a look at the rules, a read for each rule that
+/// applies, and a commit when something changes.
+///
+/// ```
+/// # fn main() -> driftline::Result<()> {
+/// use driftline::Database;
+/// use driftline::mlops::{AlertKind, Observation, Severity, metric};
+/// let db = Database::in_memory()?;
+/// let alerts = db.alerts();
+/// alerts.register_alert_handler("log", |alert_type, metrics| eprintln!("{alert_type}: {metrics}"))?;
+///
+/// let fired = alerts.observe(&Observation::new("minilm@2", metric::ACCURACY_DROP, 0.06))?;
+/// assert_eq!((fired[0].kind, fired[0].severity), (AlertKind::Fired, Severity::Critical));
+/// assert!(alerts.observe(&Observation::new("minilm@2", metric::ACCURACY_DROP, 0.06))?.is_empty(), "it is known");
+/// let over = alerts.observe(&Observation::new("minilm@2", metric::ACCURACY_DROP, -0.01))?;
+/// assert_eq!(over[0].kind, AlertKind::Resolved);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Alerts {
+    db: Database,
+}
+
+impl Alerts {
+    fn records(&self) -> Records {
+        Records::new(&self.db)
+    }
+
+    fn desk(&self) -> Arc<Desk> {
+        self.db.companion()
+    }
+
+    /// Raises an alert by hand. It belongs to no incident, and its type is `manual`.
+    pub fn alert(&self, severity: Severity, message: &str, metadata: impl Into<Value>) -> Result<Alert> {
+        let (message, metadata) = (message.to_owned(), metadata.into());
+        self.retried(|records| {
+            let now = self.db.now();
+            let silenced = records.silences()?.iter().any(|silence| silence.covers(BY_HAND, "", now));
+            let alert = Alert {
+                id: records.last_alert()? + 1,
+                at: now,
+                kind: AlertKind::Raised,
+                alert_type: BY_HAND.into(),
+                severity,
+                subject: None,
+                metric: None,
+                value: None,
+                edge: None,
+                message: message.clone(),
+                metadata: metadata.clone(),
+                incident: None,
+                correlation: None,
+                told: !silenced,
+                actions: Vec::new(),
+            };
+            Ok((records.record(self.db.batch(), std::slice::from_ref(&alert))?, alert))
+        })
+    }
+
+    /// Has the rules judge an observation; returns what changed, which is recorded when this returns.
+    pub fn observe(&self, observation: &Observation) -> Result<Vec<Alert>> {
+        self.observe_all(std::slice::from_ref(observation))
+    }
+
+    /// The same of several, one after the other, whose changes happen together.
+    pub fn observe_all(&self, observations: &[Observation]) -> Result<Vec<Alert>> {
+        self.retried(|_| self.observe_in(self.db.batch(), observations))
+    }
+
+    /// The same, and the changes become part of a batch of the caller's: they happen when it is committed, with whatever
+    /// else it changes. Give all observations of a batch in one call.
+    ///
+    /// The batch fails with `Conflict` where somebody else's observation of the same subject, or another alert, was
+    /// committed meanwhile: make it again. Handlers hear within a second after the commit, or at
+    /// [`Alerts::deliver`].
+    pub fn observe_in(&self, batch: Batch, observations: &[Observation]) -> Result<(Batch, Vec<Alert>)> {
+        let records = self.records();
+        let mut round = Round::begin(&records, self.db.now())?;
+        observations.iter().try_for_each(|observation| round.judge(observation))?;
+        round.write(batch)
+    }
+
+    /// Commits what `make` gives, again where somebody else came first.
+    fn retried<T>(&self, make: impl Fn(&Records) -> Result<(Batch, T)>) -> Result<T> {
+        let records = self.records();
+        for _ in 0..MAX_CONFLICTS {
+            let (batch, made) = make(&records)?;
+            if batch.is_empty() {
+                return Ok(made);
+            }
+            match batch.commit() {
+                Ok(_) => {
+                    self.desk().wake();
+                    return Ok(made);
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Busy, "others change the same alerts without a pause").mend("retry later"))
+    }
+
+    /// The alerts of a time, the newest first, at most `limit`. The newest 10,000 of all are kept. Costs reading these.
+    pub fn history(&self, range: TimeRange, limit: usize) -> Result<Vec<Alert>> {
+        let mut alerts: Vec<Alert> =
+            self.records().alerts.walk(Scan::reverse)?.into_iter().map(|row| row.value).collect();
+        alerts.retain(|alert| range.contains(alert.at));
+        alerts.truncate(limit);
+        Ok(alerts)
+    }
+
+    /// The alert of this number. Fails with `NotFound` when there is none, or none any more.
+    pub fn get(&self, id: u64) -> Result<Alert> {
+        let found = self.records().alerts.get(id)?;
+        found.map(|row| row.value).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no alert {id}")).mend("the newest 10,000 are kept")
+        })
+    }
+
+    /// The last incident of each rule and subject that ever had one: those that last first, the worst and then the newest
+    /// of them before the others.
+    pub fn incidents(&self) -> Result<Vec<Incident>> {
+        let rows = self.records().watches.walk(|scan| scan)?;
+        let mut incidents: Vec<Incident> = rows.into_iter().filter_map(|row| row.value.incident).collect();
+        let rank = |it: &Incident| (it.is_open(), it.is_open().then_some(it.severity), it.opened, it.id);
+        incidents.sort_by_key(|incident| std::cmp::Reverse(rank(incident)));
+        Ok(incidents)
+    }
+
+    /// Notes that somebody has taken an incident on, until it ends.
+    pub fn acknowledge(&self, incident: u64, by: &str) -> Result<Incident> {
+        self.change(incident, |watch, _| {
+            if let Some(incident) = &mut watch.incident {
+                incident.acknowledged = Some(Acknowledgement { by: by.to_owned(), at: self.db.now() });
+            }
+            Ok(None)
+        })
+    }
+
+    /// Ends an incident by hand, whatever the next value says: if that is bad, another incident begins.
+    pub fn resolve(&self, incident: u64, by: &str) -> Result<Incident> {
+        self.change(incident, |watch, records| {
+            let now = self.db.now();
+            let Some((change, it)) = watch.resolve(now).zip(watch.incident.as_ref()) else { return Ok(None) };
+            Ok(Some(Alert {
+                id: records.last_alert()? + 1,
+                at: now,
+                kind: change.kind,
+                alert_type: it.alert_type.clone(),
+                severity: change.severity,
+                subject: Some(it.subject.clone()),
+                metric: Some(it.metric.clone()),
+                value: Some(it.value),
+                edge: None,
+                message: format!("{by} has ended the incident {} of {}", it.id, it.subject),
+                metadata: Value::Null,
+                incident: Some(it.id),
+                correlation: it.correlation.clone(),
+                told: change.told,
+                actions: Vec::new(),
+            }))
+        })
+    }
+
+    /// Changes an incident that lasts, and records the alert that comes of it.
+    fn change(&self, id: u64, change: impl Fn(&mut Watch, &Records) -> Result<Option<Alert>>) -> Result<Incident> {
+        self.retried(|records| {
+            let Row { key, value: mut watch, lsn, .. } = find(records, id)?;
+            let alert = change(&mut watch, records)?;
+            let batch = records.remember(self.db.batch(), key.as_text().unwrap_or_default(), &watch, Some(lsn))?;
+            let batch = match &alert {
+                Some(alert) => records.record(batch, std::slice::from_ref(alert))?,
+                None => batch,
+            };
+            let incident = watch.incident.ok_or_else(|| Error::internal("an incident is gone"))?;
+            Ok((batch, incident))
+        })
+    }
+
+    /// Keeps handlers from hearing of some alerts until a time. Returns the silence with its number.
+    pub fn silence(&self, silence: Silence) -> Result<Silence> {
+        silence.check(self.db.now())?;
+        self.retried(|records| {
+            let table = &records.silences;
+            let all = table.walk(|scan| scan)?;
+            let last = all.last().and_then(|row| row.key.as_number()).unwrap_or(0);
+            let silence = Silence { id: last + 1, ..silence.clone() };
+            let collection = table.collection()?;
+            let mut batch = self.db.batch().require(&collection, silence.id, Precondition::Absent);
+            // Those that are over go, but for the newest, whose number is not to be given again.
+            let over = all.iter().filter(|row| row.value.until <= self.db.now() && row.value.id < last);
+            for row in over {
+                batch = batch.delete(&collection, row.key.clone());
+            }
+            Ok((table.put_in(batch, silence.id, &silence)?, silence))
+        })
+    }
+
+    /// The silences that are not over.
+    pub fn silences(&self) -> Result<Vec<Silence>> {
+        let now = self.db.now();
+        Ok(self.records().silences()?.into_iter().filter(|silence| now < silence.until).collect())
+    }
+
+    /// Ends a silence. Fails with `NotFound` when there is none of this number that is not over.
+    pub fn unsilence(&self, id: u64) -> Result<()> {
+        let known = self.silences()?.into_iter().find(|silence| silence.id == id);
+        let silence = known.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no silence {id}")))?;
+        self.records().silences.put(id, &Silence { until: self.db.now(), ..silence })
+    }
+
+    /// The rules, by name: the defaults of [`AlertConfig`], and instead of those what was stored.
+    pub fn rules(&self) -> Result<Vec<AlertRule>> {
+        self.records().rules()
+    }
+
+    /// Stores a rule, instead of the one of its name. An incident that lasts is judged by it from the next observation on.
+    pub fn set_rule(&self, rule: &AlertRule) -> Result<()> {
+        self.set_rules(std::slice::from_ref(rule))
+    }
+
+    /// Stores the rules that a configuration stands for, instead of those of their names.
+    pub fn configure(&self, config: &AlertConfig) -> Result<()> {
+        self.set_rules(&config.rules())
+    }
+
+    /// Stores rules, all or none.
+    pub fn set_rules(&self, rules: &[AlertRule]) -> Result<()> {
+        rules.iter().try_for_each(AlertRule::check)?;
+        let table = self.records().rules;
+        let put = |batch, rule: &AlertRule| table.put_in(batch, rule.name.as_str(), rule);
+        rules.iter().try_fold(self.db.batch(), put)?.commit().map(drop)
+    }
+
+    /// Removes a stored rule; one of the defaults is then as it was. To switch a default off, store it
+    /// [disabled](AlertRule::disabled). Fails with `NotFound` when none of this name is stored.
+    pub fn remove_rule(&self, name: &str) -> Result<()> {
+        let table = self.records().rules;
+        if table.get(name)?.is_none() {
+            let stored: Vec<String> = table.walk(|scan| scan)?.into_iter().map(|row| row.value.name).collect();
+            let error = Error::new(ErrorKind::NotFound, format!("no rule `{name}` is stored"));
+            return Err(match crate::filter::suggest(name, stored.iter().map(String::as_str)) {
+                Some(near) => error.mend(format!("did you mean `{near}`?")),
+                None => error.mend("a default is switched off by storing it disabled"),
+            });
+        }
+        table.collection()?.delete(name).map(drop)
+    }
+
+    /// Adds a [`Handler`]. It hears of what was recorded since it was last told under this name, by an earlier process too;
+    /// under a new name, of what is recorded from now on. Fails with `Exists` when there is one of this name.
+    pub fn add_handler(&self, name: &str, handler: impl Handler + 'static) -> Result<()> {
+        self.desk().add(&self.db, name, Box::new(handler))
+    }
+
+    /// Adds a handler that gets the type of each alert that fires or rises, and its numbers as
+    /// [`Alert::metrics`] gives them. Recoveries are not its business.
+    pub fn register_alert_handler(
+        &self,
+        name: &str,
+        mut handler: impl FnMut(&str, &Value) + Send + 'static,
+    ) -> Result<()> {
+        let told = move |delivery: &Delivery| {
+            if delivery.alert.kind != AlertKind::Resolved {
+                handler(&delivery.alert.alert_type, &delivery.alert.metrics());
+            }
+            Ok(())
+        };
+        self.add_handler(name, told)
+    }
+
+    /// Removes a handler; tells whether there was one. When one of its name is added again, it goes on from there.
+    pub fn remove_handler(&self, name: &str) -> bool {
+        self.desk().remove(name)
+    }
+
+    /// The handlers, and how far they are; `actions` is that of the store itself, which has actions done.
+    pub fn handlers(&self) -> Vec<HandlerStatus> {
+        self.desk().statuses()
+    }
+
+    /// Brings alerts to handlers on the calling thread, under [`Maintenance::Manual`](crate::Maintenance::Manual); tells how
+    /// many deliveries were made. Where handlers have threads, it wakes them and tells 0.
+    pub fn deliver(&self) -> Result<u64> {
+        self.desk().deliver(&self.db)
+    }
+
+    /// Has alerts of a type ask for an action from a severity on: adds a route to the rule. Fails with `NotFound` when
+    /// there is no such rule.
+    pub fn on(&self, alert_type: &str, from: Severity, action: Action) -> Result<()> {
+        let rules = self.rules()?;
+        let Some(rule) = rules.iter().find(|rule| rule.name == alert_type) else {
+            let error = Error::new(ErrorKind::NotFound, format!("there is no rule `{alert_type}`"));
+            return Err(match crate::filter::suggest(alert_type, rules.iter().map(|rule| rule.name.as_str())) {
+                Some(near) => error.mend(format!("did you mean `{near}`?")),
+                None => error.mend("store the rule first"),
+            });
+        };
+        let route = Route { from, action };
+        if rule.actions.contains(&route) {
+            return Ok(());
+        }
+        self.set_rule(&rule.clone().action(from, action))
+    }
+
+    /// Registers who does an action: a closure that tells what it has done, or why it could not. It runs like a handler,
+    /// once for each alert that asks for the action and is told, and is not tried again. Replaces whoever did it before.
+    pub fn perform(
+        &self,
+        action: Action,
+        performer: impl Fn(&Alert) -> std::result::Result<String, String> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let desk = self.desk();
+        desk.performers.lock().insert(action, Arc::new(performer));
+        desk.do_actions(&self.db)
+    }
+
+    /// What alerts have asked to be done and what became of it, the newest first, at most `limit`. Kept for 90 days.
+    pub fn action_runs(&self, limit: u64) -> Result<Vec<ActionRun>> {
+        let runs = Table::<ActionRun>::with_schema(&self.db, actions::RUNS, actions::schema);
+        Ok(runs.walk(|scan| scan.reverse().limit(limit))?.into_iter().map(|row| row.value).collect())
+    }
+}
+
+/// What is remembered of an incident that lasts.
+fn find(records: &Records, id: u64) -> Result<Row<Watch>> {
+    let lasts = |row: &Row<Watch>| row.value.incident.as_ref().is_some_and(|it| it.id == id && it.is_open());
+    records.watches.walk(|scan| scan)?.into_iter().find(lasts).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("no incident {id} lasts")).mend("`alerts` lists those that do")
+    })
+}

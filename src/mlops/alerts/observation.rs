@@ -1,0 +1,69 @@
+//! Observations: a metric of something had a value.
+
+use super::rule::{check_name, check_subject};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::payload::Value;
+
+/// A metric of a subject had a value at a time. Rules judge it; see [`Alerts::observe`](super::Alerts::observe).
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Observation {
+    /// What it is about, such as a model: 1 to 256 bytes without control characters.
+    pub subject: String,
+    /// The metric, such as those of [`metric`](super::metric).
+    pub metric: String,
+    /// Its value; finite.
+    pub value: f64,
+    /// When; the store's time where it is not set.
+    pub at: Option<Timestamp>,
+    /// What else is to be known, kept with the alert.
+    pub detail: Value,
+    /// What caused it, such as a window or a batch.
+    pub correlation: Option<String>,
+}
+
+impl Observation {
+    /// A metric of a subject had a value now.
+    pub fn new(subject: impl Into<String>, metric: impl Into<String>, value: f64) -> Observation {
+        Observation {
+            subject: subject.into(),
+            metric: metric.into(),
+            value,
+            at: None,
+            detail: Value::Null,
+            correlation: None,
+        }
+    }
+
+    /// Sets when.
+    #[must_use]
+    pub fn at(mut self, time: Timestamp) -> Observation {
+        self.at = Some(time);
+        self
+    }
+
+    /// Sets what else is to be known, an object such as [`json!`](crate::json) makes.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<Value>) -> Observation {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Sets what caused it.
+    #[must_use]
+    pub fn correlation(mut self, cause: impl Into<String>) -> Observation {
+        self.correlation = Some(cause.into());
+        self
+    }
+
+    pub(super) fn check(&self) -> Result<()> {
+        check_subject("a subject", &self.subject)?;
+        check_name("a metric", &self.metric)?;
+        if self.value.is_finite() {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("{} of {} is {}, which no rule can judge", self.metric, self.subject, self.value))
+            .mend("leave out what could not be measured"))
+    }
+}

@@ -1,0 +1,127 @@
+//! One round of judging: observations meet rules, and what changes goes into one batch.
+
+use std::collections::BTreeMap;
+
+use super::alert::{Alert, sentence};
+use super::incident::{AlertKind, Change, Reading, Watch};
+use super::observation::Observation;
+use super::records::{Records, watch_key};
+use super::rule::AlertRule;
+use super::silence::Silence;
+use crate::clock::Timestamp;
+use crate::database::batch::Batch;
+use crate::error::Result;
+use crate::ids::Lsn;
+
+/// The state of a round. Of two observations of one subject, the second sees what the first changed.
+pub(super) struct Round<'a> {
+    records: &'a Records,
+    rules: Vec<AlertRule>,
+    silences: Vec<Silence>,
+    watches: BTreeMap<String, Loaded>,
+    next_id: u64,
+    now: Timestamp,
+    alerts: Vec<Alert>,
+}
+
+/// What was remembered, and what is to be.
+struct Loaded {
+    watch: Watch,
+    stored: Option<(Watch, Lsn)>,
+}
+
+impl<'a> Round<'a> {
+    pub(super) fn begin(records: &'a Records, now: Timestamp) -> Result<Round<'a>> {
+        Ok(Round {
+            rules: records.rules()?,
+            silences: records.silences()?,
+            next_id: records.last_alert()? + 1,
+            watches: BTreeMap::new(),
+            alerts: Vec::new(),
+            now,
+            records,
+        })
+    }
+
+    /// Has every rule that concerns it judge an observation.
+    pub(super) fn judge(&mut self, observation: &Observation) -> Result<()> {
+        observation.check()?;
+        let at = observation.at.unwrap_or(self.now);
+        for place in 0..self.rules.len() {
+            if !self.rules[place].concerns(&observation.subject, &observation.metric) {
+                continue;
+            }
+            let rule = self.rules[place].clone();
+            let reading = Reading {
+                rule: &rule,
+                subject: &observation.subject,
+                value: observation.value,
+                at,
+                correlation: observation.correlation.as_deref(),
+                silenced: self.silences.iter().any(|it| it.covers(&rule.name, &observation.subject, at)),
+            };
+            let id = self.next_id;
+            let watch = &mut self.loaded(&rule.name, &observation.subject)?.watch;
+            if let Some(change) = watch.step(reading, id) {
+                let incident = watch.incident.as_ref().map(|incident| incident.id);
+                self.alerts.push(alert(id, reading, change, incident, observation));
+                self.next_id += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn loaded(&mut self, rule: &str, subject: &str) -> Result<&mut Loaded> {
+        let key = watch_key(rule, subject);
+        match self.watches.entry(key) {
+            std::collections::btree_map::Entry::Occupied(known) => Ok(known.into_mut()),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                let stored = self.records.watches.get(new.key().as_str())?.map(|row| (row.value, row.lsn));
+                let watch = stored.as_ref().map(|(watch, _)| watch.clone()).unwrap_or_default();
+                Ok(new.insert(Loaded { watch, stored }))
+            }
+        }
+    }
+
+    /// Adds what has changed to a batch.
+    pub(super) fn write(self, mut batch: Batch) -> Result<(Batch, Vec<Alert>)> {
+        for (key, Loaded { watch, stored }) in &self.watches {
+            let changed = match stored {
+                Some((stored, _)) => watch != stored,
+                None => *watch != Watch::default(),
+            };
+            if changed {
+                batch = self.records.remember(batch, key, watch, stored.as_ref().map(|(_, lsn)| *lsn))?;
+            }
+        }
+        if !self.alerts.is_empty() {
+            batch = self.records.record(batch, &self.alerts)?;
+        }
+        Ok((batch, self.alerts))
+    }
+}
+
+fn alert(id: u64, reading: Reading<'_>, change: Change, incident: Option<u64>, observation: &Observation) -> Alert {
+    let over = change.kind == AlertKind::Resolved;
+    let edge = if over { None } else { reading.rule.edge(change.severity, reading.value) };
+    // What was asked for when it was less bad is not asked for again.
+    let new = |from| Some(from) > change.told_before && from <= change.severity;
+    let asked = reading.rule.actions.iter().filter(|route| change.told && !over && new(route.from));
+    Alert {
+        id,
+        at: reading.at,
+        kind: change.kind,
+        alert_type: reading.rule.name.clone(),
+        severity: change.severity,
+        subject: Some(reading.subject.to_owned()),
+        metric: Some(reading.rule.metric.clone()),
+        value: Some(reading.value),
+        edge,
+        message: sentence(&reading.rule.metric, reading.subject, reading.value, edge),
+        metadata: observation.detail.clone(),
+        incident,
+        correlation: observation.correlation.clone(),
+        told: change.told,
+        actions: asked.map(|route| route.action).collect(),
+    }
+}
