@@ -3,7 +3,7 @@
 use crate::collection::record::{Patch, Record};
 use crate::collection::view::CollectionView;
 use crate::database::collection::Collection;
-use crate::database::draft::Draft;
+use crate::database::draft::{Draft, Follower};
 use crate::database::options::Durability;
 use crate::database::request::{Commit, Precondition};
 use crate::error::{Error, Result};
@@ -93,6 +93,32 @@ impl Batch {
     /// syncing failed: the batch may or may not be there when the store is opened again.
     pub fn commit(self) -> Result<Commit> {
         self.0?.commit()
+    }
+
+    /// Puts records of one collection, in one step.
+    pub(crate) fn put_each(self, collection: &Collection, records: &[Record]) -> Batch {
+        self.step(collection, |draft, view| records.iter().try_for_each(|record| draft.put(view, record)))
+    }
+
+    /// Has `follower` told how the batch ends.
+    pub(crate) fn follow(mut self, follower: impl Follower + 'static) -> Batch {
+        if let Ok(draft) = &mut self.0 {
+            draft.follow(Box::new(follower));
+        }
+        self
+    }
+
+    /// Goes on with what others add, unless a step was refused already. What they refuse, the batch refuses.
+    pub(crate) fn and_then(self, add: impl FnOnce(Batch) -> Result<Batch>) -> Batch {
+        match &self.0 {
+            Ok(_) => add(self).unwrap_or_else(|refused| Batch(Err(refused))),
+            Err(_) => self,
+        }
+    }
+
+    /// What was refused, if something was.
+    pub(crate) fn refusal(&self) -> Option<&Error> {
+        self.0.as_ref().err()
     }
 
     /// Adds a step, unless an earlier one was refused.

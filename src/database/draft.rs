@@ -1,5 +1,6 @@
 //! A batch while it is being put together.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -14,6 +15,12 @@ use crate::error::Result;
 use crate::key::Key;
 use crate::vector::Vector;
 
+/// What goes with a batch and is told how it ended. One that is only dropped belongs to a batch that was given up.
+pub(crate) trait Follower: fmt::Debug + Send + Sync {
+    /// The batch was committed, or failed. Called before the caller hears of it, with no lock of the engine held.
+    fn ended(self: Box<Self>, outcome: &Result<Commit>);
+}
+
 /// Changes that were checked and encoded, but not committed yet.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -21,11 +28,13 @@ pub(crate) struct Draft {
     now: Timestamp,
     durability: Option<Durability>,
     request: Request,
+    followers: Vec<Box<dyn Follower>>,
 }
 
 impl Draft {
     pub(crate) fn new(engine: &Arc<Engine>) -> Draft {
-        Draft { engine: Arc::clone(engine), now: engine.now(), durability: None, request: Request::default() }
+        let (engine, now) = (Arc::clone(engine), engine.now());
+        Draft { engine, now, durability: None, request: Request::default(), followers: Vec::new() }
     }
 
     /// Whether it will be committed by `engine`.
@@ -82,11 +91,17 @@ impl Draft {
         self.durability = Some(durability);
     }
 
+    pub(crate) fn follow(&mut self, follower: Box<dyn Follower>) {
+        self.followers.push(follower);
+    }
+
     pub(crate) fn commit(self) -> Result<Commit> {
         let mut request = self.request;
         request.durability = self.durability.unwrap_or(self.engine.options.durability);
         self.engine.note_time(self.now);
-        self.engine.call(|| self.engine.commit(request))
+        let outcome = self.engine.call(|| self.engine.commit(request));
+        self.followers.into_iter().for_each(|follower| follower.ended(&outcome));
+        outcome
     }
 
     fn effect(&mut self, view: &CollectionView, effect: &Effect<'_>) -> Result<()> {

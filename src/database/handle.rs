@@ -127,6 +127,17 @@ impl Database {
         Ok(self.collection(name)?.for_system())
     }
 
+    /// Drops a collection of the system's own, durably.
+    pub(crate) fn drop_system_collection(&self, name: &str) -> Result<()> {
+        debug_assert!(is_system_name(name), "system collections begin with an underscore");
+        self.engine().drop_collection(name)
+    }
+
+    /// Whether the store can be written: it is open for that and no failure has stopped it.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.engine().check_writable().is_ok()
+    }
+
     /// The time now, as the store's clock tells it, and never before the newest that was written.
     pub(crate) fn now(&self) -> Timestamp {
         self.engine().now()

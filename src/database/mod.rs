@@ -20,7 +20,7 @@ pub(crate) mod collection;
 mod commit;
 mod companions;
 mod damage;
-mod draft;
+pub(crate) mod draft;
 mod due;
 mod engine;
 mod flush;

@@ -1,5 +1,6 @@
 //! Snapshots: a store as it was at one moment.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::collection::record::Record;
@@ -65,6 +66,12 @@ impl Snapshot {
     /// The names of the collections it shows.
     pub fn collections(&self) -> Vec<String> {
         self.0.current.view.names.keys().map(ToString::to_string).collect()
+    }
+
+    /// The names it shows that begin with `prefix`, in their order.
+    pub(crate) fn names(&self, prefix: &str) -> Vec<Arc<str>> {
+        let from = self.0.current.view.names.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.map(|(name, _)| Arc::clone(name)).take_while(|name| name.starts_with(prefix)).collect()
     }
 
     /// A collection as it was. Fails with `NotFound` when there was none of that name.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::collection::view::CollectionView;
+use crate::database::collection::Collection;
 use crate::database::engine::Engine;
 use crate::database::meters::Measured;
 use crate::database::pending::PendingImport;
@@ -13,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::segment::Moment;
 use crate::segment::sealed::Sealed;
+use crate::storage::manifest::SegmentEntry;
 use crate::storage::names;
 use crate::sync::{AtomicU64, Ordering};
 
@@ -124,6 +126,28 @@ fn index_of(segment: &Sealed) -> Option<IndexStats> {
     })
 }
 
+/// Bytes of the files of a collection's segments, their deletions and indexes.
+fn file_bytes(collection: &CollectionView) -> u64 {
+    let length = |entry: SegmentEntry| {
+        let index = entry.index.as_ref().map_or(0, |index| index.file.length);
+        entry.file.length + index + entry.deletions.map_or(0, |deletions| deletions.file.length)
+    };
+    collection.sealed.iter().map(|segment| length(segment.entry())).sum()
+}
+
+/// Bytes of a collection's rows in memory.
+fn unsealed_bytes(collection: &CollectionView) -> u64 {
+    collection.in_memory().map(|segment| segment.bytes()).sum()
+}
+
+impl Collection {
+    /// Bytes it takes, in files and in memory.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        let view = self.view()?;
+        Ok(file_bytes(&view) + unsealed_bytes(&view))
+    }
+}
+
 impl Engine {
     pub(crate) fn stats(&self) -> Result<Stats> {
         self.check_open()?;
@@ -190,11 +214,6 @@ impl Engine {
 
     fn stats_of(&self, collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
         let imports = self.pending_imports(collection.id);
-        let entries = collection.sealed.iter().map(|segment| segment.entry());
-        let length = |entry: crate::storage::manifest::SegmentEntry| {
-            let index = entry.index.as_ref().map_or(0, |index| index.file.length);
-            entry.file.length + index + entry.deletions.map_or(0, |deletions| deletions.file.length)
-        };
         let indexes: Vec<IndexStats> = collection.sealed.iter().filter_map(|segment| index_of(segment)).collect();
         Ok(CollectionStats {
             name: collection.name.to_string(),
@@ -204,8 +223,8 @@ impl Engine {
             sealed_rows: collection.sealed.iter().map(|segment| u64::from(segment.file().rows())).sum(),
             deleted_rows: collection.sealed.iter().map(|segment| u64::from(segment.deletions().count())).sum(),
             unsealed_rows: collection.in_memory().map(|segment| u64::from(segment.rows())).sum(),
-            unsealed_bytes: collection.in_memory().map(|segment| segment.bytes()).sum(),
-            file_bytes: entries.map(length).chain(imports.iter().map(|import| import.bytes)).sum(),
+            unsealed_bytes: unsealed_bytes(collection),
+            file_bytes: file_bytes(collection) + imports.iter().map(|import| import.bytes).sum::<u64>(),
             indexed_rows: indexes.iter().filter(|index| index.damage.is_none()).map(|index| index.rows).sum(),
             unindexed_rows: self.index_lag(collection),
             indexes,

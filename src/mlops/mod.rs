@@ -12,6 +12,7 @@ mod change;
 pub mod drift;
 mod knn;
 mod metrics;
+mod log;
 mod model;
 mod modes;
 mod registry;
@@ -27,6 +28,10 @@ pub use alerts::{
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use change::Change;
 pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};
+pub use log::{
+    EmbeddingLog, Entry, INPUT_FIELD, LogHit, LogHits, LogQuery, LogScan, LogTick, Logged, Profile, Retention, Sample,
+    SpaceInfo, SpaceOptions,
+};
 pub use model::ModelId;
 pub use modes::{ModeGuard, Modes};
 pub use registry::{

@@ -128,6 +128,15 @@ impl RowMoments {
         Ok(())
     }
 
+    /// Whether these are moments of rows of `dimension` that the calls above can make; what was read from a disk may be
+    /// anything.
+    pub(crate) fn is_sound(&self, dimension: usize) -> bool {
+        let lengths = [self.mean.len(), self.squares.len()];
+        lengths == [dimension; 2]
+            && self.mean.iter().all(|mean| mean.is_finite())
+            && self.squares.iter().all(|squares| squares.is_finite() && *squares >= 0.0)
+    }
+
     fn fits(&self, dimension: usize) -> Result<()> {
         if dimension == self.mean.len() {
             return Ok(());
@@ -182,5 +191,8 @@ mod tests {
         assert_eq!((left.mean(), left.population_variance()), (&[2.0, 5.0][..], vec![1.0, 0.0]));
         assert!(left.add(&[1.0f64]).is_err() && left.add(&[f64::NAN, 0.0]).is_err());
         assert_eq!(left.count(), 2);
+        assert!(left.is_sound(2) && !left.is_sound(3));
+        left.squares.pop();
+        assert!(!left.is_sound(2));
     }
 }

@@ -21,6 +21,7 @@ mod damage;
 mod disk;
 mod documents;
 mod drift;
+mod embedding_log;
 mod ephemeral;
 mod exact;
 mod expiry;
