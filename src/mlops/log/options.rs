@@ -120,7 +120,7 @@ impl SpaceOptions {
     pub(super) fn plan(&self, model: &ModelId) -> Result<Plan> {
         check_retention(self.retention)?;
         let refuse = |message: String| Err(Error::invalid(message));
-        if !(SECOND..=MAX_WINDOW).contains(&self.window) || self.window.subsec_nanos() % 1_000 != 0 {
+        if !(SECOND..=MAX_WINDOW).contains(&self.window) || !self.window.subsec_nanos().is_multiple_of(1_000) {
             return refuse(format!("a window of {:?} is outside a second to 366 days", self.window));
         }
         if !(1..=MAX_SAMPLE).contains(&self.sample) {
