@@ -10,6 +10,7 @@ mod alerts;
 mod audit;
 mod change;
 pub mod drift;
+mod experiments;
 mod knn;
 mod log;
 mod metrics;
@@ -27,6 +28,11 @@ pub use alerts::{
 };
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use change::Change;
+pub use experiments::{
+    Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,
+    ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts, RampStep, Recommendation,
+    Role, SampleRatioCheck, Variant, Winner, user_position,
+};
 pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};
 pub use log::{
     EmbeddingLog, Entry, INPUT_FIELD, LogHit, LogHits, LogQuery, LogScan, LogTick, Logged, Profile, Retention, Sample,

@@ -42,11 +42,34 @@ impl Msprt {
     pub fn look(&mut self, a: (u64, u64), b: (u64, u64)) -> Result<Look> {
         let (rate_a, part_a) = arm(a)?;
         let (rate_b, part_b) = arm(b)?;
-        let (difference, v, t) = (rate_b - rate_a, part_a + part_b, self.tau * self.tau);
+        self.look_at(rate_b - rate_a, part_a + part_b)
+    }
+
+    /// Looks at a difference of means or of anything else that is about normal, and at its variance as estimated so far.
+    ///
+    /// # Errors
+    /// A difference that is not finite, or a variance that is not above 0; nothing changes then.
+    pub fn look_at(&mut self, difference: f64, variance: f64) -> Result<Look> {
+        check::finite("the difference", &[difference])?;
+        check::positive("the variance", variance)?;
+        let (v, t) = (variance, self.tau * self.tau);
         let ln_ratio = 0.5 * (v / (v + t)).ln() + t * difference * difference / (2.0 * v * (v + t));
         self.p = self.p.min((-ln_ratio).exp());
         let half_width = (v * (v + t) / t * ((v + t) / (self.alpha * self.alpha * v)).ln()).sqrt();
         Ok(Look { difference, variance: v, ln_ratio, p: self.p, half_width })
+    }
+
+    /// The `tau` with which the interval of [`Look::half_width`] is narrowest when the difference has this variance: where
+    /// its derivative is 0, tau² = k · variance with k = ln((1 + k) / alpha²).
+    ///
+    /// # Errors
+    /// A variance that is not above 0, or a level outside 0 .. 1.
+    pub fn tightest_tau(variance: f64, alpha: f64) -> Result<f64> {
+        check::positive("the variance", variance)?;
+        check::open_unit("the level", alpha)?;
+        // The map is a contraction: its slope is 1 / (1 + k).
+        let k = (0..64).fold(1.0f64, |k, _| ((1.0 + k) / (alpha * alpha)).ln());
+        Ok((k * variance).sqrt())
     }
 
     /// The always-valid p so far.
@@ -121,6 +144,15 @@ impl SampleRatio {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_other_tau_has_a_narrower_interval() {
+        let (variance, alpha) = (0.002, 0.05);
+        let tau = Msprt::tightest_tau(variance, alpha).unwrap();
+        let width = |tau: f64| Msprt::new(tau, alpha).unwrap().look_at(0.0, variance).unwrap().half_width;
+        assert!(width(tau) < width(tau * 1.05) && width(tau) < width(tau / 1.05));
+        assert!(Msprt::tightest_tau(0.0, alpha).is_err() && Msprt::new(1.0, alpha).unwrap().look_at(0.1, 0.0).is_err());
+    }
 
     #[test]
     fn bad_counts_change_nothing() {

@@ -24,6 +24,7 @@ mod drift;
 mod embedding_log;
 mod ephemeral;
 mod exact;
+mod experiments;
 mod expiry;
 mod explain;
 mod exports;

@@ -1,0 +1,207 @@
+//! How an experiment stands.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::mlops::experiments::arms::{ArmSummary, Collected};
+use crate::mlops::experiments::comparison::{self, MetricResult};
+use crate::mlops::experiments::config::{ExperimentConfig, MetricKind};
+use crate::mlops::experiments::decision::{self, Recommendation, Winner};
+use crate::mlops::experiments::{Experiment, ExperimentState};
+use crate::stats::chi_square;
+use crate::stats::sequential::Msprt;
+
+/// A split of users this unlikely shows that they were not divided as planned.
+const SAMPLE_RATIO_LEVEL: f64 = 0.001;
+
+/// How an experiment stands: figures of each metric, whether users were divided as planned, and what to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Analysis {
+    /// The experiment.
+    pub experiment: String,
+    /// When it was analyzed.
+    pub time: Timestamp,
+    /// Users who were exposed to A.
+    pub users_a: u64,
+    /// Users who were exposed to B.
+    pub users_b: u64,
+    /// Users of A with an outcome of the primary metric.
+    pub samples_a: u64,
+    /// Users of B with an outcome of the primary metric.
+    pub samples_b: u64,
+    /// The metrics, the primary one first, then the secondary ones and the guardrails.
+    pub metrics: Vec<MetricResult>,
+    /// Whether users were divided as planned; none without users.
+    pub sample_ratio: Option<SampleRatioCheck>,
+    /// The always-valid p of the primary metric, the smallest so far: what decides while the experiment runs. None while an
+    /// arm has no outcome.
+    pub p_always_valid: Option<f64>,
+    /// The p for a fixed end, which decides at the planned end and is only shown before.
+    pub p_fixed: Option<f64>,
+    /// Whether the difference is significant by the test that decides.
+    pub statistical_significance: bool,
+    /// The better variant, once that is known.
+    pub winner: Option<Winner>,
+    /// What to do.
+    pub recommendation: Recommendation,
+    /// Why, and what else is to be minded.
+    pub reasons: Vec<String>,
+}
+
+/// Whether users were divided as planned.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SampleRatioCheck {
+    /// Users of A who were to be expected.
+    pub expected_a: f64,
+    /// Users of B who were to be expected.
+    pub expected_b: f64,
+    /// The p of chi-square.
+    pub p: f64,
+    /// Whether p is below 0.001, so that nobody can win.
+    pub mismatch: bool,
+}
+
+pub(super) fn analyze(experiment: &Experiment, collected: &Collected, now: Timestamp) -> Result<Analysis> {
+    let config = &experiment.config;
+    let metrics = comparison::compare(config, collected)?;
+    let sample_ratio = sample_ratio(collected)?;
+    let primary = &metrics[0];
+    let (samples_a, samples_b) = (primary.a.samples, primary.b.samples);
+    let p_now = always_valid(config, primary)?;
+    let p_always_valid = p_now.map(|p| p.min(experiment.smallest_p));
+    let facts = decision::Facts {
+        config,
+        metrics: &metrics,
+        mismatch: sample_ratio.is_some_and(|check| check.mismatch),
+        p_always_valid,
+        at_end: experiment.is_over(now) || experiment.state == ExperimentState::Stopped,
+        ran_for: experiment.started.map_or(Duration::ZERO, |started| now.since(started)),
+    };
+    let decided = decision::decide(&facts);
+    Ok(Analysis {
+        experiment: config.name.clone(),
+        time: now,
+        users_a: collected.exposed[0],
+        users_b: collected.exposed[1],
+        samples_a,
+        samples_b,
+        p_fixed: metrics[0].p,
+        sample_ratio,
+        p_always_valid,
+        statistical_significance: decided.significant,
+        winner: decided.winner,
+        recommendation: decided.recommendation,
+        reasons: decided.reasons,
+        metrics,
+    })
+}
+
+fn sample_ratio(collected: &Collected) -> Result<Option<SampleRatioCheck>> {
+    let users: u64 = collected.exposed.iter().sum();
+    if users == 0 {
+        return Ok(None);
+    }
+    let expected_b = collected.expected_b;
+    let expected_a = users as f64 - expected_b;
+    let p = chi_square::goodness_of_fit(&collected.exposed, &[expected_a, expected_b])?.p;
+    Ok(Some(SampleRatioCheck { expected_a, expected_b, p, mismatch: p < SAMPLE_RATIO_LEVEL }))
+}
+
+/// The always-valid p of the primary metric now; none while it cannot be compared.
+fn always_valid(config: &ExperimentConfig, primary: &MetricResult) -> Result<Option<f64>> {
+    let (a, b) = (&primary.a, &primary.b);
+    let Some(difference) = primary.difference else { return Ok(None) };
+    let spread = spread_of_a_user(primary);
+    if spread <= 0.0 {
+        return Ok(None);
+    }
+    let level = config.significance_level;
+    let tau = match config.minimal_effect {
+        Some(effect) => effect,
+        // The variance of the difference once both arms have twice the least number of users.
+        None => Msprt::tightest_tau(spread / config.min_samples_per_variant as f64, level)?,
+    };
+    let mut test = Msprt::new(tau, level)?;
+    let look = match primary.metric.kind {
+        MetricKind::Rate => test.look(counts(a), counts(b))?,
+        MetricKind::Mean => test.look_at(difference, a.variance / a.samples as f64 + b.variance / b.samples as f64)?,
+    };
+    Ok(Some(look.p))
+}
+
+/// The variance of one user's value, over both arms.
+fn spread_of_a_user(primary: &MetricResult) -> f64 {
+    let (a, b) = (&primary.a, &primary.b);
+    let (n, m) = (a.samples as f64, b.samples as f64);
+    let over_both = |a: f64, b: f64| (a * n + b * m) / (n + m);
+    match primary.metric.kind {
+        MetricKind::Rate => {
+            let rate = over_both(a.value, b.value);
+            // Never 0, however alike the users are.
+            (rate * (1.0 - rate)).max(1.0 / (n + m + 2.0))
+        }
+        MetricKind::Mean => over_both(a.variance, b.variance),
+    }
+}
+
+fn counts(arm: &ArmSummary) -> (u64, u64) {
+    ((arm.value * arm.samples as f64).round() as u64, arm.samples)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mlops::experiments::assignment::Variant;
+    use crate::mlops::experiments::users::Exposure;
+    use crate::random::Random;
+
+    /// 300 experiments without a difference, looked at every 100 of 2,000 users: at most 5 % may declare a winner.
+    #[test]
+    fn looking_often_makes_no_winners() {
+        const EXPERIMENTS: u64 = 300;
+        let (mut winners, mut naive) = (0, 0);
+        for seed in 0..EXPERIMENTS {
+            let (declared, fooled) = looked_at_often(seed);
+            winners += u64::from(declared);
+            naive += u64::from(fooled);
+        }
+        assert!(winners * 20 <= EXPERIMENTS, "{winners} of {EXPERIMENTS}");
+        assert!(naive * 20 > EXPERIMENTS * 3, "a test for a fixed end is no match: {naive}");
+    }
+
+    /// Whether a winner was declared at any look, and whether the p for a fixed end was ever small.
+    fn looked_at_often(seed: u64) -> (bool, bool) {
+        let config = ExperimentConfig::new("a-a", "m", "1", "2").traffic_split(0.5).min_samples_per_variant(250);
+        let mut collected = Collected::new(&config);
+        let mut experiment = Experiment::created(config, 1, Timestamp(0));
+        (experiment.state, experiment.started) = (ExperimentState::Running, Some(Timestamp(0)));
+        let mut random = Random::seeded(seed, 7);
+        let (mut declared, mut fooled) = (false, false);
+        for user in 1..=2_000 {
+            let variant = if random.unit() < 0.5 { Variant::B } else { Variant::A };
+            let outcome = f64::from(u8::from(random.unit() < 0.85));
+            let exposure = Exposure {
+                user: String::new(),
+                variant,
+                version: String::new(),
+                exposed_at: Timestamp(0),
+                split: 0.5,
+                prediction: None,
+                outcomes: [("accuracy".to_owned(), outcome)].into(),
+            };
+            collected.add(&exposure).unwrap();
+            if user % 100 == 0 {
+                let analysis = analyze(&experiment, &collected, Timestamp(0)).unwrap();
+                experiment.smallest_p = experiment.smallest_p.min(analysis.p_always_valid.unwrap());
+                declared |= analysis.winner.is_some();
+                fooled |= analysis.p_fixed.unwrap() < 0.05;
+            }
+        }
+        (declared, fooled)
+    }
+}
