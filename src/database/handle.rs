@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::collection::view::CollectionView;
 use crate::database::background::Work;
 use crate::database::batch::Batch;
@@ -141,6 +141,11 @@ impl Database {
     /// The time now, as the store's clock tells it, and never before the newest that was written.
     pub(crate) fn now(&self) -> Timestamp {
         self.engine().now()
+    }
+
+    /// What tells this store the time.
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.engine().options.clock)
     }
 
     /// Refuses to change what the store's mode protects.

@@ -8,6 +8,7 @@
 
 mod alerts;
 mod audit;
+mod cache;
 mod change;
 pub mod drift;
 mod experiments;
@@ -27,6 +28,10 @@ pub use alerts::{
     StdoutHandler, metric,
 };
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
+pub use cache::{
+    Cache, CacheLimits, CacheStats, EmbeddingCache, LoadedModels, LruCache, MemoryCache, PersistentCache,
+    PredictionCache, SimilarEmbedding,
+};
 pub use change::Change;
 pub use experiments::{
     Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,

@@ -14,6 +14,7 @@ mod batches;
 #[cfg(feature = "cli")]
 mod bench;
 mod blobs;
+mod caches;
 mod closing;
 mod containment;
 mod crash;

@@ -1,0 +1,171 @@
+//! Caches whose entries survive closing: a collection of its own, kept out of the log.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::collection::record::Record;
+use crate::database::collection::Collection;
+use crate::database::handle::Database;
+use crate::error::{Error, Result};
+use crate::key::Key;
+use crate::mlops::cache::flight::Flights;
+use crate::mlops::cache::lru::{CacheLimits, CacheStats, LruCache};
+use crate::sync::Mutex;
+
+/// A collection that keeps at most so many records, and lets go the one that was used least recently in this session.
+///
+/// Reading never writes: which record was used when is remembered in memory, and after an opening the order of keys stands
+/// in for it. Records expire by the store's clock. The collection is ephemeral, so a crash may take what came after the
+/// last flush, which a cache can bear.
+#[derive(Debug, Clone)]
+pub(super) struct StoredCache {
+    db: Database,
+    collection: Collection,
+    uses: Arc<Uses>,
+    limits: CacheLimits,
+}
+
+/// When keys were used, and by whom they are being computed: the same for all handles of a store.
+#[derive(Debug)]
+struct Uses {
+    /// The keys of the collection; nothing of it goes by itself.
+    recent: LruCache<Key, ()>,
+    /// Held by whoever writes, so that the bound holds; whether `recent` is what the collection holds.
+    known: Mutex<bool>,
+    flights: Flights<Key>,
+}
+
+/// The uses of each collection that is a cache.
+#[derive(Debug, Default)]
+struct Opened(Mutex<BTreeMap<String, Arc<Uses>>>);
+
+impl StoredCache {
+    pub(super) fn open(db: &Database, collection: Collection, limits: CacheLimits) -> StoredCache {
+        let opened = db.companion::<Opened>();
+        let mut opened = opened.0.lock();
+        let uses = opened.entry(collection.name().to_owned()).or_insert_with(|| {
+            let unbounded = CacheLimits::new().max_entries(usize::MAX);
+            let recent = LruCache::with(unbounded, db.clock(), |_, ()| 1);
+            Arc::new(Uses { recent, known: Mutex::new(false), flights: Flights::default() })
+        });
+        StoredCache { db: db.clone(), collection, uses: Arc::clone(uses), limits }
+    }
+
+    /// The record under a key; counts as its use.
+    pub(super) fn get(&self, key: &Key) -> Result<Option<Record>> {
+        let found = self.collection.get(key.clone())?;
+        self.uses.recent.note(key, found.is_some());
+        Ok(found)
+    }
+
+    /// What is kept under keys, in their order. `compute` gets the first places of the distinct keys under which there is
+    /// nothing, and gives a record and its answer for each; it is not called where there are none. What another thread is
+    /// computing is waited for, and computed here only where that came to nothing.
+    pub(super) fn get_or_compute<T: Clone>(
+        &self,
+        keys: &[Key],
+        read: impl Fn(Record) -> Option<T>,
+        mut compute: impl FnMut(&[usize]) -> Result<Vec<(Record, T)>>,
+    ) -> Result<Vec<T>> {
+        let first = first_places(keys);
+        let mut found: BTreeMap<usize, T> = BTreeMap::new();
+        let mut missing: Vec<usize> = Vec::new();
+        for place in first.iter().enumerate().filter(|(place, first)| place == *first).map(|(place, _)| place) {
+            match self.get(&keys[place])?.and_then(&read) {
+                Some(answer) => drop(found.insert(place, answer)),
+                None => missing.push(place),
+            }
+        }
+        while !missing.is_empty() {
+            let own = self.uses.flights.take(missing.iter().map(|place| &keys[*place]));
+            // Somebody may have kept it between looking and taking.
+            for place in &missing {
+                found.extend(self.collection.get(keys[*place].clone())?.and_then(&read).map(|answer| (*place, answer)));
+            }
+            missing.retain(|place| !found.contains_key(place));
+            let mine: Vec<usize> = missing.iter().copied().filter(|place| own.has(&keys[*place])).collect();
+            if !mine.is_empty() {
+                let (records, answers): (Vec<_>, Vec<_>) = compute(&mine)?.into_iter().unzip();
+                check_count(mine.len(), answers.len())?;
+                self.keep(records, None)?;
+                found.extend(mine.into_iter().zip(answers));
+                missing.retain(|place| !found.contains_key(place));
+            }
+        }
+        Ok(first.into_iter().filter_map(|place| found.get(&place).cloned()).collect())
+    }
+
+    /// Whether there is a record under a key; this is no use of it.
+    pub(super) fn exists(&self, key: &Key) -> Result<bool> {
+        Ok(self.collection.get(key.clone())?.is_some())
+    }
+
+    /// Keeps records, in one batch with the deletions that make room for them.
+    pub(super) fn keep(&self, records: Vec<Record>, ttl: Option<Duration>) -> Result<()> {
+        let mut known = self.uses.known.lock();
+        if !*known {
+            self.read_keys()?;
+        }
+        // Until the batch is committed, what is remembered may not be what is stored.
+        *known = false;
+        let mut batch = self.db.batch();
+        for record in records {
+            let record = match ttl.or(self.limits.ttl) {
+                Some(ttl) => record.expires_in(ttl),
+                None => record,
+            };
+            while !self.uses.recent.exists(&record.key) && self.is_full() {
+                let Some(oldest) = self.uses.recent.evict_oldest() else { break };
+                batch = batch.delete(&self.collection, oldest);
+            }
+            self.uses.recent.set(record.key.clone(), ());
+            batch = batch.put(&self.collection, record);
+        }
+        batch.commit()?;
+        *known = true;
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        self.uses.recent.stats().entries >= self.limits.max_entries.max(1) as u64
+    }
+
+    /// Remembers the keys of the collection. Costs a walk over it.
+    fn read_keys(&self) -> Result<()> {
+        self.uses.recent.clear();
+        for record in self.collection.scan() {
+            self.uses.recent.set(record?.key, ());
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete(&self, key: &Key) -> Result<bool> {
+        let _writing = self.uses.known.lock();
+        self.uses.recent.delete(key);
+        self.collection.delete(key.clone())
+    }
+
+    /// What it has done since the store was opened, and how many records there are; they are not weighed.
+    pub(super) fn stats(&self) -> Result<CacheStats> {
+        Ok(CacheStats { entries: self.collection.count()?, bytes: 0, ..self.uses.recent.stats() })
+    }
+
+    pub(super) fn collection(&self) -> &Collection {
+        &self.collection
+    }
+}
+
+/// For each place, the first one that has the same key.
+fn first_places(keys: &[Key]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    keys.iter().enumerate().map(|(place, key)| *known.entry(key).or_insert(place)).collect()
+}
+
+fn check_count(wanted: usize, computed: usize) -> Result<()> {
+    if wanted == computed {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{computed} answers were computed for {wanted} inputs"))
+        .mend("give one for each input, in their order"))
+}
