@@ -18,6 +18,7 @@ mod metrics;
 mod model;
 mod modes;
 mod registry;
+mod retraining;
 mod table;
 mod times;
 
@@ -48,5 +49,9 @@ pub use modes::{ModeGuard, Modes};
 pub use registry::{
     Alias, AliasMove, Approval, Artifact, ArtifactReader, Bound, Lineage, MetricChange, Model, ModelVersion, MoveKind,
     NewVersion, PRODUCTION, PromotionGate, Requirement,
+};
+pub use retraining::{
+    RetrainCommand, RetrainConfig, RetrainEvent, RetrainReason, RetrainState, RetrainSummary, Retraining, Signals,
+    Trigger,
 };
 pub use times::TimeRange;

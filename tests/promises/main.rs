@@ -53,6 +53,7 @@ mod queries;
 mod recall;
 mod refusals;
 mod registry;
+mod retraining;
 mod salvage;
 mod scans;
 mod scrub;

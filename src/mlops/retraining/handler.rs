@@ -1,0 +1,49 @@
+//! Who trains: closures, and commands.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mlops::retraining::event::RetrainEvent;
+
+/// A command that trains a model: it succeeds when its exit status is 0.
+///
+/// It gets the variables `DRIFTLINE_MODEL`, `DRIFTLINE_RUN` and `DRIFTLINE_REASON`, and otherwise the environment, the
+/// directory and the streams of this process. Nothing is read by a shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrainCommand {
+    program: String,
+    arguments: Vec<String>,
+}
+
+impl RetrainCommand {
+    /// A program with its arguments.
+    pub fn new(program: impl Into<String>, arguments: impl IntoIterator<Item = impl Into<String>>) -> RetrainCommand {
+        RetrainCommand { program: program.into(), arguments: arguments.into_iter().map(Into::into).collect() }
+    }
+
+    pub(super) fn run(&self, event: &RetrainEvent) -> Result<String> {
+        let reasons: Vec<&str> = event.reasons.iter().map(|reason| &*reason.text).collect();
+        let status = Command::new(&self.program)
+            .args(&self.arguments)
+            .env("DRIFTLINE_MODEL", &event.model)
+            .env("DRIFTLINE_RUN", event.number.to_string())
+            .env("DRIFTLINE_REASON", reasons.join("; "))
+            .status()
+            .map_err(|error| Error::io("start the training command", &*self.program, error))?;
+        if status.success() {
+            return Ok(status.to_string());
+        }
+        Err(Error::new(ErrorKind::Io, format!("the training command ended with {status}")).at(&*self.program))
+    }
+}
+
+/// Calls a trainer; a panic is a failure like any other.
+pub(super) fn guarded(train: impl FnOnce() -> Result<String>) -> Result<String> {
+    catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
+        let told = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let told = told.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Err(Error::new(ErrorKind::Internal, format!("the handler panicked: {told}"))
+            .mend("see what it does with this model"))
+    })
+}

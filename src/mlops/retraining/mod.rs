@@ -1,0 +1,415 @@
+//! Triggers: when a model is to be trained anew, who may say so, and what came of it.
+
+mod config;
+mod event;
+mod handler;
+mod rules;
+#[cfg(feature = "watch")]
+mod watch;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::database::handle::Database;
+use crate::database::request::Precondition;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filter;
+use crate::mlops::change::Change;
+use crate::mlops::model::ModelId;
+use crate::mlops::table::{Row, Table};
+use crate::mlops::times;
+use crate::sync::Mutex;
+
+pub use config::RetrainConfig;
+pub use event::{RetrainEvent, RetrainReason, RetrainState, Trigger};
+pub use handler::RetrainCommand;
+pub use rules::Signals;
+
+/// The collections of what is configured and of what happened.
+const TRIGGERS: &str = "_retrain_triggers";
+const EVENTS: &str = "_retrain_events";
+
+impl Database {
+    /// The retraining triggers of this store.
+    pub fn retraining(&self) -> Retraining {
+        Retraining {
+            db: self.clone(),
+            triggers: Table::new(self, TRIGGERS),
+            events: Table::new(self, EVENTS),
+            hooks: self.companion(),
+        }
+    }
+}
+
+/// The retraining triggers of a store: one for each model that is configured.
+///
+/// [`Retraining::tick`] looks at the signals of each model and begins a run where a rule asks for it and no limit stands
+/// against it; a handler of the application, a closure or a command, does the training. A model has one open run at a
+/// time. A run that fails does not count as training: what asked for it asks again, within the limits. Runs are written
+/// down before they begin, so one that a crash cuts off is known as failed. Every step is in the audit log.
+///
+/// Handlers and sources of signals live as long as the store is open, and must not hold a handle of it.
+///
+/// ```
+/// use driftline::Database;
+/// use driftline::mlops::{Change, RetrainConfig, RetrainState, Signals};
+///
+/// let db = Database::in_memory()?;
+/// let retraining = db.retraining();
+/// retraining.configure("ranker", RetrainConfig::new(), Change::by("kim"))?;
+/// retraining.on_retrain("ranker", |run| Ok(format!("trained because {}", run.reasons[0].text)));
+///
+/// let runs = retraining.tick_with("ranker", &Signals::new().drift_score(0.3))?;
+/// assert_eq!(runs.expect("drift asks for it").state, RetrainState::Done);
+/// # driftline::Result::Ok(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Retraining {
+    db: Database,
+    triggers: Table<Configured>,
+    events: Table<RetrainEvent>,
+    hooks: Arc<Hooks>,
+}
+
+/// What is stored of a model's trigger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Configured {
+    config: RetrainConfig,
+    since: Timestamp,
+}
+
+/// Trains a model; returns what came of it.
+type Trainer = Arc<dyn Fn(&RetrainEvent) -> Result<String> + Send + Sync>;
+/// Knows the signals of a model.
+type Source = Arc<dyn Fn(&str) -> Result<Signals> + Send + Sync>;
+
+/// What the application has registered, by model, and the runs that are under way in this process.
+#[derive(Default)]
+struct Hooks {
+    trainers: Mutex<BTreeMap<String, Trainer>>,
+    sources: Mutex<BTreeMap<String, Source>>,
+    running: Mutex<BTreeMap<String, u64>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+/// How often a model was trained, and how often that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct RetrainSummary {
+    /// Runs that began.
+    pub begun: u64,
+    /// Runs that succeeded.
+    pub done: u64,
+    /// Runs that failed.
+    pub failed: u64,
+    /// Runs that were rejected.
+    pub rejected: u64,
+}
+
+impl Retraining {
+    /// Configures the trigger of a model, or changes how it is configured. Fails with `Invalid`, naming the field, when a
+    /// value is out of its range.
+    pub fn configure(&self, model: &str, config: RetrainConfig, change: Change) -> Result<()> {
+        ModelId::new(model, "1")?;
+        config.check()?;
+        let done = self.db.audit().commit_built(|db| {
+            let since = self.triggers.get(model)?.map_or(db.now(), |row| row.value.since);
+            let entry = change.audited("retrain.configure", model.to_owned(), json!({ "config": config }));
+            let batch = self.triggers.put_in(db.batch(), model, &Configured { config: config.clone(), since })?;
+            Ok(Some((batch, vec![entry])))
+        });
+        done.map(drop)
+    }
+
+    /// How the trigger of a model is configured. Fails with `NotFound` when it is not.
+    pub fn config(&self, model: &str) -> Result<RetrainConfig> {
+        Ok(self.configured(model)?.config)
+    }
+
+    fn configured(&self, model: &str) -> Result<Configured> {
+        let found = self.triggers.get(model)?.map(|row| row.value);
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("no retraining is configured for model `{model}`"))
+                .mend("configure it first")
+        })
+    }
+
+    /// The models whose triggers are configured, by name.
+    pub fn models(&self) -> Result<Vec<String>> {
+        let rows = self.triggers.walk(|scan| scan)?;
+        Ok(rows.into_iter().filter_map(|row| row.key.as_text().map(str::to_owned)).collect())
+    }
+
+    /// Has `train` called for each run of a model, on the thread that ticks. What it returns is kept as the outcome; an error
+    /// or a panic makes the run a failure.
+    pub fn on_retrain(&self, model: &str, train: impl Fn(&RetrainEvent) -> Result<String> + Send + Sync + 'static) {
+        self.hooks.trainers.lock().insert(model.to_owned(), Arc::new(train));
+    }
+
+    /// Has a command run for each run of a model, on the thread that ticks.
+    pub fn on_retrain_command(&self, model: &str, command: RetrainCommand) {
+        self.on_retrain(model, move |run| command.run(run));
+    }
+
+    /// Has `source` asked for the signals of a model at each tick. New samples are counted without it.
+    pub fn signals_from(&self, model: &str, source: impl Fn(&str) -> Result<Signals> + Send + Sync + 'static) {
+        self.hooks.sources.lock().insert(model.to_owned(), Arc::new(source));
+    }
+
+    /// Looks at every model whose trigger is configured, and begins what is due and approved. To be called now and then, by
+    /// a timer of the application; returns the runs that were asked for or ended. One model's failure keeps nobody from the
+    /// others; the first is returned when all have been looked at.
+    pub fn tick(&self) -> Result<Vec<RetrainEvent>> {
+        let (mut runs, mut failure) = (Vec::new(), None);
+        for model in self.models()? {
+            let source = self.hooks.sources.lock().get(&model).cloned();
+            let signals = source.map_or_else(|| Ok(Signals::new()), |source| source(&model));
+            match signals.and_then(|signals| self.tick_with(&model, &signals)) {
+                Ok(run) => runs.extend(run),
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
+        }
+        failure.map_or(Ok(runs), Err)
+    }
+
+    /// The same for one model, with signals of the caller's; new samples are counted where they tell none.
+    pub fn tick_with(&self, model: &str, signals: &Signals) -> Result<Option<RetrainEvent>> {
+        let configured = self.configured(model)?;
+        let events = self.events_of(model)?;
+        let open = events.iter().find(|event| event.state.is_open());
+        match open {
+            Some(event) if event.state == RetrainState::Approved => return self.run(model, event.number).map(Some),
+            Some(event) if event.state == RetrainState::Running => return self.end_if_cut_off(event),
+            Some(_) => return Ok(None),
+            None => {}
+        }
+        let now = self.db.now();
+        let since = rules::trained(&events, configured.since);
+        let signals = self.with_samples(&configured.config, *signals, since)?;
+        let reasons = rules::reasons(&configured.config, &signals, since, now);
+        if reasons.is_empty() || rules::limit(&configured.config, &events, now).is_some() {
+            return Ok(None);
+        }
+        let state = if configured.config.approval { RetrainState::Requested } else { RetrainState::Approved };
+        let event = self.request(model, reasons, state, None, Change::default())?;
+        if event.state == RetrainState::Requested {
+            return Ok(Some(event));
+        }
+        self.run(model, event.number).map(Some)
+    }
+
+    /// Asks for a run now, whatever rules, limits and approvals say; that a limit stood against it is written down. It begins
+    /// at once. Fails with `Conflict` while a run of the model is open.
+    pub fn force_retrain(&self, model: &str, change: Change) -> Result<RetrainEvent> {
+        let config = self.triggers.get(model)?.map_or_else(RetrainConfig::new, |row| row.value.config);
+        let limit = rules::limit(&config, &self.events_of(model)?, self.db.now());
+        let text = if change.reason.is_empty() { "forced".to_owned() } else { change.reason.clone() };
+        let reason = RetrainReason { trigger: Trigger::Forced, value: 0.0, threshold: 0.0, text };
+        let event = self.request(model, vec![reason], RetrainState::Approved, Some(limit.is_some()), change)?;
+        self.run(model, event.number)
+    }
+
+    /// Lets a run begin that waits for it; it does with the next tick.
+    pub fn approve(&self, model: &str, number: u64, change: Change) -> Result<RetrainEvent> {
+        self.step(model, number, "approve", RetrainState::Requested, &change, |event, _| {
+            event.state = RetrainState::Approved;
+            event.actor = change.actor.clone();
+        })
+    }
+
+    /// Keeps a run from taking place that waits for approval.
+    pub fn reject(&self, model: &str, number: u64, change: Change) -> Result<RetrainEvent> {
+        self.step(model, number, "reject", RetrainState::Requested, &change, |event, now| {
+            event.state = RetrainState::Rejected;
+            event.finished_at = Some(now);
+            event.actor = change.actor.clone();
+            event.outcome = (!change.reason.is_empty()).then(|| change.reason.clone());
+        })
+    }
+
+    /// The runs of a model of the last days, the first one first.
+    #[doc(alias = "get_trigger_history")]
+    pub fn history(&self, model: &str, days: u32) -> Result<Vec<RetrainEvent>> {
+        let from = times::before(self.db.now(), days * Duration::from_secs(86_400));
+        Ok(self.events_of(model)?.into_iter().filter(|event| event.requested_at >= from).collect())
+    }
+
+    /// How often a model was trained within the last days, and what came of it.
+    pub fn summary(&self, model: &str, days: u32) -> Result<RetrainSummary> {
+        let mut summary = RetrainSummary::default();
+        for event in self.history(model, days)? {
+            summary.begun += u64::from(event.started_at.is_some());
+            summary.done += u64::from(event.state == RetrainState::Done);
+            summary.failed += u64::from(event.state == RetrainState::Failed);
+            summary.rejected += u64::from(event.state == RetrainState::Rejected);
+        }
+        Ok(summary)
+    }
+
+    fn events_of(&self, model: &str) -> Result<Vec<RetrainEvent>> {
+        Ok(self.events.prefix(format!("{model}@"))?.into_iter().map(|row| row.value).collect())
+    }
+
+    /// Counts the rows that were created since, and files that are new, where the caller has told no samples.
+    fn with_samples(&self, config: &RetrainConfig, mut signals: Signals, since: Timestamp) -> Result<Signals> {
+        if let (None, Some(collection)) = (signals.new_samples, &config.samples_in) {
+            let newer = filter::time().gt(since.0);
+            signals.new_samples = Some(self.db.collection(collection)?.count_where(newer)?);
+        }
+        #[cfg(feature = "watch")]
+        if signals.new_samples.is_none() && !config.data_directories.is_empty() {
+            // A new file is enough: how many samples it has is for whoever reads it to say.
+            let files = watch::new_files(&config.data_directories, &config.watch_file_patterns, since)?;
+            signals.new_samples = (files > 0).then(|| config.min_new_samples.unwrap_or(files).max(files));
+        }
+        Ok(signals)
+    }
+
+    /// Writes down that a run is asked for.
+    fn request(
+        &self,
+        model: &str,
+        reasons: Vec<RetrainReason>,
+        state: RetrainState,
+        forced: Option<bool>,
+        change: Change,
+    ) -> Result<RetrainEvent> {
+        ModelId::new(model, "1")?;
+        let mut requested = None;
+        self.db.audit().commit_built(|db| {
+            let events = self.events_of(model)?;
+            if let Some(open) = events.iter().find(|event| event.state.is_open()) {
+                let told = format!("run {} of `{model}` is still open", open.number);
+                return Err(Error::new(ErrorKind::Conflict, told).mend("wait for its end, or reject it"));
+            }
+            let event = RetrainEvent {
+                number: events.len() as u64 + 1,
+                model: model.to_owned(),
+                reasons: reasons.clone(),
+                forced: forced.is_some(),
+                over_limit: forced.unwrap_or(false),
+                state,
+                requested_at: db.now(),
+                started_at: None,
+                finished_at: None,
+                actor: change.actor.clone(),
+                outcome: None,
+                correlation: change.correlation.clone(),
+            };
+            let action = if event.forced { "retrain.force" } else { "retrain.request" };
+            let entry =
+                change.audited(action, model.to_owned(), json!({"run": event.number, "reasons": event.reasons}));
+            let key = key(model, event.number);
+            let batch = db.batch().require(&self.events.collection()?, &*key, Precondition::Absent);
+            let batch = self.events.put_in(batch, &*key, &event)?;
+            requested = Some(event);
+            Ok(Some((batch, vec![entry])))
+        })?;
+        requested.ok_or_else(|| Error::internal("a run was asked for and is not there"))
+    }
+
+    /// Begins a run that was approved, trains, and writes down what came of it.
+    fn run(&self, model: &str, number: u64) -> Result<RetrainEvent> {
+        let Some(trainer) = self.hooks.trainers.lock().get(model).cloned() else {
+            // Nobody trains here; the run stays approved for whoever registers.
+            return self.event(model, number);
+        };
+        let change = Change::default();
+        self.hooks.running.lock().insert(model.to_owned(), number);
+        let _running = Running { hooks: &self.hooks, model };
+        let event = self.step(model, number, "begin", RetrainState::Approved, &change, |event, now| {
+            event.state = RetrainState::Running;
+            event.started_at = Some(now);
+        })?;
+        let outcome = handler::guarded(|| trainer(&event));
+        let (state, action, told) = match outcome {
+            Ok(told) => (RetrainState::Done, "finish", told),
+            Err(error) => (RetrainState::Failed, "fail", error.to_string()),
+        };
+        self.step(model, number, action, RetrainState::Running, &change, |event, now| {
+            event.state = state;
+            event.finished_at = Some(now);
+            event.outcome = Some(told.clone());
+        })
+    }
+
+    /// Ends a run that stands as running and is not: the process that had begun it is gone.
+    fn end_if_cut_off(&self, event: &RetrainEvent) -> Result<Option<RetrainEvent>> {
+        if self.hooks.running.lock().contains_key(&event.model) {
+            return Ok(None);
+        }
+        let change = Change::default();
+        let ended = self.step(&event.model, event.number, "fail", RetrainState::Running, &change, |event, now| {
+            event.state = RetrainState::Failed;
+            event.finished_at = Some(now);
+            event.outcome = Some("cut off: the process that ran it ended".to_owned());
+        })?;
+        Ok(Some(ended))
+    }
+
+    /// The run of this number.
+    pub fn event(&self, model: &str, number: u64) -> Result<RetrainEvent> {
+        Ok(self.row(model, number)?.value)
+    }
+
+    fn row(&self, model: &str, number: u64) -> Result<Row<RetrainEvent>> {
+        self.events.get(key(model, number))?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("model `{model}` has no run {number}")).mend("look at its history")
+        })
+    }
+
+    /// Brings a run from one state to the next, with its audit entry.
+    fn step(
+        &self,
+        model: &str,
+        number: u64,
+        action: &str,
+        from: RetrainState,
+        change: &Change,
+        apply: impl FnOnce(&mut RetrainEvent, Timestamp),
+    ) -> Result<RetrainEvent> {
+        let mut stepped = None;
+        self.db.audit().commit_built(|db| {
+            let Row { key, mut value, lsn, .. } = self.row(model, number)?;
+            value.check_state(action, from)?;
+            apply(&mut value, db.now());
+            let details = json!({"run": number, "outcome": value.outcome});
+            let change =
+                Change { correlation: change.correlation.clone().or(value.correlation.clone()), ..change.clone() };
+            let entry = change.audited(&format!("retrain.{action}"), model.to_owned(), details);
+            let batch = db.batch().require(&self.events.collection()?, key.clone(), Precondition::AtLsn(lsn));
+            let batch = self.events.put_in(batch, key, &value)?;
+            stepped = Some(value);
+            Ok(Some((batch, vec![entry])))
+        })?;
+        stepped.ok_or_else(|| Error::internal("a run was changed and is not there"))
+    }
+}
+
+/// A run that is under way in this process.
+struct Running<'a> {
+    hooks: &'a Hooks,
+    model: &'a str,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.hooks.running.lock().remove(self.model);
+    }
+}
+
+/// Runs of a model sort by their numbers.
+fn key(model: &str, number: u64) -> String {
+    format!("{model}@{number:012}")
+}
