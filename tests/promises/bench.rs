@@ -329,3 +329,29 @@ fn difficulty(base: &[f32], queries: &[f32]) -> (f64, f64) {
     };
     (median(dimensions), median(contrasts))
 }
+
+#[test]
+fn detectors_of_drift_are_measured_the_same_on_any_number_of_threads() {
+    let shell = Shell::empty();
+    let run = |threads: &str| {
+        let page = shell.path(&format!("drift-{threads}.md")).display().to_string();
+        let asked = ["bench", "drift", "--draws", "3", "--dims", "6", "--rows", "60", "--permutations", "99"];
+        let out = shell.run(&[&asked[..], &["--threads", threads, "--report", &page, "-q"]].concat()).done();
+        let page = fs::read_to_string(&page).unwrap();
+        (out, page.lines().skip(1).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let (one, page) = run("1");
+    let (three, other) = run("3");
+    assert!(one == three && page == other, "{one}\n{three}");
+    for told in ["embeddings of 6 dimensions", "one column of numbers", "auto", "rule: PSI > 0.2", "no drift at 0.01"] {
+        assert!(one.contains(told) && page.iter().any(|line| line.contains(told)), "{told}: {one}");
+    }
+    let lines = shell.path("drift.jsonl").display().to_string();
+    shell.run(&["bench", "drift", "--draws", "1", "--dims", "6", "--rows", "60", "--out", &lines, "-q"]).done();
+    let lines = self::lines(Path::new(&lines));
+    assert_eq!((lines.len(), lines[0]["detectors"][0]["name"].as_str()), (3, Some("auto")));
+    assert_eq!(lines[0]["detectors"][0]["rates"].as_array().unwrap().len(), 10);
+    for wrong in [["--draws", "0"], ["--dims", "2"], ["--rows", "10"], ["--permutations", "3"]] {
+        shell.run(&[&["bench", "drift"][..], &wrong].concat()).refused(1, &[wrong[0]]);
+    }
+}

@@ -88,7 +88,7 @@ pub enum Test {
     Fisher,
     /// Two rates by z.
     TwoProportions,
-    /// Energy, neighbours and dimensions, combined by Holm.
+    /// Energy, neighbours, dimensions and novelty, combined by Holm.
     Auto,
     /// The energy distance, permuted.
     Energy,

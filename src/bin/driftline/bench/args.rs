@@ -16,6 +16,8 @@ pub(crate) enum Bench {
     Generate(Generate),
     /// Load a store with everything at once for long, and see whether anything grows
     Load(Load),
+    /// Measure how often detectors of drift err, and what they find, beside fixed thresholds
+    Drift(Drift),
     /// Draw the report of results that were written before
     Report(Report),
     /// Compare two files of results at equal recall
@@ -176,6 +178,43 @@ pub(crate) struct Load {
     /// Where to build the store, which is removed afterwards. Default: among the system's temporary files
     #[arg(long, value_name = "DIR")]
     pub(crate) work: Option<PathBuf>,
+}
+
+const DRIFT_EXAMPLES: &str = "\
+Examples:
+  driftline bench drift --draws 500 --report drift.md
+  driftline bench drift --draws 40 --dims 32 --rows 80
+
+Embeddings and columns are drawn anew for each draw, with nothing changed and with each of several shifts; every detector
+is asked at level 0.05. The same options give the same table on any number of threads. docs/DRIFT.md has one.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = DRIFT_EXAMPLES)]
+pub(crate) struct Drift {
+    /// Draws of each cell of the table
+    #[arg(long, value_name = "N", default_value_t = 500)]
+    pub(crate) draws: u64,
+    /// Dimensions of the embeddings, each a table
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [32, 384])]
+    pub(crate) dims: Vec<usize>,
+    /// Rows of either sample
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) rows: usize,
+    /// Permutations of each test, at most
+    #[arg(long, value_name = "N", default_value_t = 999)]
+    pub(crate) permutations: u32,
+    /// Draws everything
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Threads; 0 for as many as there are cores
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) threads: usize,
+    /// Append a line of JSON for each table to this file, as soon as it is counted
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Write the tables as a page of Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

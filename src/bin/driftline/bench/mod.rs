@@ -1,11 +1,12 @@
 //! `driftline bench`: measuring the engine, on the library's public face alone.
 //!
-//! `load` is everything at once for long. `data` reads sets and `generate` makes them, `truth` works out the neighbours, `run` measures and writes lines,
+//! `load` is everything at once for long, `drift` asks detectors of drift about samples that it draws. `data` reads sets and `generate` makes them, `truth` works out the neighbours, `run` measures and writes lines,
 //! `report` draws them and `compare` sets two runs side by side. Outside harnesses drive the engine through `drive`.
 
 pub(crate) mod args;
 mod compare;
 mod data;
+mod drift;
 mod drive;
 mod effort;
 mod folder;
@@ -22,7 +23,7 @@ mod truth;
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use driftline::{Error, ErrorKind, Result};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,6 +48,7 @@ pub(crate) fn bench(asked: &Bench, quiet: bool, output: &mut Output) -> Outcome 
             output.line(&said?)?;
         }
         Bench::Load(asked) => load_up(asked, quiet, output)?,
+        Bench::Drift(asked) => detect(asked, quiet, output)?,
         Bench::Report(asked) => {
             let lines = asked.results.iter().map(|path| line::read(path)).collect::<Result<Vec<_>>>()?.concat();
             write_report(&asked.out, &lines)?;
@@ -106,6 +108,23 @@ fn load_up(asked: &args::Load, quiet: bool, output: &mut Output) -> Outcome {
         Some(judged) => Err(Failure::failed(format!("{} grew", judged.what))),
         None => Ok(()),
     }
+}
+
+/// Measures detectors of drift, then prints what was counted.
+fn detect(asked: &args::Drift, quiet: bool, output: &mut Output) -> Outcome {
+    let mut sink = asked.out.as_deref().map(Sink::open).transpose()?;
+    let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(drift::draws(asked)) };
+    let style = ProgressStyle::with_template("{wide_bar} {pos} of {len} draws, {eta} to go");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let start = Instant::now();
+    let studies =
+        drift::run(asked, &|| bar.inc(1), &mut |study| sink.as_mut().map_or(Ok(()), |sink| sink.write(study)));
+    bar.finish_and_clear();
+    let studies = studies?;
+    if let Some(path) = &asked.report {
+        write_page(path, &drift::markdown(&studies, asked, start.elapsed()))?;
+    }
+    drift::show(&studies, output)
 }
 
 /// Shows how it goes, keeps the results and writes them as they come.

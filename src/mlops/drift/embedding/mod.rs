@@ -1,8 +1,8 @@
-//! Have the vectors changed? Three tests that see different things, one verdict, and the rows that show it.
+//! Have the vectors changed? Four tests that see different things, one verdict, and the rows that show it.
 //!
 //! No test of vectors is best at all changes. The energy distance sees moves of the mean and of the spread, the share of
-//! nearest neighbours new clusters, and every dimension by itself broken or noisy ones; Holm's correction makes one
-//! verdict of the three that errs as seldom as its level says. Fixed thresholds on a distance are not used: they are
+//! nearest neighbours new clusters, every dimension by itself broken or noisy ones, and the count of rows beyond all of the
+//! reference a few that are new; Holm's correction makes one verdict of the four that errs as seldom as its level says. Fixed thresholds on a distance are not used: they are
 //! silent or always on, depending on how many rows there are.
 
 pub(super) mod centroids;
@@ -115,9 +115,9 @@ impl Samples<'_> {
         let energy = Energy::new(distances);
         let neighbors = Neighbors::new(distances, options.neighbors)?;
         let dimensions = Dimensions::of(*reference, *current)?;
-        let tests = self.tests(&energy, &neighbors, &dimensions)?;
-        let p = tests.iter().filter_map(|test| test.adjusted_p).fold(1.0, f64::min);
         let novelty = two_sample::novelty(distances, options.neighbors, NOVEL_SHARE)?;
+        let tests = self.tests(&energy, &neighbors, &dimensions, &novelty)?;
+        let p = tests.iter().filter_map(|test| test.adjusted_p).fold(1.0, f64::min);
         let effects = self.effects(&energy, &neighbors, &dimensions, &novelty)?;
         let (extra, notes) = self.extra()?;
         let drift = p <= options.level;
@@ -139,19 +139,22 @@ impl Samples<'_> {
         })
     }
 
-    /// The three tests of the verdict.
-    fn tests(&self, energy: &Energy, neighbors: &Neighbors, dimensions: &Dimensions) -> Result<Vec<TestOutcome>> {
+    /// The four tests of the verdict.
+    fn tests(
+        &self,
+        energy: &Energy,
+        neighbors: &Neighbors,
+        dimensions: &Dimensions,
+        novelty: &Novelty,
+    ) -> Result<Vec<TestOutcome>> {
         let draws = |test| self.options.draws(test);
+        let counted =
+            |test, statistic, p| TestOutcome { test, statistic, p: Some(p), adjusted_p: None, permutations: None };
         let mut tests = vec![
             extra::permuted(Test::Energy, two_sample::permute(energy, draws(Test::Energy))?),
             extra::permuted(Test::Neighbors, two_sample::permute(neighbors, draws(Test::Neighbors))?),
-            TestOutcome {
-                test: Test::Dimensions,
-                statistic: dimensions.statistic(),
-                p: Some(dimensions.p()),
-                adjusted_p: None,
-                permutations: None,
-            },
+            counted(Test::Dimensions, dimensions.statistic(), dimensions.p()),
+            counted(Test::Novelty, novelty.share, novelty.p),
         ];
         let p: Vec<f64> = tests.iter().filter_map(|test| test.p).collect();
         for (test, adjusted) in tests.iter_mut().zip(adjust(&p, Correction::Holm)?) {

@@ -15,11 +15,11 @@ pub struct EmbeddingVerdict {
     pub drift: bool,
     /// Whether there is drift, and an effect reaches its floor.
     pub alarm: bool,
-    /// The smallest of the three p-values adjusted by Holm; none where there were too few rows.
+    /// The smallest of the four p-values adjusted by Holm; none where there were too few rows.
     pub p: Option<f64>,
     /// What p is held against.
     pub level: f64,
-    /// Energy, neighbours and dimensions, in this order.
+    /// Energy, neighbours, dimensions and novelty, in this order.
     pub tests: Vec<TestOutcome>,
     /// How large the difference is; none where there were too few rows.
     pub effects: Option<Effects>,
@@ -51,7 +51,7 @@ pub struct TestOutcome {
     pub statistic: f64,
     /// Its own p; none for a distance without one.
     pub p: Option<f64>,
-    /// Its p adjusted over the three tests of the verdict.
+    /// Its p adjusted over the four tests of the verdict.
     pub adjusted_p: Option<f64>,
     /// Permutations that were drawn, where it permutes.
     pub permutations: Option<u32>,
