@@ -139,7 +139,7 @@ impl Database {
     }
 
     /// The time now, as the store's clock tells it, and never before the newest that was written.
-    pub(crate) fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.engine().now()
     }
 

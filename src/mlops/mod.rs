@@ -17,6 +17,7 @@ mod log;
 mod metrics;
 mod model;
 mod modes;
+mod performance;
 mod registry;
 mod retraining;
 mod table;
@@ -46,6 +47,12 @@ pub use log::{
 };
 pub use model::ModelId;
 pub use modes::{ModeGuard, Modes};
+pub use performance::{
+    AlertCounts, Baseline, BatchReport, Classification, DataQuality, Distribution, ErrorPattern, Failure,
+    FeatureProfile, FeatureShape, Figures, Latency, Measure, Monitor, MonitorBuilder, MonitorSettings,
+    MonitorStatistics, MonitorStatus, MonitoringSummary, Orphans, Output, PredictionRecord, PredictionTime,
+    RegressionFigures, SigmaReport, Signal, TickReport, TrendPoint,
+};
 pub use registry::{
     Alias, AliasMove, Approval, Artifact, ArtifactReader, Bound, Lineage, MetricChange, Model, ModelVersion, MoveKind,
     NewVersion, PRODUCTION, PromotionGate, Requirement,

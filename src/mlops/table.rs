@@ -81,7 +81,12 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
 
     /// Adds the record to a batch.
     pub(crate) fn put_in(&self, batch: Batch, key: impl Into<Key>, value: &T) -> Result<Batch> {
-        Ok(batch.put(&self.collection()?, Record::new(key).payload(self.payload(value)?)))
+        Ok(batch.put(&self.collection()?, self.record(key, value)?))
+    }
+
+    /// The record, to be given a time or an end of its life before it is put.
+    pub(crate) fn record(&self, key: impl Into<Key>, value: &T) -> Result<Record> {
+        Ok(Record::new(key).payload(self.payload(value)?))
     }
 
     /// The records in this range of keys, in their order.

@@ -1,7 +1,7 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`, `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which
+//! (`collections`, `records`, `reads`, `files`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
 //! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
@@ -18,6 +18,8 @@
 
 mod collections;
 mod files;
+mod monitoring;
+mod monitoring_tree;
 mod reader;
 mod reads;
 mod records;
@@ -30,6 +32,7 @@ mod watching;
 use std::ops::Range;
 
 pub use crate::filter::Params;
+pub use monitoring_tree::{Alerts, Monitor};
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use tree::{

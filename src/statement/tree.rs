@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::monitoring_tree::{Alerts, Monitor};
 use crate::filter::Filter;
 use crate::index::IndexSpec;
 use crate::key::Key;
@@ -18,6 +19,7 @@ use crate::vector::metric::Metric;
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each verb is described once, in the table of verbs")]
 pub enum Statement {
+    Alerts(Alerts),
     Backup(Backup),
     Collections,
     Compact { collection: Option<Name> },
@@ -34,6 +36,7 @@ pub enum Statement {
     Health,
     Import(Import),
     Metrics { file: Option<String> },
+    Monitor(Monitor),
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },

@@ -2,7 +2,7 @@
 
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
-use super::{collections, files, reads, records, watching};
+use super::{collections, files, monitoring, reads, records, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.
@@ -83,6 +83,31 @@ const QUERY: &[Clause] = &[
 
 /// Every verb, in the order of their names.
 pub const VERBS: &[Verb] = &[
+    Verb {
+        name: "alerts",
+        head: "alerts [WHAT]",
+        clauses: &[
+            clause("last", "TIME", "of history: how far back, such as '24h'; all unless told"),
+            clause("limit", "N", "of history: how many; 50 unless told"),
+            clause("for", "TIME", "of silence: how long"),
+            clause("on", "SUBJECT", "of silence: which subjects, such as 'minilm@*'; all unless told"),
+            clause("by", "NAME", "of ack, resolve and silence: who"),
+            clause("because", "TEXT", "of silence: why"),
+        ],
+        summary: "Show incidents and alerts, take incidents on, silence them, and change rules",
+        details: "WHAT is list (the incidents), history, show N, ack N, resolve N, silence TYPE, silences, unsilence N, rules, \
+            set RULE, unset NAME, or raise SEVERITY TEXT. N is the number of an incident, or of an alert for show. TYPE is the \
+            name of a rule; in it and in a SUBJECT, * stands for any characters. A RULE is JSON, as `alerts rules --format \
+            json` prints it. What is silenced is recorded and told to nobody.",
+        examples: &[
+            "alerts",
+            "alerts history last '24h'",
+            "alerts ack 17 by ann",
+            "alerts silence 'high_latency' on 'minilm@*' for '2h' by ann because 'moving to the new machine'",
+            "alerts raise warning 'the disk of the feature store is slow'",
+        ],
+        read: monitoring::alerts,
+    },
     Verb {
         name: "backup",
         head: "backup to PATH",
@@ -264,6 +289,28 @@ pub const VERBS: &[Verb] = &[
         details: "Counters begin at 0 when the store is opened, so they tell most of a store that stays open.",
         examples: &["metrics", "metrics to '/var/lib/node_exporter/driftline.prom'"],
         read: watching::metrics,
+    },
+    Verb {
+        name: "monitor",
+        head: "monitor [MODEL | MODEL trend FIGURE | WHAT]",
+        clauses: &[
+            clause("last", "TIME", "over which time; a day unless told, of a trend a week"),
+            clause("step", "TIME", "of a trend: in which steps; a day unless told"),
+            clause("because", "TEXT", "of baseline: why"),
+        ],
+        summary: "Show how models do, and record what they say and what was true",
+        details: "WHAT is record MODEL JSON, label MODEL ID TRUTH, tick [MODEL], or baseline MODEL. A MODEL is written \
+            name@version. JSON has an output (a label, a number, or an object of scores) or an error, \
+            and may have truth, confidence, latency_ms, id, features, error_kind. A FIGURE is accuracy, error_rate, \
+            latency_p95, predictions, throughput, confidence, precision, recall, f1, calibration_error, mse, rmse, mae, r2 or \
+            data_quality. tick closes windows that are over, and has the rules of `alerts` judge them.",
+        examples: &[
+            "monitor spam@3 last '24h'",
+            "monitor spam@3 trend accuracy last '7d' step '1d'",
+            "monitor record spam@3 {\"output\": \"spam\", \"confidence\": 0.93, \"latency_ms\": 12, \"id\": \"request-7\"}",
+            "monitor label spam@3 request-7 ham",
+        ],
+        read: monitoring::monitor,
     },
     Verb {
         name: "patch",

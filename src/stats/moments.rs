@@ -54,6 +54,11 @@ impl Moments {
         self.squares += other.squares + step * step * (a * b / (a + b));
     }
 
+    /// Whether adding values could have made it; for one that was read from a disk.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.mean.is_finite() && self.squares.is_finite() && self.squares >= 0.0 && self.count < 1 << 40
+    }
+
     /// Values so far.
     pub fn count(&self) -> u64 {
         self.count

@@ -34,8 +34,11 @@ fn kinds(alerts: &[Alert]) -> Vec<(AlertKind, Severity)> {
     alerts.iter().map(|alert| (alert.kind, alert.severity)).collect()
 }
 
+/// What a handler has heard.
+type Heard = Arc<Mutex<Vec<Delivery>>>;
+
 /// A handler that keeps what it hears.
-fn ear() -> (Arc<Mutex<Vec<Delivery>>>, impl FnMut(&Delivery) -> Result<(), String> + Send + 'static) {
+fn ear() -> (Heard, impl FnMut(&Delivery) -> Result<(), String> + Send + 'static) {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let keep = Arc::clone(&heard);
     let handler = move |delivery: &Delivery| {
@@ -490,7 +493,7 @@ fn after_a_kill_at_any_step_incidents_are_what_the_windows_say() {
 }
 
 /// Alerts are raised and delivered; what was heard before the power went is returned.
-fn deliveries(fs: &SimulatedFs, heard: &Arc<Mutex<Vec<Delivery>>>, raise: u64) -> Result<()> {
+fn deliveries(fs: &SimulatedFs, heard: &Heard, raise: u64) -> Result<()> {
     let db = manual().open_on(Arc::new(fs.clone()))?;
     let keep = Arc::clone(heard);
     let listen = move |delivery: &Delivery| {

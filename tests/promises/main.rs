@@ -49,6 +49,7 @@ mod migrations;
 #[cfg(feature = "exchange")]
 mod mnist;
 mod orders;
+mod performance;
 mod queries;
 mod recall;
 mod refusals;
@@ -61,6 +62,8 @@ mod scrub;
 mod shell;
 #[cfg(feature = "cli")]
 mod shell_files;
+#[cfg(feature = "cli")]
+mod shell_models;
 #[cfg(feature = "cli")]
 mod shell_rescue;
 #[cfg(feature = "cli")]

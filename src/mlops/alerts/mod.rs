@@ -352,6 +352,11 @@ impl Alerts {
         self.desk().deliver(&self.db)
     }
 
+    /// Has handlers look for alerts that came in a batch of somebody else's.
+    pub(crate) fn wake(&self) {
+        self.desk().wake();
+    }
+
     /// Has alerts of a type ask for an action from a severity on: adds a route to the rule. Fails with `NotFound` when
     /// there is no such rule.
     pub fn on(&self, alert_type: &str, from: Severity, action: Action) -> Result<()> {

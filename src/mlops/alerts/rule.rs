@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::severity::{Action, Severity};
 use crate::error::{Error, Result};
+use crate::mlops::times::seconds;
 
 /// The most bands one rule has, and the most routes to actions.
 const MAX_BANDS: usize = 16;
@@ -269,22 +270,6 @@ pub(super) fn check_subject(what: &str, text: &str) -> Result<()> {
 /// A number with at most five figures.
 pub(super) fn figure(value: f64) -> String {
     format!("{value:.4e}").parse::<f64>().unwrap_or(value).to_string()
-}
-
-/// Times as seconds in JSON.
-mod seconds {
-    use std::time::Duration;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(time.as_secs_f64())
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
-    }
 }
 
 #[cfg(test)]

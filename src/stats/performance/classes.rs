@@ -58,7 +58,17 @@ impl<L: Ord + Clone> Confusion<L> {
 
     /// Adds one prediction.
     pub fn add(&mut self, truth: L, predicted: L) {
-        *self.counts.entry((truth, predicted)).or_default() += 1;
+        self.add_many(truth, predicted, 1);
+    }
+
+    /// Adds so many equal predictions.
+    pub fn add_many(&mut self, truth: L, predicted: L, count: u64) {
+        *self.counts.entry((truth, predicted)).or_default() += count;
+    }
+
+    /// Truth, prediction, and how often they met, in their order.
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&L, &L, u64)> {
+        self.counts.iter().map(|((truth, predicted), count)| (truth, predicted, *count))
     }
 
     /// Adds the predictions of another part.

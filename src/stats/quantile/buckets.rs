@@ -65,6 +65,16 @@ impl Buckets {
         Ok(())
     }
 
+    /// The sketch, if it is one that adding could have made; for one that was read from a disk.
+    pub(crate) fn checked(self) -> Result<Buckets> {
+        let counted = self.counts.values().try_fold(self.zeros, |sum, count| sum.checked_add(*count));
+        let sound = (1e-4..=0.5).contains(&self.error) && self.sum >= 0.0 && self.sum.is_finite();
+        if sound && counted == Some(self.count) && self.count < 1 << 40 {
+            return Ok(self);
+        }
+        Err(Error::invalid("a sketch of durations is damaged"))
+    }
+
     /// Values so far.
     pub fn count(&self) -> u64 {
         self.count

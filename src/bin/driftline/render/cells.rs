@@ -98,6 +98,11 @@ pub(crate) fn figure(number: f32) -> String {
     }
 }
 
+/// A measured number, in the same way.
+pub(crate) fn number(number: f64) -> String {
+    figure(number as f32)
+}
+
 /// As much of a text as a cell holds.
 fn shortened(text: String) -> String {
     match text.char_indices().nth(MAX_CELL_CHARS) {

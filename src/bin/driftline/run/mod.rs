@@ -1,11 +1,13 @@
 //! Does what a statement says, and prints the answer.
 
+mod alerts;
 mod backup;
 mod care;
 mod collections;
 mod disk;
 mod health;
 mod inputs;
+mod monitor;
 mod recall;
 mod records;
 mod search;
@@ -44,6 +46,7 @@ pub(crate) fn run(session: &mut Session, statement: &Statement) -> Outcome {
 
 fn answer(session: &mut Session, statement: &Statement) -> Outcome {
     match statement {
+        Statement::Alerts(asked) => alerts::alerts(session, asked),
         Statement::Backup(asked) => backup::backup(session, asked),
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
@@ -62,6 +65,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Health => health::health(session),
         Statement::Import(import) => transfer::import(session, import),
         Statement::Metrics { file } => watching::metrics(session, file.as_deref()),
+        Statement::Monitor(asked) => monitor::monitor(session, asked),
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
         Statement::Put(put) => records::put(session, put),
         Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),

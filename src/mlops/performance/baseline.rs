@@ -1,0 +1,169 @@
+//! Baselines: what was normal, versioned, and the sigma rule that compares with it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::prediction::PredictionRecord;
+use super::quality::FeatureProfile;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::filter::suggest;
+use crate::stats::sigma;
+
+/// So many values of a signal are kept with a baseline, the newest.
+const MOST_VALUES: usize = 10_000;
+
+/// A number that predictions have, and that the sigma rule may watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Signal {
+    /// How sure the model was.
+    Confidence,
+    /// How long it took, in milliseconds.
+    LatencyMs,
+    /// 1 where it was right, 0 where not, of those whose truth is known.
+    Correct,
+    /// The number that was predicted.
+    Number,
+}
+
+impl Signal {
+    /// All of them.
+    pub const ALL: [Signal; 4] = [Signal::Confidence, Signal::LatencyMs, Signal::Correct, Signal::Number];
+
+    /// Its name, which never changes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Signal::Confidence => "confidence",
+            Signal::LatencyMs => "latency_ms",
+            Signal::Correct => "correct",
+            Signal::Number => "number",
+        }
+    }
+
+    fn of(self, record: &PredictionRecord) -> Option<f64> {
+        match self {
+            Signal::Confidence => record.confidence,
+            Signal::LatencyMs => record.latency_ms,
+            Signal::Correct => record.is_right().map(|right| f64::from(u8::from(right))),
+            Signal::Number => record.output.as_ref()?.number(),
+        }
+    }
+
+    /// Its values, in the order of the records.
+    pub(super) fn values(self, records: &[PredictionRecord]) -> Vec<f64> {
+        records.iter().filter_map(|record| self.of(record)).collect()
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Signal {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Signal> {
+        Signal::ALL.into_iter().find(|signal| signal.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
+            let error = Error::invalid(format!("predictions have no {text:?}"));
+            match suggest(text, Signal::ALL.iter().map(|signal| signal.name())) {
+                Some(near) => error.mend(format!("did you mean `{near}`?")),
+                None => error.mend("use confidence, latency_ms, correct or number"),
+            }
+        })
+    }
+}
+
+/// What was normal once. The newest of a model holds; the earlier ones are kept.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Baseline {
+    /// Its number: baselines of a model are counted from 1.
+    pub version: u64,
+    /// When it was set.
+    pub at: Timestamp,
+    /// Why.
+    pub reason: String,
+    /// How many predictions it was taken from.
+    pub samples: u64,
+    /// The accuracy, where truths were known.
+    pub accuracy: Option<f64>,
+    /// What features look like.
+    pub profile: FeatureProfile,
+    /// Which share of the truths each class has.
+    pub labels: BTreeMap<String, f64>,
+    /// Values of signals.
+    pub signals: BTreeMap<Signal, Vec<f64>>,
+}
+
+impl Baseline {
+    /// What predictions look like, the oldest first.
+    pub(super) fn of(records: &[PredictionRecord]) -> Baseline {
+        let truths: Vec<&str> = records.iter().filter_map(|record| record.truth.as_ref()?.label()).collect();
+        let mut labels = BTreeMap::new();
+        for label in &truths {
+            *labels.entry((*label).to_owned()).or_insert(0.0) += 1.0 / truths.len() as f64;
+        }
+        let correct = Signal::Correct.values(records);
+        let newest = |signal: Signal| {
+            let values = signal.values(records);
+            (signal, values[values.len().saturating_sub(MOST_VALUES)..].to_vec())
+        };
+        let features = records.iter().map(|record| &record.features).filter(|features| !features.is_null());
+        Baseline {
+            samples: records.len() as u64,
+            accuracy: (!correct.is_empty()).then(|| correct.iter().sum::<f64>() / correct.len() as f64),
+            profile: FeatureProfile::of(features),
+            labels,
+            signals: Signal::ALL.into_iter().map(newest).filter(|(_, values)| !values.is_empty()).collect(),
+            ..Baseline::default()
+        }
+    }
+}
+
+/// What the sigma rule says: whether the mean has moved by more than so many standard deviations of the baseline.
+///
+/// The score is |current mean - baseline mean| / baseline std, with population standard deviations; where a constant
+/// baseline was left, there is no such number, and it is the greatest there is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SigmaReport {
+    /// Whether the score is greater than the threshold.
+    pub drift_detected: bool,
+    /// The distance of the means, in standard deviations of the baseline.
+    pub drift_score: f64,
+    /// What the score is held against.
+    pub threshold: f64,
+    /// Mean of the baseline.
+    pub baseline_mean: f64,
+    /// Mean of the current values.
+    pub current_mean: f64,
+    /// Standard deviation of the baseline.
+    pub baseline_std: f64,
+    /// Standard deviation of the current values.
+    pub current_std: f64,
+    /// Current values.
+    pub sample_count: u64,
+}
+
+impl SigmaReport {
+    pub(super) fn of(baseline: &[f64], current: &[f64], threshold: f64) -> Result<SigmaReport> {
+        let sigma = sigma::rule(baseline, current, threshold)?;
+        Ok(SigmaReport {
+            drift_detected: sigma.drift,
+            // JSON has no infinity.
+            drift_score: sigma.score.min(f64::MAX),
+            threshold: sigma.threshold,
+            baseline_mean: sigma.baseline_mean,
+            current_mean: sigma.current_mean,
+            baseline_std: sigma.baseline_deviation,
+            current_std: sigma.current_deviation,
+            sample_count: sigma.sample_count,
+        })
+    }
+}

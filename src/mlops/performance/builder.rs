@@ -1,0 +1,183 @@
+//! Setting a monitor up.
+
+use std::time::Duration;
+
+use super::baseline::Baseline;
+use super::monitor::Monitor;
+use super::prediction::Output;
+use super::quality::FeatureProfile;
+use super::settings::{MonitorSettings, Orphans};
+use crate::database::handle::Database;
+use crate::error::{Error, Result};
+use crate::mlops::alerts::AlertConfig;
+use crate::mlops::model::ModelId;
+use crate::payload::Value;
+
+impl Monitor {
+    /// Begins to set up the monitor of a model, from the settings that are stored, or the defaults.
+    ///
+    /// ```
+    /// # fn main() -> driftline::Result<()> {
+    /// use driftline::Database;
+    /// use driftline::mlops::{AlertConfig, ModelId, Monitor};
+    /// let db = Database::in_memory()?;
+    /// let model = ModelId::new("spam", "3")?;
+    /// let monitor = Monitor::builder(&db, &model)?
+    ///     .baseline_labels(["spam".into(), "ham".into()])
+    ///     .baseline_predictions(["spam".into(), "ham".into()])
+    ///     .alert_config(AlertConfig { critical_latency_ms: 100.0, ..AlertConfig::default() })
+    ///     .window(500)
+    ///     .open()?;
+    /// assert_eq!(monitor.baseline()?.and_then(|baseline| baseline.accuracy), Some(1.0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(db: &Database, model: &ModelId) -> Result<MonitorBuilder> {
+        MonitorBuilder::new(db, model)
+    }
+}
+
+/// Sets up a monitor: see [`Monitor::builder`].
+#[derive(Debug, Clone)]
+#[must_use = "nothing is stored before open"]
+pub struct MonitorBuilder {
+    db: Database,
+    model: ModelId,
+    settings: MonitorSettings,
+    alerts: Option<AlertConfig>,
+    baseline: Baseline,
+    given: bool,
+    labels: Vec<Output>,
+    predictions: Vec<Output>,
+}
+
+impl MonitorBuilder {
+    pub(super) fn new(db: &Database, model: &ModelId) -> Result<MonitorBuilder> {
+        Ok(MonitorBuilder {
+            settings: db.monitor(model).settings()?,
+            db: db.clone(),
+            model: model.clone(),
+            alerts: None,
+            baseline: Baseline::default(),
+            given: false,
+            labels: Vec::new(),
+            predictions: Vec::new(),
+        })
+    }
+
+    /// Sets everything at once.
+    pub fn settings(mut self, settings: MonitorSettings) -> MonitorBuilder {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets how many of the newest predictions are looked at together.
+    pub fn window(mut self, predictions: u64) -> MonitorBuilder {
+        self.settings.window = predictions;
+        self
+    }
+
+    /// Sets how long windows by time are.
+    pub fn step(mut self, length: Duration) -> MonitorBuilder {
+        self.settings.step = length;
+        self
+    }
+
+    /// Sets how long predictions are kept one by one.
+    pub fn retention(mut self, time: Duration) -> MonitorBuilder {
+        self.settings.retention = time;
+        self
+    }
+
+    /// Has the truth about unknown predictions wait for them.
+    pub fn keep_orphans(mut self) -> MonitorBuilder {
+        self.settings.orphans = Orphans::Keep;
+        self
+    }
+
+    /// Sets how few predictions no rule judges.
+    pub fn min_samples(mut self, predictions: u64) -> MonitorBuilder {
+        self.settings.min_samples = predictions;
+        self
+    }
+
+    /// Sets the threshold of the sigma rule.
+    pub fn drift_threshold(mut self, deviations: f64) -> MonitorBuilder {
+        self.settings.drift_threshold = deviations;
+        self
+    }
+
+    /// Learns from rows of features what good data look like.
+    pub fn baseline_data<'a>(mut self, rows: impl IntoIterator<Item = &'a Value>) -> MonitorBuilder {
+        self.baseline.profile = FeatureProfile::of(rows);
+        self.given = true;
+        self
+    }
+
+    /// What is true of the rows of the baseline. With [`MonitorBuilder::baseline_predictions`] it gives the accuracy.
+    pub fn baseline_labels(mut self, labels: impl IntoIterator<Item = Output>) -> MonitorBuilder {
+        self.labels = labels.into_iter().collect();
+        self.given = true;
+        self
+    }
+
+    /// What the model says of the rows of the baseline.
+    pub fn baseline_predictions(mut self, predictions: impl IntoIterator<Item = Output>) -> MonitorBuilder {
+        self.predictions = predictions.into_iter().collect();
+        self
+    }
+
+    /// The accuracy that later ones are compared with, from 0 to 1, where it is known.
+    pub fn baseline_accuracy(mut self, accuracy: f64) -> MonitorBuilder {
+        self.baseline.accuracy = Some(accuracy);
+        self.given = true;
+        self
+    }
+
+    /// Stores the rules of this configuration, for all monitors of the store.
+    pub fn alert_config(mut self, config: AlertConfig) -> MonitorBuilder {
+        self.alerts = Some(config);
+        self
+    }
+
+    /// Stores the settings, the rules and the baseline, where they were given, and returns the monitor. Fails with `Invalid`
+    /// when a value is outside its range or the step of windows would change; baselines cannot be changed in inference mode.
+    pub fn open(mut self) -> Result<Monitor> {
+        self.settings.check()?;
+        if !self.predictions.is_empty() {
+            self.baseline.accuracy = Some(accuracy(&self.labels, &self.predictions)?);
+        }
+        if self.baseline.accuracy.is_some_and(|it| !(0.0..=1.0).contains(&it)) {
+            return Err(Error::invalid("the accuracy of the baseline is not from 0 to 1").mend("give a share"));
+        }
+        let monitor = self.db.monitor(&self.model);
+        monitor.store_settings(&self.settings)?;
+        if let Some(config) = &self.alerts {
+            self.db.alerts().configure(config)?;
+        }
+        if self.given {
+            self.baseline.labels = shares(&self.labels);
+            monitor.add_baseline(self.baseline, "given to the builder")?;
+        }
+        Ok(monitor)
+    }
+}
+
+fn accuracy(labels: &[Output], predictions: &[Output]) -> Result<f64> {
+    if labels.len() != predictions.len() {
+        let (labels, predictions) = (labels.len(), predictions.len());
+        return Err(Error::invalid(format!("{labels} labels for {predictions} predictions of the baseline"))
+            .mend("give as many of both, in the same order"));
+    }
+    let right = labels.iter().zip(predictions).filter(|(is, said)| is.label().is_some() && is.label() == said.label());
+    Ok(right.count() as f64 / labels.len() as f64)
+}
+
+/// Which share of labels each class has.
+fn shares(labels: &[Output]) -> std::collections::BTreeMap<String, f64> {
+    let mut shares = std::collections::BTreeMap::new();
+    for label in labels.iter().filter_map(Output::label) {
+        *shares.entry(label.to_owned()).or_insert(0.0) += 1.0 / labels.len() as f64;
+    }
+    shares
+}

@@ -1,0 +1,261 @@
+//! Closing windows: what was counted is stored, and rules judge it, in one batch.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::monitor::Monitor;
+use super::records::{Orphan, Records, Stale, Stored, Window};
+use super::tally::Tally;
+use crate::clock::Timestamp;
+use crate::database::request::Precondition;
+use crate::error::{ErrorKind, Result};
+use crate::filter::print_time;
+use crate::ids::Lsn;
+use crate::mlops::alerts::{Alert, Observation, metric};
+use crate::mlops::table::Row;
+use crate::mlops::times::TimeRange;
+
+/// Accuracy is judged over at most so many windows.
+const MOST_WINDOWS: usize = 1_000;
+
+/// What a tick has done.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TickReport {
+    /// Windows that were closed.
+    pub closed: u64,
+    /// Windows that were counted again, because predictions or truths came late.
+    pub recounted: u64,
+    /// Truths that have met their predictions.
+    pub joined: u64,
+    /// What the rules had to say.
+    pub alerts: Vec<Alert>,
+}
+
+/// How many of the newest truths were right, window by window.
+struct Tail {
+    /// The beginning of a window, its truths, and how many were right; the newest first.
+    windows: VecDeque<(Timestamp, u64, u64)>,
+    wanted: u64,
+}
+
+impl Monitor {
+    /// Closes the windows that are over at a time, counts those again to which something came late, and has the rules judge
+    /// both; call it at intervals. A window is counted, judged and stored in one batch, so a kill leaves it done or not begun.
+    ///
+    /// Rules see, of each window of at least [`MonitorSettings::min_samples`](super::MonitorSettings::min_samples)
+    /// predictions: `error_rate`, `latency_ms` (the 95th percentile) and `data_quality`; and `accuracy_drop`, that of the
+    /// baseline less that of the newest windows that together have as many truths as the settings' window. The subject is
+    /// the model, the time that of the window's end, the correlation names the window. Windows without predictions are
+    /// passed over.
+    pub fn tick(&self, now: Timestamp) -> Result<TickReport> {
+        let records = self.records();
+        let mut report = TickReport { joined: self.join_orphans(&records)?, ..TickReport::default() };
+        let mut tail = Tail::new(&records)?;
+        while let Some((stored, lsn, window)) = self.next_to_close(&records, now)? {
+            match self.close_window(&records, &mut tail, (stored, lsn), window) {
+                Ok(alerts) => {
+                    report.closed += 1;
+                    report.alerts.extend(alerts);
+                }
+                // Another thread was first, or somebody observes the same; what is to be done is looked up anew.
+                Err(error) if error.kind() == ErrorKind::Conflict => tail = Tail::new(&records)?,
+                Err(error) => return Err(error),
+            }
+        }
+        for row in records.stale.walk(|scan| scan.prefix(records.prefix()))? {
+            if row.value.due <= now {
+                self.recount(&records, &mut tail, row, &mut report)?;
+            }
+        }
+        // What the rules had to say may have come in a batch that woke nobody.
+        self.db.alerts().wake();
+        Ok(report)
+    }
+
+    /// The first window with predictions that is over and not closed.
+    fn next_to_close(&self, records: &Records, now: Timestamp) -> Result<Option<(Stored, Option<Lsn>, TimeRange)>> {
+        let (stored, lsn) = records.stored()?;
+        let from = stored.closed_until.unwrap_or(Timestamp(i64::MIN));
+        let open = records.keys(TimeRange { from, to: Timestamp::NEVER });
+        let next = records.predictions.walk(|scan| scan.range(open).limit(1))?.pop();
+        let Some(at) = next.and_then(|row| row.value.at) else { return Ok(None) };
+        let window = TimeRange::window(at, stored.settings.step);
+        Ok((window.to <= now).then_some((stored, lsn, window)))
+    }
+
+    fn close_window(
+        &self,
+        records: &Records,
+        tail: &mut Tail,
+        (mut stored, lsn): (Stored, Option<Lsn>),
+        window: TimeRange,
+    ) -> Result<Vec<Alert>> {
+        let tally = records.count(window)?;
+        tail.wanted = stored.settings.window;
+        tail.set(window.from, &tally);
+        let mut observations = self.judged(&tally, window, stored.settings.min_samples)?;
+        observations.extend(self.accuracy(records, tail, window.to, stored.settings.min_samples)?);
+        stored.closed_until = Some(window.to);
+        let settings = stored.settings.clone();
+        let batch = self.keep(records, self.db.batch(), &stored, lsn)?;
+        let batch = self.store(records, batch, window, &tally, settings.summary_retention)?;
+        // A batch that was on its way when this was counted shows when it is counted once more.
+        let again = Stale { window, due: window.to.after(settings.step) };
+        let batch = records.stale.put_in(batch, records.time_key(window.from).as_str(), &again)?;
+        let (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
+        batch.commit()?;
+        Ok(alerts)
+    }
+
+    /// Counts a window again. Where predictions of it have gone meanwhile, what was counted stays.
+    fn recount(&self, records: &Records, tail: &mut Tail, row: Row<Stale>, report: &mut TickReport) -> Result<()> {
+        let (stored, _) = records.stored()?;
+        let Some(until) = stored.closed_until.filter(|until| row.value.window.to <= *until) else { return Ok(()) };
+        let window = row.value.window;
+        let tally = records.count(window)?;
+        let known = records.window(window.from)?;
+        let table = records.stale.collection()?;
+        let mut batch = self.db.batch().require(&table, row.key.clone(), Precondition::AtLsn(row.lsn));
+        batch = batch.delete(&table, row.key);
+        let mut alerts = Vec::new();
+        let same_or_more = |known: Window| tally.rows >= known.tally.rows && tally.to_store() != known.tally;
+        let changed = tally.rows > 0 && known.is_none_or(same_or_more);
+        if changed {
+            tail.wanted = stored.settings.window;
+            tail.set(window.from, &tally);
+            batch = self.store(records, batch, window, &tally, stored.settings.summary_retention)?;
+            let accuracy = self.accuracy(records, tail, until, stored.settings.min_samples)?;
+            (batch, alerts) = self.db.alerts().observe_in(batch, accuracy.as_slice())?;
+        }
+        match batch.commit() {
+            // Something came again; the next tick counts that, too.
+            Err(error) if error.kind() == ErrorKind::Conflict => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => {
+                report.recounted += u64::from(changed);
+                report.alerts.extend(alerts);
+                Ok(())
+            }
+        }
+    }
+
+    fn store(
+        &self,
+        records: &Records,
+        batch: crate::database::batch::Batch,
+        range: TimeRange,
+        tally: &Tally,
+        kept: std::time::Duration,
+    ) -> Result<crate::database::batch::Batch> {
+        let window = Window { model: records.model().to_owned(), range, tally: tally.to_store() };
+        let record = records.windows.record(records.time_key(range.from).as_str(), &window)?;
+        let expires = range.to.max(self.db.now()).after(kept);
+        Ok(batch.put(&records.windows.collection()?, record.expires_at(expires)))
+    }
+
+    /// What rules are to judge of a window by itself.
+    fn judged(&self, tally: &Tally, window: TimeRange, least: u64) -> Result<Vec<Observation>> {
+        if tally.rows < least {
+            return Ok(Vec::new());
+        }
+        let figures = tally.figures(Some(window.length()))?;
+        let values = [
+            (metric::ERROR_RATE, figures.error_rate),
+            (metric::LATENCY_MS, figures.latency.map(|latency| latency.p95)),
+            (metric::DATA_QUALITY, figures.quality.map(|quality| quality.score)),
+        ];
+        let detail = json!({ "from": print_time(window.from), "to": print_time(window.to), "predictions": tally.rows });
+        let observed = values.into_iter().filter_map(|(metric, value)| Some((metric, value?)));
+        Ok(observed
+            .map(|(metric, value)| self.observation(metric, value, window.from, window.to).detail(detail.clone()))
+            .collect())
+    }
+
+    /// How far the accuracy of the newest truths is below that of the baseline, where both are known.
+    fn accuracy(&self, records: &Records, tail: &Tail, at: Timestamp, least: u64) -> Result<Option<Observation>> {
+        let Some(before) = records.baseline()?.and_then(|baseline| baseline.accuracy) else { return Ok(None) };
+        let Some((from, truths, right)) = tail.newest().filter(|(_, truths, _)| *truths >= least.max(1)) else {
+            return Ok(None);
+        };
+        let now = right as f64 / truths as f64;
+        let detail = json!({ "baseline": before, "accuracy": now, "truths": truths });
+        Ok(Some(self.observation(metric::ACCURACY_DROP, before - now, from, at).detail(detail)))
+    }
+
+    fn observation(&self, metric: &str, value: f64, from: Timestamp, at: Timestamp) -> Observation {
+        let model = self.model().to_string();
+        let cause = format!("window {model} from {}", print_time(from).unwrap_or_default());
+        Observation::new(model, metric, value).at(at).correlation(cause)
+    }
+
+    /// Joins the truths whose predictions have come.
+    fn join_orphans(&self, records: &Records) -> Result<u64> {
+        let mut joined = 0;
+        for row in records.orphans.walk(|scan| scan.prefix(records.prefix()))? {
+            if self.prediction(&row.value.id).is_err() {
+                continue;
+            }
+            match self.join(records, row) {
+                Ok(true) => joined += 1,
+                Ok(false) => {}
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(joined)
+    }
+
+    /// Joins a truth with its prediction; one of the wrong kind goes, since it can never be joined.
+    fn join(&self, records: &Records, row: Row<Orphan>) -> Result<bool> {
+        let table = records.orphans.collection()?;
+        let taken = || {
+            let batch = self.db.batch().require(&table, row.key.clone(), Precondition::AtLsn(row.lsn));
+            batch.delete(&table, row.key.clone())
+        };
+        match self.label_in(taken(), &row.value.id, &row.value.truth, row.value.at) {
+            Ok((batch, _)) => batch.commit().map(|_| true),
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                tracing::warn!(%error, id = %row.value.id, "a truth that waited does not fit its prediction");
+                taken().commit().map(|_| false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Tail {
+    fn new(records: &Records) -> Result<Tail> {
+        let limit = MOST_WINDOWS as u64;
+        let rows = records.windows.walk(|scan| scan.prefix(records.prefix()).reverse().limit(limit))?;
+        let window = |row: &Row<Window>| (row.value.range.from, row.value.tally.labelled, row.value.tally.right);
+        Ok(Tail { windows: rows.iter().map(window).collect(), wanted: 0 })
+    }
+
+    /// Notes what was counted of a window, anew where it was counted before.
+    fn set(&mut self, from: Timestamp, tally: &Tally) {
+        let counted = (from, tally.labelled, tally.right);
+        match self.windows.iter().position(|(known, ..)| *known <= from) {
+            Some(place) if self.windows[place].0 == from => self.windows[place] = counted,
+            Some(place) => self.windows.insert(place, counted),
+            None => self.windows.push_back(counted),
+        }
+        self.windows.truncate(MOST_WINDOWS);
+    }
+
+    /// The newest windows that have enough truths together: where they begin, the truths, and how many were right.
+    fn newest(&self) -> Option<(Timestamp, u64, u64)> {
+        let (mut from, mut truths, mut right) = (None, 0u64, 0u64);
+        for (begins, labelled, correct) in &self.windows {
+            if truths >= self.wanted {
+                break;
+            }
+            from = Some(*begins);
+            truths = truths.saturating_add(*labelled);
+            right = right.saturating_add(*correct);
+        }
+        Some((from?, truths, right))
+    }
+}

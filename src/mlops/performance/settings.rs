@@ -1,0 +1,80 @@
+//! What a monitor is told: how long its windows are, what it keeps, and what is normal.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::mlops::times::seconds;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// The longest window by count: its rows are read into memory.
+const MAX_WINDOW: u64 = 1_000_000;
+
+/// How a monitor works. Stored in `_monitors`, so all handles of one model agree.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct MonitorSettings {
+    /// How many of the newest predictions are looked at together; 1,000. At most a million.
+    pub window: u64,
+    /// How long windows by time are, counted from 1970; 5 minutes. It cannot be changed once one is closed.
+    #[serde(with = "seconds", rename = "step_seconds")]
+    pub step: Duration,
+    /// How long predictions are kept one by one; 30 days. The truth can come as long.
+    #[serde(with = "seconds", rename = "retention_seconds")]
+    pub retention: Duration,
+    /// How long what was counted of windows is kept; 400 days.
+    #[serde(with = "seconds", rename = "summary_retention_seconds")]
+    pub summary_retention: Duration,
+    /// Rules judge no window with fewer predictions, and no accuracy over fewer truths; 30.
+    pub min_samples: u64,
+    /// The threshold of the sigma rule, in standard deviations of the baseline; 2.
+    pub drift_threshold: f64,
+    /// Whether a truth that comes before its prediction waits for it, or is refused.
+    pub orphans: Orphans,
+}
+
+/// What becomes of the truth about an unknown prediction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Orphans {
+    /// It is refused with `NotFound`.
+    #[default]
+    Refuse,
+    /// It is kept as long as predictions are, and joined by a later tick.
+    Keep,
+}
+
+impl Default for MonitorSettings {
+    fn default() -> MonitorSettings {
+        MonitorSettings {
+            window: 1_000,
+            step: Duration::from_secs(300),
+            retention: 30 * DAY,
+            summary_retention: 400 * DAY,
+            min_samples: 30,
+            drift_threshold: 2.0,
+            orphans: Orphans::Refuse,
+        }
+    }
+}
+
+impl MonitorSettings {
+    pub(super) fn check(&self) -> Result<()> {
+        let refused = if !(1..=MAX_WINDOW).contains(&self.window) {
+            format!("its window of {} predictions", self.window)
+        } else if self.step < Duration::from_secs(1) || self.step > DAY {
+            format!("its windows of {:?}", self.step)
+        } else if self.retention < self.step || self.summary_retention < self.retention {
+            "what it keeps is shorter than what it needs".into()
+        } else if !(self.drift_threshold > 0.0 && self.drift_threshold.is_finite()) {
+            format!("its threshold of {} deviations", self.drift_threshold)
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid(format!("a monitor cannot work with {refused}")).mend(
+            "use a window of 1 to 1,000,000 predictions, a step of 1 second to 1 day, no retention below it, and a positive threshold",
+        ))
+    }
+}
