@@ -2,6 +2,7 @@
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
 //! (`collections`, `records`, `reads`, `files`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
+//! (`collections`, `records`, `reads`, `files`, `logs`, `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which
 //! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
@@ -20,6 +21,7 @@ mod collections;
 mod files;
 mod monitoring;
 mod monitoring_tree;
+mod logs;
 mod reader;
 mod reads;
 mod records;
@@ -36,8 +38,8 @@ pub use monitoring_tree::{Alerts, Monitor};
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use tree::{
-    Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Name, PayloadSource, Put, Recall, Scan, Statement,
-    VectorSource, VectorText, Which,
+    Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Log, Name, PayloadSource, Put, Recall, Scan,
+    Statement, VectorSource, VectorText, Which,
 };
 pub use verbs::{NOTATION, VERBS, Verb};
 

@@ -34,7 +34,7 @@ pub(super) fn put(reader: &mut Reader<'_>) -> Result<Statement> {
 }
 
 /// Whether a payload comes next that needs no keyword before it: most are objects.
-fn is_payload(reader: &mut Reader<'_>) -> bool {
+pub(super) fn is_payload(reader: &mut Reader<'_>) -> bool {
     matches!(reader.peek(), Some('{' | '$')) || reader.peek_word().eq_ignore_ascii_case("file")
 }
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::monitoring_tree::{Alerts, Monitor};
+use crate::clock::Timestamp;
 use crate::filter::Filter;
 use crate::index::IndexSpec;
 use crate::key::Key;
@@ -38,6 +39,30 @@ pub enum Statement {
     Metrics { file: Option<String> },
     Monitor(Monitor),
     Patch { collection: Name, which: Which, change: Change },
+    Log {
+        model: Name,
+        vector: VectorText,
+        payload: Option<PayloadSource>,
+        at: Option<Timestamp>,
+        input: Option<String>,
+    },
+    Logs {
+        model: Option<Name>,
+        from: Option<Timestamp>,
+        to: Option<Timestamp>,
+    },
+    Metrics {
+        file: Option<String>,
+    },
+    Patch {
+        collection: Name,
+        which: Which,
+        change: Change,
+    },
+    Log(Log),
+    Logs { model: Option<Name>, from: Option<Timestamp>, to: Option<Timestamp> },
+    Metrics { file: Option<String> },
+    Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },
     Recall(Recall),
@@ -49,7 +74,7 @@ pub enum Statement {
     Verify { quick: bool },
 }
 
-/// The name of a collection, and where it was written.
+/// The name of a collection, or of a model with its version, and where it was written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Name {
     /// The name, not checked against what names may be.
@@ -115,6 +140,21 @@ pub struct Put {
     pub if_absent: bool,
 }
 
+/// A vector to be logged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// The model that made it.
+    pub model: Name,
+    /// The vector.
+    pub vector: VectorText,
+    /// With which payload.
+    pub payload: Option<PayloadSource>,
+    /// When it was made.
+    pub at: Option<Timestamp>,
+    /// What was embedded.
+    pub input: Option<String>,
+}
+
 /// What a patch does.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Change {
@@ -141,7 +181,7 @@ pub enum Columns {
 /// A search for near vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Find {
-    /// In which collection.
+    /// In which collection, or, where the name has an `@`, in which model's space of the embedding log.
     pub collection: Name,
     /// Near what.
     pub near: VectorText,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::reader::Reader;
 use super::tree::{Columns, Name, PayloadSource, VectorSource, VectorText};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::payload::Value;
@@ -196,6 +197,13 @@ pub(super) fn duration(reader: &mut Reader<'_>) -> Result<Duration> {
     let begin = reader.at();
     let text = reader.text("a time such as 90d")?;
     crate::filter::duration(&text).map_err(|error| error.with_span(reader.span_from(begin)))
+}
+
+/// A moment such as 2026-01-31, or quoted, `'2026-01-31 12:00:00'`; UTC unless it says otherwise.
+pub(super) fn moment(reader: &mut Reader<'_>) -> Result<Timestamp> {
+    let begin = reader.at();
+    let text = reader.text("a time such as '2026-01-31T12:00:00Z'")?;
+    crate::filter::moment(&text).map_err(|error| error.with_span(reader.span_from(begin)))
 }
 
 /// Reads hexadecimal digits, two to a byte.

@@ -3,6 +3,7 @@
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
 use super::{collections, files, monitoring, reads, records, watching};
+use super::{collections, files, logs, reads, records, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.
@@ -41,7 +42,7 @@ impl Verb {
 }
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
-pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "log", "model", "models", "reembed", "tune"];
+pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "model", "models", "reembed", "tune"];
 
 /// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
 /// open.
@@ -67,7 +68,7 @@ const KEYS: &str = "A KEY is a number, a text, or bytes as 0x00ff. Quotes make a
 const VECTORS: &str = "A VECTOR is [0.1, -2, ...], that of a record as @7 or @'sku-1', a row of a file as \
     file('q.npy')[3] counted from 0, hexadecimal digits for bits as 0xff00, or a parameter as $q.";
 const FIND: &str = "A record that is named as the vector is left out of the answer. Lower distances are closer, whatever \
-    the metric.";
+    the metric. The name of a model, as minilm@1, stands for what was logged of it.";
 
 const QUERY: &[Clause] = &[
     WHERE,
@@ -228,6 +229,7 @@ pub const VERBS: &[Verb] = &[
         examples: &[
             "find docs near @7 where year >= 2020 and lang in ['en'] limit 10 select lang, year",
             "find docs near file('q.npy')[3] within 0.3",
+            "find minilm@1 near [0.1, 0.9, 0] where @time >= now() - '7d'",
         ],
         read: reads::find,
     },
@@ -280,6 +282,34 @@ pub const VERBS: &[Verb] = &[
             "import 'docs.csv' into docs keys id vector v0..v767",
         ],
         read: files::import,
+    },
+    Verb {
+        name: "log",
+        head: "log MODEL VECTOR [PAYLOAD]",
+        clauses: &[
+            clause("at", "TIME", "when the vector was made; now unless told"),
+            clause("input", "TEXT", "what was embedded; its SHA-256 is kept"),
+        ],
+        summary: "Log a vector that a model made",
+        details: "A MODEL is a name and a version, as minilm@1. Each has a space of its own, made by its first vector. `find` \
+            searches it by the name of the model, and `logs` tells what is in it.",
+        examples: &[
+            "log minilm@1 [0.1, 0.9, 0] {\"lang\": \"en\"}",
+            "log minilm@1 [0.1, 0.9, 0] at 2026-01-31 input 'a text'",
+        ],
+        read: logs::log,
+    },
+    Verb {
+        name: "logs",
+        head: "logs [MODEL]",
+        clauses: &[
+            clause("from", "TIME", "only windows that reach beyond this time"),
+            clause("to", "TIME", "only windows that begin before this time"),
+        ],
+        summary: "List the models of the embedding log, or the windows of one",
+        details: "Times are written as '2026-01-31T12:00:00Z' or 2026-01-31.",
+        examples: &["logs", "logs minilm@1 from 2026-01-01 to 2026-02-01"],
+        read: logs::logs,
     },
     Verb {
         name: "metrics",

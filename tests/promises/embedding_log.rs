@@ -1,13 +1,18 @@
 //! The embedding log keeps models apart, keeps what it was told to keep, and finds it again by model, time and vector.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use driftline::fs::MemoryFs;
-use driftline::mlops::{EmbeddingLog, Entry, ModelId, Retention, SpaceOptions, TimeRange};
+use driftline::mlops::{CanaryPolicy, Embedder, EmbeddingLog, Entry, ModelId, Retention, SpaceOptions, TimeRange};
 use driftline::{
-    Clock, Database, ErrorKind, ManualClock, Metric, Options, Precondition, Random, Record, Schema, Timestamp, json,
+    CancelToken, Clock, Database, Error, ErrorKind, ManualClock, Metric, Options, Precondition, Random, Record, Result,
+    Schema, Timestamp, json,
 };
+
+#[cfg(feature = "cli")]
+use super::support::shell::Shell;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: i64 = 86_400_000_000;
@@ -176,7 +181,9 @@ fn a_size_drops_the_oldest_slices_and_never_the_newest() {
     log.register(&model(), &options).unwrap();
     // About 20 kB a day.
     let day = |day: i64| (0..20).map(move |n| Entry::new(vec![1.0 + n as f32; 256]).at(Timestamp(day * DAY + n)));
-    (90..100).for_each(|number| drop(log.log_all(&model(), day(number)).unwrap()));
+    for number in 90..100 {
+        log.log_all(&model(), day(number)).unwrap();
+    }
     log.tick(clock.now()).unwrap();
     let space = log.spaces().unwrap().remove(0);
     assert!(space.bytes <= 60_000 && (1..=3).contains(&space.slices), "{space:?}");
@@ -290,4 +297,150 @@ fn a_store_that_is_only_read_tells_the_same() {
         log.set_retention(&model(), Retention::Bytes(9)),
     ];
     assert!(refused.into_iter().all(|refused| refused.unwrap_err().kind() == ErrorKind::ReadOnly));
+}
+
+/// Makes vectors by counting letters; another embedder where it counts others.
+struct Letters {
+    model: ModelId,
+    first: u8,
+    dimension: u8,
+    /// How often it may be asked before it fails.
+    patience: Cell<u32>,
+}
+
+impl Letters {
+    fn new(model: &str, first: u8, dimension: u8) -> Letters {
+        Letters { model: model.parse().unwrap(), first, dimension, patience: Cell::new(u32::MAX) }
+    }
+}
+
+impl Embedder for Letters {
+    fn model(&self) -> &ModelId {
+        &self.model
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>> {
+        let left = self.patience.get().checked_sub(1).ok_or_else(|| Error::new(ErrorKind::Busy, "out of patience"))?;
+        self.patience.set(left);
+        let count = |text: &str, letter: u8| 0.5 + text.bytes().filter(|byte| *byte == letter).count() as f32;
+        let vector = |text: &&str| (0..self.dimension).map(|n| count(text, self.first + n)).collect();
+        Ok(texts.iter().map(vector).collect())
+    }
+}
+
+#[test]
+fn an_embedder_that_was_replaced_is_noticed() {
+    let fs = MemoryFs::new();
+    let open = || Options::new().open_on(Arc::new(fs.clone())).unwrap();
+    let letters = Letters::new("letters@1", b'a', 12);
+    let db = open();
+    let attached = db.embedding_log().attach(&letters, CanaryPolicy::Refuse).unwrap();
+    assert!(attached.replaced.is_none() && attached.canaries.len() == 5);
+    attached.log.log(&letters.model, Entry::new(vec![1.0; 12])).unwrap();
+    db.close().unwrap();
+
+    let db = open();
+    let log = db.embedding_log();
+    let same = log.attach(&letters, CanaryPolicy::Refuse).unwrap();
+    assert!(same.canaries.iter().all(|canary| canary.cosine > 0.999));
+    for other in [Letters::new("letters@1", b'm', 12), Letters::new("letters@1", b'a', 11)] {
+        let error = log.attach(&other, CanaryPolicy::Refuse).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ModelMismatch);
+        assert!(
+            error.to_string().contains("letters@1 was replaced") && error.to_string().contains("cosine of"),
+            "{error}"
+        );
+        let read_only = log.attach(&other, CanaryPolicy::ReadOnly).unwrap().log;
+        assert!(read_only.scan(&letters.model, TimeRange::ALL).unwrap().count() > 0);
+        let refused = read_only.log(&letters.model, Entry::new(vec![1.0; 12])).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ReadOnly);
+        assert_eq!(read_only.tick(Timestamp(0)).unwrap_err().kind(), ErrorKind::ReadOnly);
+        let warned = log.attach(&other, CanaryPolicy::Warn).unwrap();
+        assert!(warned.replaced.is_some() && warned.canaries.iter().any(|canary| canary.cosine < 0.99));
+        warned.log.log(&letters.model, Entry::new(vec![1.0; 12])).unwrap();
+    }
+    // Texts of the caller's tell apart what the fixed ones do not; each model has its own.
+    let other = Letters::new("letters@2", b'A', 2);
+    assert!(log.attach_with(&other, CanaryPolicy::Refuse, &[]).is_err());
+    log.attach_with(&other, CanaryPolicy::Refuse, &["AAAB"]).unwrap();
+    let replaced = Letters::new("letters@2", b'C', 2);
+    assert_eq!(log.attach(&replaced, CanaryPolicy::Warn).unwrap().canaries[0].text, "AAAB");
+    log.attach(&replaced, CanaryPolicy::Refuse).unwrap_err();
+    log.log(&model(), Entry::new([1.0, 2.0])).unwrap();
+    let wrong = log.attach(&Letters::new("minilm@1", b'a', 3), CanaryPolicy::Warn).unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Dimension);
+}
+
+#[test]
+fn embedding_again_goes_on_where_it_was_stopped_and_tells_what_it_left_out() {
+    let db = Database::in_memory().unwrap();
+    let log = db.embedding_log();
+    let entry = |n: i64| {
+        let payload = if n % 5 == 0 { json!({"n": n}) } else { json!({"n": n, "doc": {"text": format!("text {n}")}}) };
+        Entry::new([1.0, n as f32]).at(Timestamp(n * DAY)).payload(payload)
+    };
+    log.log_all(&model(), (0..40).map(entry)).unwrap();
+    let letters = Letters::new("letters@1", b'0', 10);
+    let job = || log.reembed(&model(), &letters).field("doc.text").batch(3);
+    for batch in 0..5 {
+        letters.patience.set(batch);
+        assert_eq!(job().run().unwrap_err().kind(), ErrorKind::Busy);
+    }
+    let cancel = CancelToken::new();
+    cancel.cancel();
+    assert_eq!(job().cancel(&cancel).run().unwrap_err().kind(), ErrorKind::Cancelled);
+    letters.patience.set(u32::MAX);
+    let open = log.log_in(db.batch(), &model(), [entry(40)]);
+    log.log(&model(), entry(41)).unwrap();
+    let report = job().run().unwrap();
+    assert_eq!((report.read, report.written, report.without_text, report.too_old), (40, 32, 8, 0));
+    open.commit().unwrap();
+    let report = job().run().unwrap();
+    assert_eq!((report.read, report.written, report.without_text), (42, 33, 9));
+    assert_eq!(job().run().unwrap(), report, "all is done");
+    let made: Vec<_> = log.scan(&letters.model, TimeRange::ALL).unwrap().map(|row| row.unwrap()).collect();
+    let want: Vec<i64> = (0..42).filter(|n| n % 5 != 0).collect();
+    assert_eq!(made.iter().map(|row| row.time.0 / DAY).collect::<Vec<_>>(), want);
+    assert!(made.iter().all(|row| row.input_sha256().is_some() && row.vector.len() == 10));
+    let itself = Letters::new("minilm@1", b'a', 2);
+    assert_eq!(log.reembed(&model(), &itself).run().unwrap_err().kind(), ErrorKind::Invalid);
+    let kept = Letters::new("kept@1", b'0', 4);
+    let options = SpaceOptions::new(4).retention(Retention::Age(HOUR));
+    log.register(&kept.model, &options).unwrap();
+    assert_eq!(log.reembed(&model(), &kept).field("doc.text").run().unwrap().too_old, 42);
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_shell_logs_lists_and_finds() {
+    let shell = Shell::empty();
+    let run = |statement: &str| shell.run(&["S", statement]).done();
+    let json = |statement: &str| -> serde_json::Value {
+        serde_json::from_str(&shell.run(&["S", statement, "--format", "json"]).done()).unwrap()
+    };
+    let logged = run("log minilm@1 [0.1, 0.9, 0] {\"lang\": \"en\"} at 2026-01-31 input 'A red bicycle'");
+    assert_eq!(logged, "logged vector 0 of minilm@1\n");
+    assert_eq!(json("log minilm@1 [0.9, 0.1, 0] at '2026-01-31 01:30'")["logged"], 1);
+    run("log minilm@2 [1, 2]");
+    let hits = json("find minilm@1 near [0, 1, 0] where lang = 'en' select *");
+    assert_eq!((hits[0]["key"].as_u64(), hits.as_array().map(Vec::len)), (Some(0), Some(1)));
+    assert_eq!(hits[0]["time_us"].as_i64(), Some(1_769_817_600_000_000));
+    assert!(hits[0]["payload"]["input_sha256"].is_string() && hits[0]["vector"].is_array(), "{hits}");
+    let table = run("find minilm@1 near @1 select lang limit 2");
+    assert!(table.contains("2026-01-31") && table.contains("similarity"), "{table}");
+    let spaces = json("logs");
+    assert_eq!(
+        (&spaces[0]["model"], &spaces[0]["rows"], &spaces[1]["dimension"]),
+        (&json!("minilm@1"), &json!(2), &json!(2))
+    );
+    let windows = json("logs minilm@1 from 2026-01-31 to 2026-02-01");
+    assert_eq!((windows[0]["rows"].as_u64(), windows.as_array().map(Vec::len)), (Some(1), Some(2)));
+    let csv = shell.run(&["S", "logs minilm@1 to '2026-01-31 01:00'", "--format", "csv"]).done();
+    assert!(csv.starts_with("from,rows,shortest,") && csv.lines().count() == 2, "{csv}");
+    shell.run(&["S", "log minilm@1 [1, 2]"]).refused(1, &["[dimension]", "minilm@1"]);
+    shell.run(&["S", "log minilm [1, 2]"]).refused(1, &["name@version"]);
+    shell.run(&["S", "find minilm@3 near [1, 2]"]).refused(1, &["did you mean minilm@"]);
+    shell.run(&["S", "find minilm@1 near @9"]).refused(1, &["[not_found]"]);
+    shell.run(&["S", "find minilm@1 near [0, 1, 0] model minilm@2"]).refused(1, &["[model_mismatch]"]);
+    shell.run(&["S", "logs from 2026-01-31"]).refused(2, &["a model before the times"]);
 }

@@ -22,6 +22,7 @@ mod damage;
 mod disk;
 mod documents;
 mod drift;
+mod embedding_crashes;
 mod embedding_log;
 mod ephemeral;
 mod exact;

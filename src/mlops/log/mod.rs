@@ -3,10 +3,13 @@
 //! Every model has a *space* of its own (`space`, made as `options` say and listed in `catalog`), so vectors of two models
 //! never meet. Its rows lie in a system collection for each slice of time (`rows`) under numbers that ascend (`keys`). What
 //! reports need of them is kept while they come: a `sketch` for each window, with samples (`bottom`), as a `fold` over the
-//! rows in the order of their numbers. `write`, `read`, `query` and `retain` are the calls.
+//! rows in the order of their numbers. `write`, `read`, `query` and `retain` are the calls; `canary` and `reembed` are for
+//! who has the model itself, an `embedder`.
 
 mod bottom;
+mod canary;
 mod catalog;
+mod embedder;
 mod entry;
 mod fold;
 mod keys;
@@ -14,6 +17,7 @@ mod options;
 mod profile;
 mod query;
 mod read;
+mod reembed;
 mod retain;
 mod rows;
 mod sketch;
@@ -28,12 +32,15 @@ use std::sync::Arc;
 use crate::database::handle::Database;
 use crate::error::{Error, Result};
 
+pub use canary::{Attached, Canary, CanaryPolicy};
 pub use catalog::SpaceInfo;
+pub use embedder::Embedder;
 pub use entry::{Entry, INPUT_FIELD, Logged};
 pub use options::{Retention, SpaceOptions};
 pub use profile::{Profile, Sample};
 pub use query::{LogHit, LogHits, LogQuery};
 pub use read::LogScan;
+pub use reembed::{Reembed, ReembedReport};
 pub use retain::LogTick;
 
 impl Database {

@@ -84,7 +84,7 @@ impl History {
         let log = self.db.embedding_log();
         let entries = self.entries();
         match self.random.below(12) {
-            0..4 => drop(log.log_all(&model(), entries).unwrap()),
+            0..4 => _ = log.log_all(&model(), entries).unwrap(),
             4..6 => self.open.push(log.log_in(self.db.batch(), &model(), entries)),
             6 if !self.open.is_empty() => {
                 let place = self.random.below(self.open.len() as u64) as usize;
@@ -98,7 +98,7 @@ impl History {
                     }
                 }
             }
-            7 => drop(log.tick(self.clock.now()).unwrap()),
+            7 => _ = log.tick(self.clock.now()).unwrap(),
             8 => self.clock.advance(Duration::from_millis(self.random.below(3_000))),
             9 => self.db.flush().unwrap(),
             10 if self.random.one_in(3) => self.reopen(),

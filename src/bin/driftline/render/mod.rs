@@ -17,8 +17,9 @@ use crate::screen;
 use crate::style::Style;
 
 pub(crate) use cells::{Look, count, counted, elapsed, key, number, plain, size, time, vector};
+pub(crate) use cells::{Look, count, counted, elapsed, figure, key, plain, size, time, vector};
 pub(crate) use layout::{listed, pairs};
-pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row};
+pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row, projected};
 
 /// How answers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -202,7 +202,7 @@ fn names(path: &str) -> Vec<String> {
 }
 
 /// The payload with these fields alone, under the paths they were asked by.
-fn projected(payload: &Value, fields: &[String]) -> Value {
+pub(crate) fn projected(payload: &Value, fields: &[String]) -> Value {
     Value::object(fields.iter().filter_map(|field| Some((field.clone(), at(payload, field)?.clone()))))
 }
 

@@ -24,15 +24,22 @@ fn read_vector(session: &mut Session, collection: &Collection, source: &VectorSo
             let record = collection.get(key)?.ok_or_else(|| no_record(key, collection.name()))?;
             record.vector.ok_or_else(|| Failure::failed("the records of this collection have no vectors"))
         }
-        VectorSource::File(file, Some(row)) => Ok(exchange::vector_at(Path::new(file), *row, bits()?)?),
-        VectorSource::File(file, None) => {
+        VectorSource::File(file, row) => file_vector(session, file, *row, bits()?),
+    }
+}
+
+/// The vector of a file: of a row, or the only one.
+pub(super) fn file_vector(session: &mut Session, file: &str, row: Option<u64>, bits: bool) -> Outcome<Vector> {
+    match row {
+        Some(row) => Ok(exchange::vector_at(Path::new(file), row, bits)?),
+        None => {
             if Format::of_name(file).is_ok() {
                 let message = format!("{file} holds many vectors");
                 let mend = format!("say which, counted from 0: file('{file}')[3]");
                 return Err(Error::new(ErrorKind::Invalid, message).mend(mend).into());
             }
             let text = text_of(session, file)?;
-            Ok(text.trim().parse().map_err(|error: Error| error.at(file.clone()))?)
+            Ok(text.trim().parse().map_err(|error: Error| error.at(file))?)
         }
     }
 }

@@ -8,6 +8,7 @@ mod disk;
 mod health;
 mod inputs;
 mod monitor;
+mod logs;
 mod recall;
 mod records;
 mod search;
@@ -59,11 +60,15 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Drop { collection } => collections::drop(session, collection),
         Statement::Explain(find) => search::explain(session, find),
         Statement::Export(export) => transfer::export(session, export),
+        Statement::Find(find) if find.collection.text.contains('@') => logs::find(session, find),
         Statement::Find(find) => search::find(session, find),
         Statement::Flush => care::flush(session),
         Statement::Get { collection, key } => records::get(session, collection, key),
         Statement::Health => health::health(session),
         Statement::Import(import) => transfer::import(session, import),
+        Statement::Log(asked) => logs::log(session, asked),
+        Statement::Logs { model: None, .. } => logs::models(session),
+        Statement::Logs { model: Some(model), from, to } => logs::windows(session, model, *from, *to),
         Statement::Metrics { file } => watching::metrics(session, file.as_deref()),
         Statement::Monitor(asked) => monitor::monitor(session, asked),
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
