@@ -1,8 +1,7 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
-//! (`collections`, `records`, `reads`, `files`, `logs`, `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which
+//! (`collections`, `records`, `reads`, `files`, `logs`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
 //! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
@@ -19,9 +18,9 @@
 
 mod collections;
 mod files;
+mod logs;
 mod monitoring;
 mod monitoring_tree;
-mod logs;
 mod reader;
 mod reads;
 mod records;

@@ -2,8 +2,7 @@
 
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
-use super::{collections, files, monitoring, reads, records, watching};
-use super::{collections, files, logs, reads, records, watching};
+use super::{collections, files, logs, monitoring, reads, records, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.

@@ -16,8 +16,7 @@ use crate::failure::Outcome;
 use crate::screen;
 use crate::style::Style;
 
-pub(crate) use cells::{Look, count, counted, elapsed, key, number, plain, size, time, vector};
-pub(crate) use cells::{Look, count, counted, elapsed, figure, key, plain, size, time, vector};
+pub(crate) use cells::{Look, count, counted, elapsed, figure, key, number, plain, size, time, vector};
 pub(crate) use layout::{listed, pairs};
 pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row, projected};
 
