@@ -2,6 +2,7 @@
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
 //! (`collections`, `records`, `reads`, `files`, `logs`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
+//! (`collections`, `records`, `reads`, `files`, `watching`, `models`, `trials`) makes a `tree` of it. `verbs` is the table of all of them, from which
 //! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
@@ -19,13 +20,16 @@
 mod collections;
 mod files;
 mod logs;
+mod models;
 mod monitoring;
 mod monitoring_tree;
 mod reader;
 mod reads;
 mod records;
 mod script;
+mod serving;
 mod tree;
+mod trials;
 mod values;
 mod verbs;
 mod watching;
@@ -36,6 +40,10 @@ pub use crate::filter::Params;
 pub use monitoring_tree::{Alerts, Monitor};
 pub use reader::Clause;
 pub use script::{Piece, pieces};
+pub use serving::{
+    AliasStatement, AuditStatement, Author, ExperimentClauses, ExperimentStatement, ModelStatement, NewModel,
+    RetrainStatement,
+};
 pub use tree::{
     Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Log, Name, PayloadSource, Put, Recall, Scan,
     Statement, VectorSource, VectorText, Which,

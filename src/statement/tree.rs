@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::monitoring_tree::{Alerts, Monitor};
+use super::serving::{AliasStatement, AuditStatement, Author, ExperimentStatement, ModelStatement, RetrainStatement};
 use crate::clock::Timestamp;
+use crate::database::gate::Mode;
 use crate::filter::Filter;
 use crate::index::IndexSpec;
 use crate::key::Key;
@@ -21,6 +23,8 @@ use crate::vector::metric::Metric;
 #[expect(missing_docs, reason = "each verb is described once, in the table of verbs")]
 pub enum Statement {
     Alerts(Alerts),
+    Alias(AliasStatement),
+    Audit(AuditStatement),
     Backup(Backup),
     Collections,
     Compact { collection: Option<Name> },
@@ -29,6 +33,7 @@ pub enum Statement {
     Delete { collection: Name, which: Which },
     Disk,
     Drop { collection: Name },
+    Experiment(ExperimentStatement),
     Explain(Find),
     Export(Export),
     Find(Find),
@@ -40,12 +45,15 @@ pub enum Statement {
     Logs { model: Option<Name>, from: Option<Timestamp>, to: Option<Timestamp> },
     Metrics { file: Option<String> },
     Monitor(Monitor),
+    Mode { set: Option<(Mode, Author)> },
+    Model(ModelStatement),
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },
     Recall(Recall),
     RebuildIndex { collection: Name },
     Reindex { collection: Name, index: IndexSpec },
+    Retrain(RetrainStatement),
     Scan(Scan),
     Scrub { rate_mib: Option<u64> },
     Stats { collection: Option<Name> },

@@ -25,6 +25,7 @@ pub struct RetrainConfig {
     /// Asks for training from so many new samples on, since the last one that succeeded; 1,000.
     pub min_new_samples: Option<u64>,
     /// Asks for training once the last one that succeeded is so long ago, or the trigger was configured so long ago; 7 days.
+    #[serde(rename = "max_days_without_retrain", with = "days")]
     pub max_time_without_retrain: Option<Duration>,
     /// Asks for training when accuracy has dropped by more than this; 0.05.
     pub accuracy_degradation_threshold: Option<f64>,
@@ -33,6 +34,7 @@ pub struct RetrainConfig {
     /// Asks for training when the error rate is above this; 0.02.
     pub error_rate_threshold: Option<f64>,
     /// Refuses to train sooner than this after the last run began; 6 hours.
+    #[serde(rename = "min_hours_between_retrains", with = "hours")]
     pub min_time_between_retrains: Duration,
     /// Refuses to begin more runs than this within 24 hours; 4.
     pub max_retrains_per_day: u64,
@@ -44,6 +46,42 @@ pub struct RetrainConfig {
     pub data_directories: Vec<String>,
     /// The endings of names of files that are data; `.csv` and `.parquet`.
     pub watch_file_patterns: Vec<String>,
+}
+
+/// Durations as numbers of days, for people.
+mod days {
+    use super::{DAY, Duration};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::ref_option, reason = "what serde calls")]
+    pub(super) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match time {
+            Some(time) => serializer.serialize_some(&(time.as_secs_f64() / DAY.as_secs_f64())),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let days = Option::<f64>::deserialize(deserializer)?;
+        let time = |days: f64| Duration::try_from_secs_f64(days * DAY.as_secs_f64());
+        days.map(|days| time(days).map_err(|_| D::Error::custom(format!("{days} is no number of days")))).transpose()
+    }
+}
+
+/// Durations as numbers of hours, for people.
+mod hours {
+    use super::{Duration, HOUR};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(time.as_secs_f64() / HOUR.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let hours = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(hours * HOUR.as_secs_f64())
+            .map_err(|_| D::Error::custom(format!("{hours} is no number of hours")))
+    }
 }
 
 impl Default for RetrainConfig {

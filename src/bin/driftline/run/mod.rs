@@ -8,12 +8,14 @@ mod disk;
 mod health;
 mod inputs;
 mod logs;
+mod models;
 mod monitor;
 mod recall;
 mod records;
 mod search;
 mod timer;
 mod transfer;
+mod trials;
 mod watching;
 
 use std::time::Instant;
@@ -48,6 +50,12 @@ pub(crate) fn run(session: &mut Session, statement: &Statement) -> Outcome {
 fn answer(session: &mut Session, statement: &Statement) -> Outcome {
     match statement {
         Statement::Alerts(asked) => alerts::alerts(session, asked),
+        Statement::Alias(asked) => models::alias(session, asked),
+        Statement::Audit(asked) => models::audit(session, asked),
+        Statement::Experiment(asked) => trials::experiment(session, asked),
+        Statement::Mode { set } => models::mode(session, set.as_ref()),
+        Statement::Model(asked) => models::model(session, asked),
+        Statement::Retrain(asked) => trials::retrain(session, asked),
         Statement::Backup(asked) => backup::backup(session, asked),
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
