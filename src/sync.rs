@@ -14,6 +14,9 @@
 //!    those without an index and those whose index is built anew, the running imports, the snapshots, the condemned files, the queries to be audited, the guard of the directory.
 //! 7. the locks inside one segment: its rows in memory, its recent deletions.
 //!
+//! The locks of what stands on the database, such as that of a handler of alerts, come before all of these: none of the
+//! engine's is held while one of them is taken.
+//!
 //! The commit queue and its tickets stand apart: a ticket is locked under the queue, and neither while any of the
 //! others is held.
 
