@@ -1,9 +1,8 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`, `logs`, `watching`, `monitoring`) makes a `tree` of it. `verbs` is the table of all of them, from which
-//! (`collections`, `records`, `reads`, `files`, `watching`, `models`, `trials`) makes a `tree` of it. `verbs` is the table of all of them, from which
-//! come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
+//! (`collections`, `records`, `reads`, `files`, `logs`, `models`, `monitoring`, `trials`, `watching`) makes a `tree` of it.
+//! `verbs` is the table of all of them, from which come parsing, help and completion. Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
 //! use driftline::statement::{Params, Statement, parse};

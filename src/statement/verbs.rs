@@ -2,8 +2,7 @@
 
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
-use super::{collections, files, logs, monitoring, reads, records, watching};
-use super::{collections, files, models, reads, records, trials, watching};
+use super::{collections, files, logs, models, monitoring, reads, records, trials, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.
@@ -42,8 +41,7 @@ impl Verb {
 }
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
-pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "model", "models", "reembed", "tune"];
-pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "log", "reembed", "tune"];
+pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "reembed", "tune"];
 
 /// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
 /// open.
@@ -112,6 +110,8 @@ pub const VERBS: &[Verb] = &[
             "alerts raise warning 'the disk of the feature store is slow'",
         ],
         read: monitoring::alerts,
+    },
+    Verb {
         name: "alias",
         head: "alias [ACTION] MODEL [ALIAS] [VERSION]",
         clauses: &[BY, BECAUSE, clause("tagged", "TAG", "of rollback: back to the last version that has it")],
@@ -388,26 +388,6 @@ pub const VERBS: &[Verb] = &[
         read: watching::metrics,
     },
     Verb {
-        name: "monitor",
-        head: "monitor [MODEL | MODEL trend FIGURE | WHAT]",
-        clauses: &[
-            clause("last", "TIME", "over which time; a day unless told, of a trend a week"),
-            clause("step", "TIME", "of a trend: in which steps; a day unless told"),
-            clause("because", "TEXT", "of baseline: why"),
-        ],
-        summary: "Show how models do, and record what they say and what was true",
-        details: "WHAT is record MODEL JSON, label MODEL ID TRUTH, tick [MODEL], or baseline MODEL. A MODEL is written \
-            name@version. JSON has an output (a label, a number, or an object of scores) or an error, \
-            and may have truth, confidence, latency_ms, id, features, error_kind. A FIGURE is accuracy, error_rate, \
-            latency_p95, predictions, throughput, confidence, precision, recall, f1, calibration_error, mse, rmse, mae, r2 or \
-            data_quality. tick closes windows that are over, and has the rules of `alerts` judge them.",
-        examples: &[
-            "monitor spam@3 last '24h'",
-            "monitor spam@3 trend accuracy last '7d' step '1d'",
-            "monitor record spam@3 {\"output\": \"spam\", \"confidence\": 0.93, \"latency_ms\": 12, \"id\": \"request-7\"}",
-            "monitor label spam@3 request-7 ham",
-        ],
-        read: monitoring::monitor,
         name: "mode",
         head: "mode [set MODE]",
         clauses: &[BY, BECAUSE],
@@ -443,6 +423,28 @@ pub const VERBS: &[Verb] = &[
             "model gate ranker production {\"requirements\": [{\"metric\": \"accuracy\", \"bound\": {\"at_least\": 0.9}}], \"approvals\": 1}",
         ],
         read: models::model,
+    },
+    Verb {
+        name: "monitor",
+        head: "monitor [MODEL | MODEL trend FIGURE | WHAT]",
+        clauses: &[
+            clause("last", "TIME", "over which time; a day unless told, of a trend a week"),
+            clause("step", "TIME", "of a trend: in which steps; a day unless told"),
+            clause("because", "TEXT", "of baseline: why"),
+        ],
+        summary: "Show how models do, and record what they say and what was true",
+        details: "WHAT is record MODEL JSON, label MODEL ID TRUTH, tick [MODEL], or baseline MODEL. A MODEL is written \
+            name@version. JSON has an output (a label, a number, or an object of scores) or an error, \
+            and may have truth, confidence, latency_ms, id, features, error_kind. A FIGURE is accuracy, error_rate, \
+            latency_p95, predictions, throughput, confidence, precision, recall, f1, calibration_error, mse, rmse, mae, r2 or \
+            data_quality. tick closes windows that are over, and has the rules of `alerts` judge them.",
+        examples: &[
+            "monitor spam@3 last '24h'",
+            "monitor spam@3 trend accuracy last '7d' step '1d'",
+            "monitor record spam@3 {\"output\": \"spam\", \"confidence\": 0.93, \"latency_ms\": 12, \"id\": \"request-7\"}",
+            "monitor label spam@3 request-7 ham",
+        ],
+        read: monitoring::monitor,
     },
     Verb {
         name: "patch",

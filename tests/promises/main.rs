@@ -66,6 +66,8 @@ mod shell_files;
 #[cfg(feature = "cli")]
 mod shell_models;
 #[cfg(feature = "cli")]
+mod shell_registry;
+#[cfg(feature = "cli")]
 mod shell_rescue;
 #[cfg(feature = "cli")]
 mod shell_scripts;
