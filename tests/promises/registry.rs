@@ -75,7 +75,9 @@ fn equal_artifacts_are_stored_once_and_kept_while_a_version_names_them() {
     let bytes = || repeat(7).take(1 << 20);
     for name in ["a", "b"] {
         let model = db.model(name).unwrap();
-        ["1", "2"].map(|version| model.register(NewVersion::new(version), bytes()).unwrap());
+        for version in ["1", "2"] {
+            model.register(NewVersion::new(version), bytes()).unwrap();
+        }
     }
     db.close().unwrap();
     let db = Database::open(&path).unwrap();
@@ -164,7 +166,9 @@ fn metrics_are_compared_by_name() {
 fn history_tells_where_an_alias_pointed_and_rolling_back_walks_it() {
     let (db, clock) = store();
     let model = db.model("ranker").unwrap();
-    ["1", "2", "3"].map(|version| register(&model, version, 0.9));
+    for version in ["1", "2", "3"] {
+        register(&model, version, 0.9);
+    }
     let mut moments = Vec::new();
     {
         let _training = db.modes().enter(Mode::Training, by_kim()).unwrap();
@@ -199,7 +203,9 @@ fn db_now(clock: &ManualClock) -> Timestamp {
 fn rolling_back_to_a_tag_passes_over_what_lacks_it() {
     let (db, _) = store();
     let model = db.model("ranker").unwrap();
-    ["1", "2", "3"].map(|version| register(&model, version, 0.9));
+    for version in ["1", "2", "3"] {
+        register(&model, version, 0.9);
+    }
     model.set_tags("1", &["stable"], &by_kim()).unwrap();
     promote(&db, &model, &["1", "2", "3"]);
     model.rollback_to_tagged(PRODUCTION, "stable", by_kim()).unwrap();
@@ -234,7 +240,9 @@ fn of_two_promotions_that_expect_the_same_one_wins() {
 fn a_gate_tells_all_that_is_missing_and_rolling_back_asks_none() {
     let (db, _) = store();
     let model = db.model("ranker").unwrap();
-    ["0.90", "0.89", "0.95"].map(|version| register(&model, version, version.parse().unwrap()));
+    for version in ["0.90", "0.89", "0.95"] {
+        register(&model, version, version.parse().unwrap());
+    }
     let gate = PromotionGate::new()
         .require("accuracy", Bound::AtLeast(0.9))
         .require("accuracy", Bound::NotBelowCurrentBy(0.0))
@@ -242,10 +250,9 @@ fn a_gate_tells_all_that_is_missing_and_rolling_back_asks_none() {
     model.set_gate(PRODUCTION, &gate, &by_kim()).unwrap();
     let refused = model.promote_to_production("0.89", by_kim()).unwrap_err().to_string();
     assert!(refused.contains("`accuracy` is 0.89") && refused.contains("0 of 1 have approved"), "{refused}");
-    ["0.90", "0.89", "0.95"].map(|version| {
+    for version in ["0.90", "0.89", "0.95", "0.90", "0.89", "0.95"] {
         model.approve(PRODUCTION, version, &Change::by("lee")).unwrap();
-        model.approve(PRODUCTION, version, &Change::by("lee")).unwrap();
-    });
+    }
     assert_eq!(model.approvals(PRODUCTION, "0.90").unwrap().len(), 1, "each counts once");
     model.promote_to_production("0.90", by_kim()).unwrap();
     let _training = db.modes().enter(Mode::Training, by_kim()).unwrap();
@@ -312,7 +319,9 @@ fn inference_mode_keeps_models_and_indexes_as_they_are() {
     let (db, _) = store();
     let docs = db.create_collection("docs", driftline::Schema::vector(2, driftline::Metric::L2)).unwrap();
     let model = db.model("ranker").unwrap();
-    ["1", "2"].map(|version| register(&model, version, 0.9));
+    for version in ["1", "2"] {
+        register(&model, version, 0.9);
+    }
     assert_eq!(db.modes().current().unwrap(), Mode::Training);
     model.promote_to_production("1", by_kim()).unwrap();
     assert!(db.modes().is_inference().unwrap(), "a version serves");
