@@ -80,7 +80,7 @@ impl Collection {
         Ok(self.reader()?.view)
     }
 
-    fn reader(&self) -> Result<Reader> {
+    pub(super) fn reader(&self) -> Result<Reader> {
         let engine = self.engine();
         engine.check_open()?;
         let current = engine.current();

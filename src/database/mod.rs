@@ -3,7 +3,7 @@
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `view_cell`, `poison`, `audit`, `scrub`, `meters` and `blob_file`. On it act `publish`,
 //! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
-//! `import`, which share `reader` and `draft`.
+//! `import`, which share `reader`, `draw` and `draft`.
 
 mod audit;
 mod auditing;
@@ -21,6 +21,7 @@ mod commit;
 mod companions;
 mod damage;
 pub(crate) mod draft;
+mod draw;
 mod due;
 mod engine;
 mod flush;

@@ -67,6 +67,37 @@ fn a_measurement_is_read_with_its_clauses_in_any_order() {
 }
 
 #[test]
+fn a_check_for_drift_is_read_with_its_clauses_in_any_order() {
+    let drift = |text: &str| match read(text) {
+        Statement::Drift(asked) => asked,
+        other => panic!("{other:?}"),
+    };
+    let Drift::Check(check) =
+        drift("drift docs by lang method psi last '1d' where a = 1 threshold 0.3 rows 50 record against 7d")
+    else {
+        panic!("it is a check")
+    };
+    let day = Duration::from_secs(86_400);
+    assert!(matches!(&check.subject, DriftSubject::Collection(name) if name.text == "docs"));
+    assert_eq!((check.last, check.against), (Some(day), Some(Against::Before(7 * day))));
+    assert_eq!((check.by.as_deref(), check.method.as_deref(), check.threshold), (Some("lang"), Some("psi"), Some(0.3)));
+    assert_eq!((check.rows, check.record, check.filter.unwrap().to_string().as_str()), (Some(50), true, "a = 1"));
+    let Drift::Check(check) = drift("drift model 'm@1' against baseline b version 3 fields vector") else { panic!() };
+    assert!(matches!(&check.subject, DriftSubject::Model(model, span) if model == "m@1" && *span == (12..17)));
+    assert_eq!(check.against, Some(Against::Baseline("b".into(), Some(3))));
+    // In quotes a word is the name of a collection.
+    let Drift::Check(check) = drift("drift 'history'") else { panic!() };
+    assert!(matches!(check.subject, DriftSubject::Collection(name) if name.text == "history"));
+    assert!(matches!(drift("drift history docs last 2d"), Drift::History { last: Some(last), .. } if last == 2 * day));
+    assert!(refused("drift show docs rows 7").0.contains("belongs to a check"));
+    let Statement::Baseline(Baseline::Create { name, fields, .. }) = read("baseline create b from docs fields a, b.c")
+    else {
+        panic!()
+    };
+    assert_eq!((name.as_str(), fields), ("b", vec!["a".to_owned(), "b.c".to_owned()]));
+}
+
+#[test]
 fn an_index_is_read_with_what_it_is_told() {
     let Statement::Reindex { collection, index } = read("reindex docs HNSW(m=24, layout=compact)") else {
         panic!("it changes an index")
@@ -232,7 +263,7 @@ fn parameters_stand_for_keys_vectors_and_payloads() {
 fn errors_point_at_what_is_wrong() {
     let cases = [
         ("fnd docs near @7", "there is no statement `fnd`; did you mean `find`?", "fnd"),
-        ("drift docs", "not available in this version", "drift"),
+        ("tune docs", "not available in this version", "tune"),
         ("restore 'a.tar'", "run `driftline restore", "restore"),
         ("backup 'a.tar'", "expected to", "'"),
         ("backup to 'a.tar' verfy", "did you mean `verify`?", "verfy"),

@@ -5,7 +5,9 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::drift_tree::{Baseline, Drift};
 use super::monitoring_tree::{Alerts, Monitor};
+pub use super::name::Name;
 use super::serving::{AliasStatement, AuditStatement, Author, ExperimentStatement, ModelStatement, RetrainStatement};
 use crate::clock::Timestamp;
 use crate::database::gate::Mode;
@@ -26,12 +28,14 @@ pub enum Statement {
     Alias(AliasStatement),
     Audit(AuditStatement),
     Backup(Backup),
+    Baseline(Baseline),
     Collections,
     Compact { collection: Option<Name> },
     Count { collection: Name, filter: Option<Filter> },
     Create { collection: Name, schema: Schema },
     Delete { collection: Name, which: Which },
     Disk,
+    Drift(Drift),
     Drop { collection: Name },
     Experiment(ExperimentStatement),
     Explain(Find),
@@ -58,15 +62,6 @@ pub enum Statement {
     Scrub { rate_mib: Option<u64> },
     Stats { collection: Option<Name> },
     Verify { quick: bool },
-}
-
-/// The name of a collection, or of a model with its version, and where it was written.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Name {
-    /// The name, not checked against what names may be.
-    pub text: String,
-    /// Bytes of the text it was read from.
-    pub span: Range<usize>,
 }
 
 /// Records a change is meant for.

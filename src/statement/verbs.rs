@@ -2,7 +2,7 @@
 
 use super::reader::{Clause, Reader};
 use super::tree::Statement;
-use super::{collections, files, logs, models, monitoring, reads, records, trials, watching};
+use super::{collections, drift, files, logs, models, monitoring, reads, records, trials, watching};
 use crate::error::Result;
 
 /// A verb: the first word of a statement.
@@ -41,7 +41,7 @@ impl Verb {
 }
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
-pub(super) const PLANNED: &[&str] = &["cache", "drift", "index", "reembed", "tune"];
+pub(super) const PLANNED: &[&str] = &["cache", "index", "reembed", "tune"];
 
 /// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
 /// open.
@@ -156,6 +156,28 @@ pub const VERBS: &[Verb] = &[
         read: files::backup,
     },
     Verb {
+        name: "baseline",
+        head: "baseline create NAME from SUBJECT | list | show NAME [version N]",
+        clauses: &[
+            clause("last", "TIME", "of create: how long back its rows go; 30d unless told"),
+            clause(
+                "fields",
+                "FIELDS",
+                "of create: what it holds; the vectors and every field that can be judged unless told",
+            ),
+        ],
+        summary: "Keep what is normal under a name, to hold later records against with `drift`",
+        details: "SUBJECT is a COLLECTION, or model and a NAME@VERSION whose vectors are logged. A name that is used again \
+            gets the next version; earlier ones stay. At most 1,000 rows are kept.",
+        examples: &[
+            "baseline create 'spring' from docs last '30d' fields lang, vector",
+            "baseline create embeddings from model 'minilm@1' last '7d'",
+            "baseline list",
+            "baseline show 'spring' version 1",
+        ],
+        read: drift::baseline,
+    },
+    Verb {
         name: "collections",
         head: "collections",
         clauses: &[],
@@ -220,6 +242,36 @@ pub const VERBS: &[Verb] = &[
         details: "Live and dead rows lie in the same files; what each takes is estimated by how many there are.",
         examples: &["disk"],
         read: collections::disk,
+    },
+    Verb {
+        name: "drift",
+        head: "drift [show | history | incidents] SUBJECT",
+        clauses: &[
+            clause("last", "TIME", "the time that is judged; a day unless told"),
+            clause(
+                "against",
+                "TIME | baseline NAME [version N]",
+                "the time before it, or a baseline; as long unless told",
+            ),
+            clause("by", "FIELD", "judge the records of each value of this field by themselves, too"),
+            clause("fields", "FIELDS", "what is judged, vector among them; all that can be unless told"),
+            WHERE,
+            clause("method", "NAME", "auto, ks, psi, sigma, cosine, wasserstein, js or chi_square; auto unless told"),
+            clause("threshold", "NUMBER", "a p-value, a distance or standard deviations, as the method has it"),
+            clause("rows", "N", "rows drawn a side; 1000 unless told"),
+            clause("record", "", "keep the report for `drift history`"),
+        ],
+        summary: "Tell whether what a collection or a model holds has changed",
+        details: "SUBJECT is a COLLECTION, by when records were created, or model and a NAME@VERSION whose vectors are \
+            logged. Drift is what chance does not explain; an alarm is drift that is large enough to matter, and has exit code \
+            5. `drift show` sums up what was recorded, `history` lists it, and `incidents` lists what monitors opened.",
+        examples: &[
+            "drift docs last '7d' against '30d' by lang",
+            "drift docs against baseline 'spring' fields lang, vector method auto",
+            "drift model 'minilm@1' last '1d' against '7d' record",
+            "drift incidents docs last '90d'",
+        ],
+        read: drift::drift,
     },
     Verb {
         name: "drop",

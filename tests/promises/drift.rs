@@ -174,6 +174,12 @@ fn what_makes_no_sense_is_refused_with_its_reason() {
     assert_eq!(kind(detector.detect([("x", other())])), ErrorKind::Dimension);
     assert_eq!(kind(detector.detect([("x", fits())])), ErrorKind::Invalid);
 
+    for (values, dimension) in [(vec![1.0; 3], 0), (vec![1.0; 3], 2)] {
+        let ragged = Column::Vectors { values, dimension };
+        assert_eq!(kind(detector.detect([("x", ragged.clone())])), ErrorKind::Invalid);
+        assert!(DriftDetector::default().set_reference([("x", ragged)]).is_err());
+    }
+
     let mut misspelt = DriftDetector::new(Method::Ks).features(["prise"]);
     let error = misspelt.set_reference([("price", fits())]).unwrap_err().to_string();
     assert!(error.contains("did you mean `price`"), "{error}");

@@ -22,6 +22,7 @@ mod damage;
 mod disk;
 mod documents;
 mod drift;
+mod drift_stored;
 mod embedding_crashes;
 mod embedding_log;
 mod ephemeral;
@@ -61,6 +62,8 @@ mod scans;
 mod scrub;
 #[cfg(feature = "cli")]
 mod shell;
+#[cfg(feature = "cli")]
+mod shell_drift;
 #[cfg(feature = "cli")]
 mod shell_files;
 #[cfg(feature = "cli")]

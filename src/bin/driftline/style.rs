@@ -18,13 +18,18 @@ pub(crate) struct Style {
     on: bool,
 }
 
+/// Whether the terminal says that it draws nothing but letters.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 impl Style {
     /// Without colours.
     pub(crate) const PLAIN: Style = Style { on: false };
 
     pub(crate) fn of(when: When, stream: &impl IsTerminal) -> Style {
         let unwanted = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let dumb = is_dumb();
         let on = match when {
             When::Always => true,
             When::Never => false,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::error::{Error, Result};
 use crate::payload::Value;
 
@@ -47,11 +49,20 @@ impl Column {
 
     /// Vectors of `dimension` numbers each. Fails with `Invalid` when the last one is cut short.
     pub fn vectors(values: Vec<f32>, dimension: usize) -> Result<Column> {
-        if dimension == 0 || !values.len().is_multiple_of(dimension) {
-            let message = format!("{} numbers are not vectors of {dimension}", values.len());
-            return Err(Error::invalid(message).mend("give the dimension of the vectors, and whole vectors"));
+        let column = Column::Vectors { values, dimension };
+        column.check()?;
+        Ok(column)
+    }
+
+    /// Refuses vectors that are not whole.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Column::Vectors { values, dimension } if *dimension == 0 || !values.len().is_multiple_of(*dimension) => {
+                let message = format!("{} numbers are not vectors of {dimension}", values.len());
+                Err(Error::invalid(message).mend("give the dimension of the vectors, and whole vectors"))
+            }
+            _ => Ok(()),
         }
-        Ok(Column::Vectors { values, dimension })
     }
 
     /// Rows, those without a value too.
@@ -66,6 +77,27 @@ impl Column {
     /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The column with at most `rows` rows: those whose places have the smallest hashes, in their order. Columns of one
+    /// length keep the same rows.
+    pub(super) fn thinned(self, rows: usize) -> Column {
+        if self.len() <= rows {
+            return self;
+        }
+        let mut places: Vec<u64> = (0..self.len() as u64).collect();
+        places.sort_unstable_by_key(|place| (xxh3_64(&place.to_le_bytes()), *place));
+        places.truncate(rows);
+        places.sort_unstable();
+        let places = places.into_iter().map(|place| place as usize);
+        match self {
+            Column::Numbers(values) => Column::Numbers(places.map(|place| values[place]).collect()),
+            Column::Categories(values) => Column::Categories(places.map(|place| values[place].clone()).collect()),
+            Column::Vectors { values, dimension } => Column::Vectors {
+                values: places.flat_map(|place| &values[place * dimension..][..dimension]).copied().collect(),
+                dimension,
+            },
+        }
     }
 
     /// The column of values as payloads hold them: numbers where all that are there are numbers, else categories, which
@@ -96,6 +128,20 @@ mod tests {
         let named = |text: &str| Some(text.to_owned());
         assert_eq!(texts, Column::Categories(vec![named("1"), named("a"), named("true"), None]));
         assert!(Column::of_values(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn thinned_columns_keep_the_same_rows() {
+        let numbers = Column::numbers((0..500).map(f64::from)).thinned(60);
+        let texts = Column::categories((0..500).map(|n| n.to_string())).thinned(60);
+        let vectors = Column::vectors((0..500).flat_map(|n| [n as f32; 3]).collect(), 3).unwrap().thinned(60);
+        let (Column::Numbers(numbers), Column::Categories(texts)) = (numbers, texts) else { panic!() };
+        let Column::Vectors { values, dimension } = vectors else { panic!() };
+        assert!(numbers.len() == 60 && numbers.is_sorted() && dimension == 3);
+        for (place, number) in numbers.iter().flatten().enumerate() {
+            assert_eq!(texts[place], Some(number.to_string()));
+            assert_eq!(f64::from(values[3 * place + 2]), *number);
+        }
     }
 
     #[test]

@@ -9,11 +9,11 @@ use super::embedding::{EmbeddingOptions, EmbeddingVerdict, MIN_ROWS};
 use super::method::{Method, Scale, Test};
 use super::result::{BaselineRef, DriftKind, DriftResult, Effect};
 use super::scalar::{self, Asked, Judged};
+use super::side::{Side, missing_changed};
 use super::vectors;
 use super::verdict::{Counts, Note, Verdict};
 use crate::error::{Error, Result};
 use crate::filter;
-use crate::stats::ab::{Arm, proportions};
 use crate::stats::multiple::{Correction, adjust};
 use crate::stats::two_sample::Permutations;
 
@@ -21,9 +21,6 @@ use crate::stats::two_sample::Permutations;
 const LEVEL: f64 = 0.05;
 /// What an effect must reach for an alarm, where the method's threshold is a p-value.
 const FLOOR: f64 = 0.1;
-/// A share of missing values has changed where its p is at most this and it moved by at least [`MISSING_MOVE`].
-const MISSING_LEVEL: f64 = 0.01;
-const MISSING_MOVE: f64 = 0.05;
 
 /// Compares columns with those of a reference, by one method, and corrects for how many there are.
 ///
@@ -148,6 +145,11 @@ impl DriftDetector {
         DriftDetector { baseline: Some(baseline), ..self }
     }
 
+    /// How p-values are adjusted.
+    pub(super) fn adjusts(&self) -> Option<Correction> {
+        self.correction
+    }
+
     /// The method.
     pub fn method(&self) -> Method {
         self.method
@@ -163,6 +165,7 @@ impl DriftDetector {
         if columns.is_empty() {
             return Err(Error::invalid("the reference has no columns").mend("give at least one"));
         }
+        check_columns(&columns)?;
         if let Some((name, _)) = columns.iter().find(|(_, column)| column.is_empty()) {
             return Err(Error::invalid(format!("the reference has no rows of {name}")).mend("collect some first"));
         }
@@ -185,6 +188,7 @@ impl DriftDetector {
             return Err(Error::invalid("there is no reference").mend("give one to `set_reference` first"));
         }
         let columns: Columns = columns.into_iter().map(|(name, column)| (name.into(), column)).collect();
+        check_columns(&columns)?;
         let names: BTreeSet<&String> = match &self.features {
             Some(features) => features.iter().collect(),
             None => self.reference.keys().chain(columns.keys()).collect(),
@@ -194,7 +198,7 @@ impl DriftDetector {
             judged.map_err(|error| if error.place().is_some() { error } else { error.at(format!("feature {name}")) })
         };
         let mut results = names.into_iter().map(judge).collect::<Result<Vec<_>>>()?;
-        self.conclude(&mut results)?;
+        conclude(&mut results, self.correction)?;
         Ok(results)
     }
 
@@ -314,11 +318,6 @@ impl DriftDetector {
             embedding: None,
         }
     }
-
-    /// Adjusts p over all results that have one, and says what follows.
-    fn conclude(&self, results: &mut [DriftResult]) -> Result<()> {
-        conclude(results, self.correction)
-    }
 }
 
 /// Adjusts p over all results that have one, and says what follows from it for each.
@@ -340,6 +339,11 @@ pub(super) fn conclude(results: &mut [DriftResult], correction: Option<Correctio
     Ok(())
 }
 
+/// Refuses vectors that are not whole.
+fn check_columns(columns: &Columns) -> Result<()> {
+    columns.iter().try_for_each(|(name, column)| column.check().map_err(|error| error.at(format!("feature {name}"))))
+}
+
 /// Nothing was judged.
 fn nothing() -> Judged {
     let effect = Effect { name: "none".into(), value: None, floor: 0.0 };
@@ -357,68 +361,4 @@ fn unknown(feature: &str, columns: &Columns) -> Error {
 fn two_types(reference: &Side<'_>, current: &Side<'_>) -> Error {
     let message = format!("the reference has {} and the current sample {}", reference.type_name(), current.type_name());
     Error::invalid(message).mend("give both sides values of one type")
-}
-
-/// What of a column can be judged.
-enum Side<'a> {
-    Numbers { values: Vec<f64>, counts: Counts },
-    Categories { values: Vec<&'a str>, counts: Counts },
-    Vectors { rows: Vec<f32>, dimension: usize, counts: Counts },
-}
-
-impl<'a> Side<'a> {
-    fn of(column: &'a Column) -> Side<'a> {
-        let total = column.len() as u64;
-        let counts = |rows: usize, missing: u64| {
-            let rows = rows as u64;
-            Counts { rows, missing, not_finite: total - rows - missing }
-        };
-        match column {
-            Column::Numbers(values) => {
-                let there: Vec<f64> = values.iter().flatten().copied().collect();
-                let missing = total - there.len() as u64;
-                let values: Vec<f64> = there.into_iter().filter(|value| value.is_finite()).collect();
-                Side::Numbers { counts: counts(values.len(), missing), values }
-            }
-            Column::Categories(values) => {
-                let values: Vec<&str> = values.iter().flatten().map(String::as_str).collect();
-                Side::Categories { counts: counts(values.len(), total - values.len() as u64), values }
-            }
-            Column::Vectors { values, dimension } => {
-                let finite = |row: &&[f32]| row.iter().all(|value| value.is_finite());
-                let rows: Vec<f32> = values.chunks_exact(*dimension).filter(finite).flatten().copied().collect();
-                Side::Vectors { counts: counts(rows.len() / dimension, 0), rows, dimension: *dimension }
-            }
-        }
-    }
-
-    fn type_name(&self) -> &'static str {
-        match self {
-            Side::Numbers { .. } => "numbers",
-            Side::Categories { .. } => "categories",
-            Side::Vectors { .. } => "vectors",
-        }
-    }
-
-    fn counts(&self) -> Counts {
-        match self {
-            Side::Numbers { counts, .. } | Side::Categories { counts, .. } | Side::Vectors { counts, .. } => *counts,
-        }
-    }
-
-    fn rows(&self) -> usize {
-        self.counts().rows as usize
-    }
-}
-
-/// Whether rows without a usable value have become more or fewer.
-fn missing_changed(reference: Counts, current: Counts) -> Result<Option<Note>> {
-    let arm = |it: Counts| Arm { successes: it.missing + it.not_finite, trials: it.rows + it.missing + it.not_finite };
-    let (before, now) = (arm(reference), arm(current));
-    if before.trials == 0 || now.trials == 0 {
-        return Ok(None);
-    }
-    let test = proportions(before, now)?;
-    let changed = test.p <= MISSING_LEVEL && test.difference.abs() >= MISSING_MOVE;
-    Ok(changed.then_some(Note::MissingShareChanged))
 }

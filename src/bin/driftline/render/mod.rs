@@ -6,6 +6,7 @@
 mod cells;
 mod layout;
 mod rows;
+mod spark;
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 
@@ -19,6 +20,7 @@ use crate::style::Style;
 pub(crate) use cells::{Look, count, counted, elapsed, figure, key, number, plain, size, time, vector};
 pub(crate) use layout::{listed, pairs};
 pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row, projected};
+pub(crate) use spark::spark;
 
 /// How answers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,9 +2,11 @@
 
 mod alerts;
 mod backup;
+mod baseline;
 mod care;
 mod collections;
 mod disk;
+mod drift;
 mod health;
 mod inputs;
 mod logs;
@@ -57,6 +59,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Model(asked) => models::model(session, asked),
         Statement::Retrain(asked) => trials::retrain(session, asked),
         Statement::Backup(asked) => backup::backup(session, asked),
+        Statement::Baseline(asked) => baseline::baseline(session, asked),
         Statement::Collections => collections::list(session),
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
         Statement::RebuildIndex { collection } => care::rebuild(session, collection),
@@ -65,6 +68,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Create { collection, schema } => collections::create(session, collection, schema),
         Statement::Delete { collection, which } => records::delete(session, collection, which),
         Statement::Disk => disk::disk(session),
+        Statement::Drift(asked) => drift::drift(session, asked),
         Statement::Drop { collection } => collections::drop(session, collection),
         Statement::Explain(find) => search::explain(session, find),
         Statement::Export(export) => transfer::export(session, export),

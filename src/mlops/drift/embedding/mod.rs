@@ -1,9 +1,10 @@
 //! Have the vectors changed? Four tests that see different things, one verdict, and the rows that show it.
 //!
 //! No test of vectors is best at all changes. The energy distance sees moves of the mean and of the spread, the share of
-//! nearest neighbours new clusters, every dimension by itself broken or noisy ones, and the count of rows beyond all of the
-//! reference a few that are new; Holm's correction makes one verdict of the four that errs as seldom as its level says. Fixed thresholds on a distance are not used: they are
-//! silent or always on, depending on how many rows there are.
+//! nearest neighbours new clusters, every dimension by itself broken or noisy ones, and the count of rows that lie beyond
+//! nearly all of the reference a few that are new; Holm's correction makes one verdict of the four that errs as seldom as its
+//! level says. Fixed thresholds on a distance are not used: they are silent or always on, depending on how many rows there
+//! are.
 
 pub(super) mod centroids;
 pub(super) mod dimensions;

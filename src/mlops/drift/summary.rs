@@ -1,0 +1,87 @@
+//! What is known of the drift of a subject: the figures of a dashboard.
+
+use serde::Serialize;
+
+use super::incident::DriftIncident;
+use super::report::DriftReport;
+use super::series::DriftSeries;
+use super::stored;
+use super::subject::Subject;
+use super::verdict::Verdict;
+use crate::database::handle::Database;
+use crate::error::Result;
+use crate::mlops::times::TimeRange;
+
+/// The drift of a subject over a time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct DriftSummary {
+    /// Of what.
+    pub subject: Subject,
+    /// Over which time.
+    pub range: TimeRange,
+    /// Windows, or checks, that were recorded and had a verdict.
+    pub judged: u64,
+    /// How many of them drifted.
+    pub drifted: u64,
+    /// How many of them were in alarm.
+    pub alarms: u64,
+    /// Incidents that were open at some moment of the time: episodes, not windows.
+    pub drift_incidents: u64,
+    /// The incident that is open now.
+    pub open: Option<DriftIncident>,
+    /// The score of the newest report: the share of its features that drifted.
+    pub drift_score: Option<f64>,
+    /// The newest report.
+    pub newest: Option<DriftReport>,
+    /// The cosine distance of the mean vectors, window by window; of the score where there are no vectors.
+    pub series: DriftSeries,
+}
+
+impl Database {
+    /// What was recorded of the drift of a subject in a time: by the monitor that has its name or, where there is none, by
+    /// checks. Reads the records of that time.
+    pub fn drift_report(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<DriftSummary> {
+        let subject = subject.into();
+        let windows = read(self, &subject.to_string(), range)?;
+        let reports = if windows.is_empty() { read(self, &stored::checks_of(&subject), range)? } else { windows };
+        let incidents = self.drift_incidents(subject.clone(), range)?;
+        let judged = || reports.iter().filter(|report| report.verdict != Verdict::Insufficient);
+        let has_vectors = reports.iter().any(|report| report.centroid_cosine.is_some());
+        let value = |report: &DriftReport| if has_vectors { report.centroid_cosine } else { Some(report.score) };
+        Ok(DriftSummary {
+            range,
+            judged: judged().count() as u64,
+            drifted: judged().filter(|report| report.drift).count() as u64,
+            alarms: judged().filter(|report| report.alarm).count() as u64,
+            drift_incidents: incidents.len() as u64,
+            open: incidents.iter().rfind(|incident| incident.is_open()).cloned(),
+            drift_score: reports.last().map(|report| report.score),
+            newest: reports.last().cloned(),
+            series: DriftSeries::of_reports(&reports, value, None)?,
+            subject,
+        })
+    }
+
+    /// The reports that were recorded of a subject in a time, by the monitor that has its name and by checks, in the order in
+    /// which what they judged begins.
+    pub fn drift_history(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<Vec<DriftReport>> {
+        let subject = subject.into();
+        let mut reports = read(self, &subject.to_string(), range)?;
+        reports.extend(read(self, &stored::checks_of(&subject), range)?);
+        reports.sort_by_key(|report| (report.current, report.judged));
+        Ok(reports)
+    }
+
+    /// The incidents of a subject that were open at some moment of a time, the earliest first.
+    pub fn drift_incidents(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<Vec<DriftIncident>> {
+        let rows = stored::incidents(self).prefix(format!("{}/", subject.into()))?;
+        let meets = |it: &DriftIncident| it.opened.from < range.to && it.closed.is_none_or(|end| end.to > range.from);
+        Ok(rows.into_iter().map(|row| row.value).filter(meets).collect())
+    }
+}
+
+fn read(db: &Database, name: &str, range: TimeRange) -> Result<Vec<DriftReport>> {
+    let rows = stored::reports(db).range(stored::within(name, range))?;
+    Ok(rows.into_iter().map(|row| row.value).collect())
+}
