@@ -72,10 +72,11 @@ impl Database {
 /// The versions of one model: registered once, found by name, tag, time or order, and pointed to by aliases.
 ///
 /// A version never changes after it was registered, but for its tags and its description. Its artifact is a blob, stored
-/// once however many versions have it, never executed, and checked against its SHA-256 when it is loaded. Each change is one
-/// batch with its entry in the audit log, so a crash leaves all of it or nothing. The first version in production brings the
-/// store into [`Mode::Inference`], in which all changes are refused with `ReadOnly`, but for rolling back. May be used from any
-/// thread.
+/// once however many versions have it, never executed, and checked against its SHA-256 when it is loaded. Each change is
+/// one batch with its entry in the audit log, so a crash leaves all of it or nothing. May be used from any thread.
+///
+/// The first version in production brings the store into [`Mode::Inference`](crate::mlops::Mode::Inference), in which all
+/// changes are refused with `ReadOnly`, but for rolling back.
 ///
 /// ```
 /// use driftline::Database;
