@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use driftline::{Clock, Database, ManualClock, Metric, Options, Record, Schema, Severity, Timestamp, json};
+use driftline::mlops::drift::Reference;
+use driftline::{Clock, Database, ManualClock, Metric, Options, Record, Schema, Severity, Timestamp, json, mlops};
 
 /// A sample: its labels and its value.
 type Sample = (BTreeMap<String, String>, f64);
@@ -221,4 +222,84 @@ fn a_file_of_metrics_is_replaced_whole() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside it");
     let error = db.write_metrics(folder.path().join("not/there.prom")).unwrap_err();
     assert!(error.to_string().contains("there.prom"), "{error}");
+}
+
+/// A store with a bit of everything that is measured.
+fn watched() -> (tempfile::TempDir, Database) {
+    let clock = std::sync::Arc::new(ManualClock::new(Timestamp(100 * 86_400_000_000)));
+    let folder = tempfile::tempdir().unwrap();
+    let db = Options::new().clock(clock).open(folder.path().join("store")).unwrap();
+    let docs = db.create_collection("docs", Schema::payload_only()).unwrap();
+    let now = 100 * 86_400_000_000_i64;
+    let record = |n: i64| {
+        let moved = if n < 100 { 40 } else { 0 };
+        let created = Timestamp(now - n * 600_000_000 - 1);
+        Record::new(n as u64).payload(json!({"words": n % 50 + moved})).created_at(created)
+    };
+    docs.put_all((0..400).map(record)).unwrap();
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    db.drift("docs").last(hours(16)).against(Reference::Before(hours(48))).record().unwrap();
+    for severity in [mlops::Severity::Warning, mlops::Severity::Critical, mlops::Severity::Critical] {
+        db.alerts().alert(severity, "look", json!({})).unwrap();
+    }
+    let monitor = db.monitor(&mlops::ModelId::new("m", "1").unwrap());
+    for (output, truth) in [("a", "a"), ("b", "a"), ("a", "a"), ("a", "a")] {
+        monitor.record_prediction(mlops::PredictionRecord::new(output).truth(truth).latency_ms(20.0)).unwrap();
+    }
+    monitor.record_prediction(mlops::PredictionRecord::failed("out of memory")).unwrap();
+    db.create_collection("points", Schema::vector(1, Metric::L2)).unwrap().query().nearest([1.0]).run().unwrap();
+    (folder, db)
+}
+
+#[test]
+fn alerts_and_drift_are_told_and_alerts_are_counted_once() {
+    let (_folder, db) = watched();
+    for round in 1..=2 {
+        let read = parse(&db.metrics_text());
+        let alerts = |severity| value(&read, "driftline_alerts_total", &[("severity", severity)]);
+        assert_eq!((alerts("info"), alerts("warning"), alerts("critical")), (0.0, 1.0, 2.0), "round {round}");
+        assert!(value(&read, "driftline_drift_p_value", &[("subject", "docs"), ("test", "ks, exact")]) < 1e-6);
+        assert!(value(&read, "driftline_drift_statistic", &[("subject", "docs"), ("test", "ks, exact")]) > 0.5);
+        assert_eq!(value(&read, "driftline_drift_incident_open", &[("subject", "docs")]), 0.0);
+        let of = |outcome| [("model", "m"), ("version", "1"), ("outcome", outcome)];
+        assert_eq!(value(&read, "driftline_predictions_total", &of("success")), 4.0);
+        assert_eq!(value(&read, "driftline_predictions_total", &of("error")), 1.0);
+        assert_eq!(value(&read, "driftline_prediction_accuracy", &of("")[..2]), 0.75);
+        assert_eq!(value(&read, "driftline_prediction_latency_p95_seconds", &of("")[..2]), 0.02);
+        for part in ["alerts", "drift", "predictions"] {
+            assert_eq!(value(&read, "driftline_metrics_unreadable", &[("part", part)]), 0.0, "{part}");
+        }
+    }
+    db.alerts().alert(mlops::Severity::Info, "more", json!({})).unwrap();
+    let read = parse(&db.metrics_text());
+    assert_eq!(value(&read, "driftline_alerts_total", &[("severity", "info")]), 1.0);
+}
+
+/// Every metric that a dashboard, a rule or the guide names is there, and the guide names every metric there is.
+#[test]
+fn what_is_shipped_names_only_metrics_there_are() {
+    let rendered: BTreeSet<String> = parse(&watched().1.metrics_text()).into_keys().collect();
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["docs/monitoring/dashboard.json", "docs/monitoring/alerts.yml"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let named = names(&text);
+        assert!(named.len() > 8, "{file} names only {named:?}");
+        for name in named {
+            let base = ["_bucket", "_count", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix));
+            let there = rendered.contains(&name) || base.is_some_and(|base| rendered.contains(base));
+            assert!(there, "{file} names {name}, which is not rendered");
+        }
+    }
+    let guide = std::fs::read_to_string(root.join("docs/guide/metrics.md")).unwrap();
+    let missing: Vec<&String> = rendered.iter().filter(|name| !guide.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "docs/guide/metrics.md does not name {missing:?}");
+    serde_json::from_str::<serde_json::Value>(
+        &std::fs::read_to_string(root.join("docs/monitoring/dashboard.json")).unwrap(),
+    )
+    .unwrap();
+}
+
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
+    words.filter(|word| word.starts_with("driftline_")).map(str::to_owned).collect()
 }

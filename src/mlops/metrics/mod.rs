@@ -4,6 +4,7 @@
 //! metric: docs/guide/metrics.md.
 
 mod file;
+mod models;
 mod store;
 mod text;
 
@@ -22,7 +23,14 @@ const OTHERS: &str = "(others)";
 type Tell = fn(&Database, &mut Exposition) -> Result<()>;
 
 /// The parts are written one after the other, and one that fails leaves the others.
-const PARTS: [(&str, Tell); 3] = [("engine", store::engine), ("stats", store::sizes), ("disk", store::disk)];
+const PARTS: [(&str, Tell); 6] = [
+    ("engine", store::engine),
+    ("stats", store::sizes),
+    ("disk", store::disk),
+    ("alerts", models::alerts),
+    ("drift", models::drift),
+    ("predictions", models::predictions),
+];
 
 impl Database {
     /// Everything that can be measured of this store, as Prometheus reads it: the text exposition format, version 0.0.4.

@@ -1,0 +1,153 @@
+//! What is known of models: alerts, drift and predictions.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use serde::de::DeserializeOwned;
+
+use super::MOST_NAMES;
+use super::text::Exposition;
+use crate::database::collection::Collection;
+use crate::database::handle::Database;
+use crate::error::{Error, ErrorKind, Result};
+use crate::key::Key;
+use crate::mlops::alerts::Severity;
+use crate::mlops::drift::{DriftIncident, DriftReport, DriftResult, Test};
+use crate::mlops::model::ModelId;
+use crate::sync::Mutex;
+
+/// The alerts that were counted since the store was opened, and the newest of them. Only the newest are kept, so a sum
+/// over those that are there would not only grow.
+#[derive(Debug, Default)]
+struct Counted(Mutex<(Option<Key>, [u64; Severity::ALL.len()])>);
+
+/// Alerts that were recorded, and incidents that last.
+pub(super) fn alerts(db: &Database, text: &mut Exposition) -> Result<()> {
+    let companion = db.companion::<Counted>();
+    let mut counted = companion.0.lock();
+    if let Some(alerts) = existing(db, "_alerts")? {
+        let scan = alerts.scan();
+        let scan = counted.0.clone().into_iter().fold(scan, |scan, newest| scan.after(newest));
+        for alert in scan {
+            let alert = alert?;
+            let severity = alert.payload.get("severity").and_then(|severity| severity.as_text()).unwrap_or_default();
+            if let Some(place) = Severity::ALL.iter().position(|known| known.name() == severity) {
+                counted.1[place] += 1;
+            }
+            counted.0 = Some(alert.key);
+        }
+    }
+    let mut total =
+        text.counter("driftline_alerts_total", "Alerts that were recorded, those kept at opening included.");
+    for (severity, count) in Severity::ALL.iter().zip(counted.1) {
+        total.sample(&[("severity", severity.name())], count as f64);
+    }
+    let incidents = db.alerts().incidents()?;
+    let mut open = text.gauge("driftline_alert_incidents_open", "Incidents that last, by how bad they are now.");
+    for severity in Severity::ALL {
+        let count = incidents.iter().filter(|incident| incident.is_open() && incident.severity == severity).count();
+        open.sample(&[("severity", severity.name())], count as f64);
+    }
+    Ok(())
+}
+
+/// The newest recorded check of each subject, and whether an incident of it lasts.
+pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
+    let mut reports: BTreeMap<String, DriftReport> = BTreeMap::new();
+    // A subject may have been checked by hand and by monitors.
+    for report in newest::<DriftReport>(db, "_drift")? {
+        let known = reports.entry(report.subject.to_string()).or_insert_with(|| report.clone());
+        if known.judged < report.judged {
+            *known = report;
+        }
+    }
+    let incidents: Vec<DriftIncident> = newest(db, "_drift_incidents")?;
+    type Figure = fn(&DriftResult) -> Option<f64>;
+    let figures: [(&'static str, &'static str, Figure); 2] = [
+        ("driftline_drift_p_value", "The smallest adjusted p of the newest check, by test.", |it| it.adjusted_p),
+        ("driftline_drift_statistic", "The statistic of that p.", |it| it.statistic),
+    ];
+    for (metric, help, figure) in figures {
+        let mut family = text.gauge(metric, help);
+        for (subject, report) in &reports {
+            for (test, result) in surest(report) {
+                if let Some(value) = figure(result) {
+                    family.sample(&[("subject", subject), ("test", &test.to_string())], value);
+                }
+            }
+        }
+    }
+    let mut family = text.gauge("driftline_drift_incident_open", "Whether an incident of drift lasts.");
+    for subject in reports.keys() {
+        let open = incidents.iter().any(|incident| incident.subject.to_string() == *subject && incident.is_open());
+        family.sample(&[("subject", subject)], f64::from(u8::from(open)));
+    }
+    Ok(())
+}
+
+/// Of the results of each test the one with the smallest p: features are many, tests are few.
+fn surest(report: &DriftReport) -> Vec<(Test, &DriftResult)> {
+    let mut results: Vec<&DriftResult> = report.results.iter().filter(|it| it.adjusted_p.is_some()).collect();
+    results
+        .sort_by(|a, b| a.test.cmp(&b.test).then(a.adjusted_p.unwrap_or(1.0).total_cmp(&b.adjusted_p.unwrap_or(1.0))));
+    results.dedup_by_key(|result| result.test);
+    results.into_iter().map(|result| (result.test, result)).collect()
+}
+
+/// Predictions by model, and how those of its window did.
+pub(super) fn predictions(db: &Database, text: &mut Exposition) -> Result<()> {
+    let mut models = Vec::new();
+    for name in db.monitored_models()?.into_iter().take(MOST_NAMES) {
+        let model: ModelId = name.parse()?;
+        let monitor = db.monitor(&model);
+        models.push((model, monitor.statistics()?, monitor.metrics()?));
+    }
+    let mut total = text.counter("driftline_predictions_total", "Predictions that were recorded.");
+    for (model, counts, _) in &models {
+        let labels = |outcome| [("model", model.name()), ("version", model.version()), ("outcome", outcome)];
+        total.sample(&labels("success"), counts.total_predictions.saturating_sub(counts.error_count) as f64);
+        total.sample(&labels("error"), counts.error_count as f64);
+    }
+    let mut accuracy = text.gauge("driftline_prediction_accuracy", "The share of the window that was right.");
+    for (model, _, figures) in &models {
+        if let Some(classes) = &figures.classification {
+            accuracy.sample(&[("model", model.name()), ("version", model.version())], classes.accuracy);
+        }
+    }
+    let mut latency =
+        text.gauge("driftline_prediction_latency_p95_seconds", "What 95 of 100 of the window keep within.");
+    for (model, _, figures) in &models {
+        if let Some(times) = &figures.latency {
+            latency.sample(&[("model", model.name()), ("version", model.version())], times.p95 / 1e3);
+        }
+    }
+    Ok(())
+}
+
+fn existing(db: &Database, name: &str) -> Result<Option<Collection>> {
+    match db.collection(name) {
+        Ok(collection) => Ok(Some(collection)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The last record of each name, of a collection whose keys are `<name>/<number>`. One look for each.
+fn newest<T: DeserializeOwned>(db: &Database, name: &str) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    let Some(collection) = existing(db, name)? else { return Ok(found) };
+    let mut before: Bound<Key> = Bound::Unbounded;
+    while found.len() < MOST_NAMES {
+        let Some(record) = collection.scan().range((Bound::Unbounded, before.clone())).reverse().limit(1).next() else {
+            break;
+        };
+        let record = record?;
+        let key = record.key.as_text().unwrap_or_default().to_owned();
+        let prefix = key.rsplit_once('/').map_or("", |(prefix, _)| prefix);
+        let value = serde_json::from_value(record.payload.to_json());
+        let value = value.map_err(|error| Error::corrupt(format!("the record {key} cannot be read: {error}"), name))?;
+        before = Bound::Excluded(format!("{prefix}/").into());
+        found.push(value);
+    }
+    Ok(found)
+}
