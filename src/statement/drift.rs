@@ -35,19 +35,20 @@ pub(super) fn drift(reader: &mut Reader<'_>) -> Result<Statement> {
 fn check(reader: &mut Reader<'_>) -> Result<DriftCheck> {
     let subject = subject(reader)?;
     let (last, against, by, filter) = (None, None, None, None);
-    let (method, threshold, rows, record) = (None, None, None, false);
-    let mut check =
-        DriftCheck { subject, last, against, by, fields: Vec::new(), filter, method, threshold, rows, record };
+    let (method, threshold, rows, record, report) = (None, None, None, false, None);
+    let fields = Vec::new();
+    let mut check = DriftCheck { subject, last, against, by, fields, filter, method, threshold, rows, record, report };
     while let Some(clause) = reader.clause()? {
         match clause {
             "last" => check.last = Some(values::duration(reader)?),
             "against" => check.against = Some(against_what(reader)?),
             "by" => check.by = Some(reader.path()?.to_owned()),
-            "fields" => check.fields = fields(reader)?,
+            "fields" => check.fields = self::fields(reader)?,
             "where" => check.filter = Some(reader.filter()?),
             "method" => check.method = Some(reader.word("a method such as ks")?.to_owned()),
             "threshold" => check.threshold = Some(reader.number("a number such as 0.05")?),
             "rows" => check.rows = Some(reader.number("how many rows")?),
+            "report" => check.report = Some(reader.text("the name of a file")?),
             _ => check.record = true,
         }
     }

@@ -67,6 +67,8 @@ pub struct DriftCheck {
     pub rows: Option<u64>,
     /// Whether the report is kept.
     pub record: bool,
+    /// A file for a page of HTML that shows the report.
+    pub report: Option<String>,
 }
 
 /// What a time is held against.

@@ -260,6 +260,7 @@ pub const VERBS: &[Verb] = &[
             clause("threshold", "NUMBER", "a p-value, a distance or standard deviations, as the method has it"),
             clause("rows", "N", "rows drawn a side; 1000 unless told"),
             clause("record", "", "keep the report for `drift history`"),
+            clause("report", "FILE", "write a page of HTML with plots over what was recorded, too"),
         ],
         summary: "Tell whether what a collection or a model holds has changed",
         details: "SUBJECT is a COLLECTION, by when records were created, or model and a NAME@VERSION whose vectors are \

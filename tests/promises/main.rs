@@ -22,6 +22,8 @@ mod damage;
 mod disk;
 mod documents;
 mod drift;
+#[cfg(feature = "cli")]
+mod drift_page;
 mod drift_stored;
 mod embedding_crashes;
 mod embedding_log;

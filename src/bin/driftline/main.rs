@@ -6,6 +6,7 @@
 mod args;
 mod bench;
 mod demo;
+mod draw;
 mod failure;
 mod files;
 mod interrupt;

@@ -209,6 +209,25 @@ impl DriftCheck {
         Ok(Some(DriftReport { evidence, ..report }))
     }
 
+    /// The columns that [`DriftCheck::run`] compares, of the reference and of the current rows; where the values of a field
+    /// are judged by themselves, those of all. Costs what drawing costs.
+    ///
+    /// # Errors
+    /// As of [`DriftCheck::run`].
+    pub fn samples(&self) -> Result<(Columns, Columns)> {
+        let current = self.current_range()?;
+        let draw = |range| -> Result<Columns> {
+            let asked = Asked { range, fields: &self.fields, filter: self.filter.clone(), count: self.rows };
+            Ok(source::draw(&self.db, &self.subject, &asked)?.columns)
+        };
+        let before = match self.reference(current)? {
+            (Some(baseline), _) => baseline,
+            (None, ReferenceOf::Times(range)) => draw(range)?,
+            (None, _) => return Err(Error::internal("a baseline was not read")),
+        };
+        Ok((before, draw(current)?))
+    }
+
     /// Draws, judges and keeps the report under the beginning of the time that was judged.
     pub fn record(&self) -> Result<DriftReport> {
         let report = self.run()?;

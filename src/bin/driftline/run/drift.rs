@@ -10,6 +10,7 @@ use driftline::mlops::{ModelId, TimeRange};
 use driftline::statement::{Against, Drift, DriftCheck, DriftSubject};
 use driftline::{Clock, Database, SystemClock};
 
+use super::drift_page;
 use crate::failure::{Failure, Outcome};
 use crate::render::{self, Format, Plain};
 use crate::session::Session;
@@ -70,6 +71,10 @@ fn judge(session: &mut Session, asked: &DriftCheck) -> Outcome {
         check = check.rows(usize::try_from(rows).unwrap_or(usize::MAX));
     }
     let report = if asked.record { check.record()? } else { check.run()? };
+    if let Some(file) = &asked.report {
+        drift_page::write(file, &db, &check, &report)?;
+        session.note(&format!("wrote {}", render::plain(file)));
+    }
     print(session, &report)?;
     match report.alarm {
         true => session.output.finish().and(Err(Failure::check_failed())),

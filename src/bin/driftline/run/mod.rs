@@ -7,6 +7,7 @@ mod care;
 mod collections;
 mod disk;
 mod drift;
+mod drift_page;
 mod health;
 mod inputs;
 mod logs;

@@ -4,11 +4,12 @@ use std::fmt::Write;
 
 use driftline::Result;
 
-use super::axes;
-use super::page::{escaped, legend, on, whole};
-use super::plots::{self, Series};
+use super::page::on;
 use crate::bench::load::{Calls, Interval, Judged};
 use crate::bench::machine;
+use crate::draw::axes;
+use crate::draw::page::{escaped, legend, whole};
+use crate::draw::plots::{self, Series};
 
 /// The page that shows a load, as it is written to a file.
 pub(crate) fn html(intervals: &[Interval], judged: &[Judged]) -> Result<String> {

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use driftline::Result;
 
-use super::axes::{self, of_recall, short};
 use super::curve::{front, rate_at};
-use super::plots::{self, Axis, Bar, SERIES, Series};
 use crate::bench::line::{Engine, Line, Machine};
+use crate::draw::axes::{self, of_recall, short};
+use crate::draw::page::{escaped, legend, whole};
+use crate::draw::plots::{self, Axis, Bar, Series};
 
-const STYLE: &str = include_str!("page.css");
 /// Recalls for which rates are written out.
 const LEVELS: [f64; 3] = [0.9, 0.95, 0.99];
 
@@ -29,17 +29,6 @@ pub(crate) fn html(lines: &[Line]) -> Result<String> {
     let names: Vec<&str> = sets.iter().map(|set| set.dataset.name.as_str()).collect();
     let title = format!("Driftline bench: {}", names.join(", "));
     Ok(whole(&title, &(lines.first().map_or(String::new(), about) + &sections)))
-}
-
-/// A page with this title and content.
-pub(super) fn whole(title: &str, content: &str) -> String {
-    let title = escaped(title);
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\n\
-         <style>\n{STYLE}{}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n{content}</main>\n</body>\n</html>\n",
-        plots::roles(),
-    )
 }
 
 fn same_set(a: &Line, b: &Line) -> bool {
@@ -101,13 +90,6 @@ fn section(lines: &[&Line]) -> Result<String> {
     html += &shown.levels();
     html += &shown.table();
     Ok(html)
-}
-
-pub(super) fn legend(specs: &[&str]) -> String {
-    let entry = |(number, spec): (usize, &&str)| {
-        format!("<span><i class=\"dot c{}\"></i>{}</span>", number % SERIES, escaped(spec))
-    };
-    format!("<p class=\"legend\">{}</p>\n", specs.iter().enumerate().map(entry).collect::<String>())
 }
 
 /// A plot with its title and a line below that.
@@ -355,9 +337,4 @@ fn seconds(seconds: f64) -> String {
 
 fn size(bytes: f64) -> String {
     format!("{} MiB", short(bytes / f64::from(1 << 20)))
-}
-
-/// Text as HTML shows it.
-pub(super) fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

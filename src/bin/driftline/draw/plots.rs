@@ -16,37 +16,37 @@ const INK: RGBColor = RGBColor(1, 1, 1);
 const AXIS: RGBColor = RGBColor(2, 2, 2);
 const GRID: RGBColor = RGBColor(3, 3, 3);
 /// Colours that series have, before they are used again.
-pub(super) const SERIES: usize = 8;
+pub(crate) const SERIES: usize = 8;
 /// A plot of bars has room for so many.
 const LEAST_ROOM: usize = 5;
 const FONT: &str = "sans-serif";
 
 /// An axis: what it shows, from where to where, and the places that are written out.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
-    pub(super) title: &'static str,
-    pub(super) from: f64,
-    pub(super) to: f64,
-    pub(super) ticks: Vec<(f64, String)>,
+pub(crate) struct Axis {
+    pub(crate) title: &'static str,
+    pub(crate) from: f64,
+    pub(crate) to: f64,
+    pub(crate) ticks: Vec<(f64, String)>,
 }
 
 /// Points that belong together; `colour` counts.
 #[derive(Debug, Clone)]
-pub(super) struct Series {
-    pub(super) colour: usize,
+pub(crate) struct Series {
+    pub(crate) colour: usize,
     /// Joined by a line.
-    pub(super) line: Vec<(f64, f64)>,
+    pub(crate) line: Vec<(f64, f64)>,
     /// Drawn as dots.
-    pub(super) dots: Vec<(f64, f64)>,
+    pub(crate) dots: Vec<(f64, f64)>,
 }
 
 /// A bar with its name below it and its value above it.
 #[derive(Debug, Clone)]
-pub(super) struct Bar {
-    pub(super) colour: usize,
-    pub(super) name: String,
-    pub(super) value: f64,
-    pub(super) label: String,
+pub(crate) struct Bar {
+    pub(crate) colour: usize,
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) label: String,
 }
 
 impl Axis {
@@ -84,7 +84,16 @@ impl ValueFormatter<f64> for Axis {
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Lines and dots over two axes.
-pub(super) fn lines(x: &Axis, y: &Axis, series: &[Series]) -> Result<String> {
+pub(crate) fn lines(x: &Axis, y: &Axis, series: &[Series]) -> Result<String> {
+    over_axes(x, y, series, (3.5, 1.0))
+}
+
+/// Many small dots over two axes.
+pub(crate) fn scatter(x: &Axis, y: &Axis, series: &[Series]) -> Result<String> {
+    over_axes(x, y, series, (2.2, 0.55))
+}
+
+fn over_axes(x: &Axis, y: &Axis, series: &[Series], (radius, opacity): (f64, f64)) -> Result<String> {
     draw(|area| {
         let mut chart = ChartBuilder::on(area)
             .margin(12)
@@ -111,7 +120,7 @@ pub(super) fn lines(x: &Axis, y: &Axis, series: &[Series]) -> Result<String> {
         for one in series {
             let colour = colour(one.colour);
             chart.draw_series(LineSeries::new(one.line.iter().copied(), colour.stroke_width(2))).map_err(failed)?;
-            let dots = one.dots.iter().map(|dot| Circle::new(*dot, 3.5, colour.filled()));
+            let dots = one.dots.iter().map(|dot| Circle::new(*dot, radius, colour.mix(opacity).filled()));
             chart.draw_series(dots).map_err(failed)?;
         }
         Ok(())
@@ -119,7 +128,7 @@ pub(super) fn lines(x: &Axis, y: &Axis, series: &[Series]) -> Result<String> {
 }
 
 /// Bars side by side, from 0.
-pub(super) fn bars(bars: &[Bar]) -> Result<String> {
+pub(crate) fn bars(bars: &[Bar]) -> Result<String> {
     draw(|area| {
         let most = bars.iter().map(|bar| bar.value).fold(0.0, f64::max);
         let most = if most > 0.0 { most * 1.15 } else { 1.0 };
@@ -167,7 +176,7 @@ fn failed(error: impl std::fmt::Display) -> Error {
 }
 
 /// The style sheet's share: what colour each role has, by the names of the page's variables.
-pub(super) fn roles() -> String {
+pub(crate) fn roles() -> String {
     let named = |colour: RGBColor, name: &str| {
         let hex = format!("#{:02X}{:02X}{:02X}", colour.0, colour.1, colour.2);
         format!("svg [fill=\"{hex}\"]{{fill:var(--{name})}}svg [stroke=\"{hex}\"]{{stroke:var(--{name})}}\n")

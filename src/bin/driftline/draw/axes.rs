@@ -7,12 +7,12 @@ const FULL: f64 = 0.9999;
 const RECALLS: [f64; 10] = [0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, FULL];
 
 /// Where a recall stands: each power of ten of what is missed takes as much room.
-pub(super) fn of_recall(recall: f64) -> f64 {
+pub(crate) fn of_recall(recall: f64) -> f64 {
     -(1.0 - recall.clamp(0.0, FULL)).log10()
 }
 
 /// An axis of recall that holds all of these.
-pub(super) fn recall(title: &'static str, recalls: impl Iterator<Item = f64>) -> Axis {
+pub(crate) fn recall(title: &'static str, recalls: impl Iterator<Item = f64>) -> Axis {
     let least = recalls.fold(0.95, f64::min);
     let from = RECALLS.iter().copied().rfind(|recall| *recall <= least).unwrap_or(0.0);
     let shown = RECALLS.iter().copied().filter(|recall| *recall >= from);
@@ -22,7 +22,7 @@ pub(super) fn recall(title: &'static str, recalls: impl Iterator<Item = f64>) ->
 }
 
 /// An axis of powers of ten that holds all of these, which are above 0.
-pub(super) fn powers(title: &'static str, values: impl Iterator<Item = f64>) -> Axis {
+pub(crate) fn powers(title: &'static str, values: impl Iterator<Item = f64>) -> Axis {
     let logs: Vec<f64> = values.filter(|value| *value > 0.0).map(f64::log10).collect();
     let least = logs.iter().copied().fold(f64::INFINITY, f64::min);
     let most = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -40,7 +40,7 @@ pub(super) fn powers(title: &'static str, values: impl Iterator<Item = f64>) -> 
 }
 
 /// An axis from 0 that holds `most`, in steps of 1, 2 or 5 times a power of ten.
-pub(super) fn from_zero(title: &'static str, most: f64) -> Axis {
+pub(crate) fn from_zero(title: &'static str, most: f64) -> Axis {
     let most = if most > 0.0 { most } else { 1.0 };
     let power = 10f64.powf((most / 6.0).log10().floor());
     let step = [1.0, 2.0, 5.0, 10.0].map(|it| it * power).into_iter().find(|step| most / step <= 6.0).unwrap_or(most);
@@ -49,8 +49,20 @@ pub(super) fn from_zero(title: &'static str, most: f64) -> Axis {
     Axis { title, from: 0.0, to: f64::from(count) * step, ticks }
 }
 
+/// An axis that holds all of these, in steps of 1, 2 or 5 times a power of ten.
+pub(crate) fn around(title: &'static str, values: impl Iterator<Item = f64>) -> Axis {
+    let (least, most) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), it| (a.min(it), b.max(it)));
+    let (least, most) = if least < most { (least, most) } else { (-1.0, 1.0) };
+    let power = 10f64.powf(((most - least) / 6.0).log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|it| it * power);
+    let step = steps.into_iter().find(|step| (most - least) / step <= 6.0).unwrap_or(most - least);
+    let (from, to) = ((least / step).floor() as i64, (most / step).ceil() as i64);
+    let ticks = (from..=to).map(|tick| tick as f64 * step).map(|place| (place, short(place))).collect();
+    Axis { title, from: from as f64 * step, to: to as f64 * step, ticks }
+}
+
 /// A number in few characters: `1.2k`, `35M`, `0.1`.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let (scaled, unit) = match value.abs() {
         large if large >= 1e9 => (value / 1e9, "G"),
         large if large >= 1e6 => (value / 1e6, "M"),
@@ -88,6 +100,17 @@ mod tests {
             assert!(axis.to >= most && axis.ticks.len() <= 8, "{axis:?}");
             assert_eq!(axis.ticks.last().unwrap().1, last);
         }
+    }
+
+    #[test]
+    fn an_axis_around_values_has_few_round_ticks() {
+        let axis = around("it", [-0.37, 0.21].into_iter());
+        assert_eq!(
+            axis.ticks.iter().map(|tick| tick.1.as_str()).collect::<Vec<_>>(),
+            ["-0.4", "-0.3", "-0.2", "-0.1", "0", "0.1", "0.2", "0.3"]
+        );
+        assert!(around("none", std::iter::empty()).ticks.len() > 1);
+        assert!(around("one", [5.0].into_iter()).ticks.len() > 1);
     }
 
     #[test]
