@@ -10,6 +10,10 @@ use crate::error::Result;
 /// Days of runs that are shown unless told.
 const HISTORY_DAYS: u32 = 7;
 
+/// What is said of an experiment, and of a run of training, by somebody.
+type ChangeExperiment = fn(String, Author) -> ExperimentStatement;
+type ChangeRun = fn(String, u64, Author) -> RetrainStatement;
+
 pub(super) fn experiment(reader: &mut Reader<'_>) -> Result<Statement> {
     Ok(Statement::Experiment(read_experiment(reader)?))
 }
@@ -25,7 +29,7 @@ fn read_experiment(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
     if reader.keyword("create") {
         return create(reader);
     }
-    let changes: [(&str, fn(String, Author) -> ExperimentStatement); 3] = [
+    let changes: [(&str, ChangeExperiment); 3] = [
         ("start", ExperimentStatement::Start),
         ("pause", ExperimentStatement::Pause),
         ("stop", ExperimentStatement::Stop),
@@ -101,7 +105,7 @@ fn read_retrain(reader: &mut Reader<'_>) -> Result<RetrainStatement> {
     if reader.keyword("force") {
         return Ok(RetrainStatement::Force(model_name(reader)?, Author::read(reader)?));
     }
-    let changes: [(&str, fn(String, u64, Author) -> RetrainStatement); 2] =
+    let changes: [(&str, ChangeRun); 2] =
         [("approve", RetrainStatement::Approve), ("reject", RetrainStatement::Reject)];
     for (keyword, change) in changes {
         if reader.keyword(keyword) {

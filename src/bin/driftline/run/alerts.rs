@@ -47,7 +47,7 @@ pub(super) fn alerts(session: &mut Session, asked: &Alerts) -> Outcome {
         Alerts::Rules => rules(output, &alerts.rules()?),
         Alerts::SetRule(rule) => {
             let rule: AlertRule = serde_json::from_value(rule.to_json()).map_err(|error| {
-                Failure::failed(&format!("this is no rule: {error}; `alerts rules --format json` shows some"))
+                Failure::failed(format!("this is no rule: {error}; `alerts rules --format json` shows some"))
             })?;
             alerts.set_rule(&rule)?;
             rules(output, &[rule])

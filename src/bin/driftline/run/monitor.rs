@@ -63,7 +63,7 @@ fn monitored(db: &Database, model: &str) -> Outcome<driftline::mlops::Monitor> {
     }
     let known =
         if known.is_empty() { "none is monitored yet".into() } else { format!("there are {}", known.join(", ")) };
-    Err(Failure::failed(&format!("the model {model} has no predictions; {known}")))
+    Err(Failure::failed(format!("the model {model} has no predictions; {known}")))
 }
 
 fn list(output: &mut Output, db: &Database) -> Outcome {
