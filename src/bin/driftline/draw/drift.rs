@@ -36,7 +36,7 @@ pub(crate) fn html(report: &DriftReport, before: &[DriftReport], plane: Option<&
     content += "<div class=\"cards\">\n";
     let shown = windows.reports.len();
     let over = if shown == 1 { "this check alone: none was recorded".into() } else { format!("{shown} windows") };
-    card(&mut content, "p-values", &format!("adjusted; {over}; the dashed ends mark the level"), &windows.p()?);
+    card(&mut content, "p-values", &format!("adjusted; {over}; red strokes mark the level"), &windows.p()?);
     card(&mut content, "Effects", "over what an alarm asks for: from 1 on they matter", &windows.effects()?);
     if let Some(plane) = plane {
         let about =
