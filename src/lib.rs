@@ -50,6 +50,9 @@
 //! payload, [`Database::verify`] and [`Database::stats`] for looking after a store, [`Database::backup`] and [`restore`],
 //! [`salvage`] and [`migrate`] for saving one, and [`fs`] for stores that live elsewhere than in a directory.
 //!
+//! What watches models stands on the same store, in [`mlops`]: an embedding log, drift, performance, alerts, a registry with
+//! aliases and modes, caches, experiments, retraining triggers and an audit log.
+//!
 //! # What holds
 //!
 //! - A write is durable when it returns, unless its [`Durability`] says less. At every level a killed process loses
