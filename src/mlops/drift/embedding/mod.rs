@@ -37,7 +37,7 @@ const NEAREST: usize = 3;
 /// [`EmbeddingOptions::min_rows`] rows a side. Equal rows and options give equal answers, on any machine.
 ///
 /// Costs (n + m)²·d/2 multiplications for the distances and, where there is drift, min(n, m)²/2 additions for each
-/// permutation; where there is none, few are drawn. 1,000 and 1,000 rows of 384 numbers take about a second.
+/// permutation; where there is none, few are drawn.
 ///
 /// The tests are those of Székely and Rizzo (2013), Schilling (1986) and Kolmogorov and Smirnov with Benjamini and
 /// Hochberg (1995), combined by Holm (1979); permutations end early as Besag and Clifford (1991) say.
