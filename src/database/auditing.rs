@@ -194,3 +194,36 @@ fn describe(group: &Group, found: &Found) -> Option<Value> {
         ("bytes_ratio", figures.bytes_ratio().into()),
     ]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, ManualClock};
+    use crate::database::handle::Database;
+    use crate::database::options::{Maintenance, Options};
+    use crate::vector::metric::Metric;
+
+    #[test]
+    fn no_more_than_ten_thousand_records_are_kept() {
+        let clock = Arc::new(ManualClock::new(Timestamp(1_769_860_800_000_000)));
+        let options = Options::new().maintenance(Maintenance::Manual).index_min_rows(1).audit_queries(1.0);
+        let db = options.clock(Arc::clone(&clock) as Arc<dyn Clock>).in_memory().unwrap();
+        let schema = Schema::vector(1, Metric::L2).index("hnsw".parse().unwrap());
+        let docs = db.create_collection("docs", schema).unwrap();
+        docs.put_all((0..100u64).map(|key| Record::new(key).vector([key as f32]))).unwrap();
+        db.flush().unwrap();
+        assert!(docs.wait_indexed(Duration::from_secs(60)).unwrap());
+        let audit = |db: &Database| {
+            docs.query().nearest([1.0]).run().unwrap();
+            clock.advance(Duration::from_secs(60));
+            while db.tick().unwrap().is_some() {}
+        };
+        audit(&db);
+        let records = db.collection(RECORDS).unwrap();
+        assert_eq!(records.count().unwrap(), 1);
+        records.clone().for_system().put_all((0..10_005u64).map(Record::new)).unwrap();
+        audit(&db);
+        assert_eq!(records.count().unwrap(), MAX_RECORDS);
+        assert!(records.get(6u64).unwrap().is_none() && records.get(7u64).unwrap().is_some(), "the oldest went");
+    }
+}

@@ -187,26 +187,6 @@ fn what_was_recorded_is_there_after_a_restart_and_goes_when_it_is_old() {
 }
 
 #[test]
-fn no_more_than_ten_thousand_records_are_kept() {
-    let clock = clock();
-    let db = options(1.0, &clock).in_memory().unwrap();
-    let docs = docs(&db, POOR);
-    let audit = || {
-        queries(&docs, 0..3, |query| query.ef(10));
-        clock.advance(MINUTE);
-        assert_eq!(ticks(&db), [Work::Audited]);
-    };
-    audit();
-    let records = db.collection("_recall").unwrap();
-    records.put_all((0..10_005u64).map(Record::new)).unwrap();
-    audit();
-    assert_eq!(records.count().unwrap(), 10_000);
-    assert!(records.get(6u64).unwrap().is_none() && records.get(7u64).unwrap().is_some(), "the oldest went");
-    assert_eq!(recorded(&db).iter().filter(|payload| !payload.is_null()).count(), 2);
-    assert!(db.create_collection("_other", Schema::payload_only()).is_err(), "such names belong to the system");
-}
-
-#[test]
 fn a_thread_audits_by_itself_and_lets_the_store_close() {
     let clock = clock();
     let db = options(1.0, &clock).maintenance(Maintenance::Automatic).in_memory().unwrap();
