@@ -21,7 +21,7 @@ const MAX_CHARS: usize = 127;
 /// let model: ModelId = "minilm-l6@1.2.0".parse()?;
 /// assert_eq!((model.name(), model.version()), ("minilm-l6", "1.2.0"));
 /// assert_eq!(model, ModelId::new("minilm-l6", "1.2.0")?);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

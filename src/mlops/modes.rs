@@ -43,7 +43,7 @@ impl Database {
 ///     assert!(modes.require(Mode::Inference).is_err());
 /// }
 /// assert!(modes.is_inference()?);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Modes {

@@ -47,7 +47,7 @@ impl Database {
 /// let verdict = audit.verify()?;
 /// assert!(verdict.is_whole());
 /// assert_eq!(verdict.records, 1);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct AuditLog {

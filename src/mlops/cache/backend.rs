@@ -53,7 +53,7 @@ pub struct MemoryCache(Arc<LruCache<String, Value>>);
 /// cache.set("answer", 42.into(), None)?;
 /// assert_eq!(cache.get("answer")?, Some(42.into()));
 /// assert_eq!(cache.stats()?.hits, 1);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct PersistentCache {

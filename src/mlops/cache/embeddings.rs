@@ -38,7 +38,7 @@ const TEXT: &str = "text";
 /// assert_eq!(first, [[1.0, 1.0], [2.0, 1.0], [1.0, 1.0]]);
 /// let again = cache.get_or_compute(&["bb"], |_| panic!("it is there"))?;
 /// assert_eq!(again, [[2.0, 1.0]]);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct EmbeddingCache {

@@ -26,7 +26,7 @@ use crate::sync::Mutex;
 /// let weights = models.get_or_load(&id, |artifact| artifact.read_all(1 << 20))?;
 /// assert_eq!(*weights, b"weights");
 /// assert_eq!(models.list(), [id]);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct LoadedModels {

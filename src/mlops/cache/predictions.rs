@@ -36,7 +36,7 @@ const PREDICTIONS: &str = "_cached_predictions";
 /// let answers = cache.get_or_compute(&inputs, |misses| Ok(misses.iter().map(|_| json!("yes")).collect()))?;
 /// assert_eq!(answers, [json!("yes"), json!("yes")]);
 /// assert_eq!(cache.get(&json!({"age": 30}))?, Some(json!("yes")));
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct PredictionCache {

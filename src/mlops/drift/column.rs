@@ -16,7 +16,7 @@ use crate::payload::Value;
 /// let lang = Column::categories(["en", "de"]);
 /// let space = Column::vectors(vec![0.6, 0.8, 1.0, 0.0], 2)?;
 /// assert_eq!((price.len(), lang.len(), space.len()), (3, 2, 2));
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub enum Column {

@@ -32,7 +32,7 @@ const SHIFT_FLOOR: f64 = 0.2;
 /// let mistakes = |every: usize| (0..400).map(|row| row % every == 0).collect::<Vec<_>>();
 /// let result = concept::mistakes(&mistakes(10), &mistakes(3))?;
 /// assert!(result.alarm && result.kind == DriftKind::Concept);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 ///
 /// # Errors

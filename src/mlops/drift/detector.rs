@@ -40,7 +40,7 @@ const FLOOR: f64 = 0.1;
 ///
 /// assert_eq!((results[0].feature.as_str(), results[0].verdict), ("lang", Verdict::Stable));
 /// assert_eq!((results[1].feature.as_str(), results[1].verdict), ("price", Verdict::Alarm));
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "a detector does nothing until it is asked"]

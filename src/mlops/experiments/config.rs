@@ -25,7 +25,7 @@ const MAX_STEPS: usize = 100;
 ///     .traffic_split(0.5)
 ///     .segment("country in ['de', 'fr'] and age >= 18")?
 ///     .guardrail(ExperimentMetric::mean("latency_ms", Goal::Lower));
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]

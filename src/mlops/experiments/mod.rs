@@ -69,7 +69,7 @@ impl Database {
 /// }
 /// let analysis = experiments.analyze("ranker-2")?;
 /// assert_eq!(analysis.recommendation, Recommendation::Continue, "100 users are too few");
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Experiments {

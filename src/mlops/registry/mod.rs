@@ -98,7 +98,7 @@ impl Database {
 /// let mut artifact = model.load_active()?;
 /// assert_eq!(artifact.version.version(), "1.0.0");
 /// assert_eq!(artifact.read_all(1 << 20)?, b"the first");
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Model {

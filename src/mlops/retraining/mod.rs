@@ -67,7 +67,7 @@ impl Database {
 ///
 /// let runs = retraining.tick_with("ranker", &Signals::new().drift_score(0.3))?;
 /// assert_eq!(runs.expect("drift asks for it").state, RetrainState::Done);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct Retraining {

@@ -56,7 +56,7 @@ const NEAREST: usize = 3;
 /// assert!(!judge(of(&reference)?, of(&same)?, &options)?.drift);
 /// let verdict = judge(of(&reference)?, of(&moved)?, &options)?;
 /// assert!(verdict.alarm && verdict.effects.expect("enough rows").energy_coefficient > 0.1);
-/// # driftline::Result::Ok(())
+/// # Ok::<(), driftline::Error>(())
 /// ```
 ///
 /// # Errors
