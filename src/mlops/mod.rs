@@ -10,6 +10,7 @@ mod alerts;
 mod audit;
 mod cache;
 mod change;
+mod config;
 pub mod drift;
 mod experiments;
 mod knn;
@@ -35,6 +36,7 @@ pub use cache::{
     PredictionCache, SimilarEmbedding,
 };
 pub use change::Change;
+pub use config::{AlertingConfig, Config, ExperimentDefaults, MonitoringConfig, NotApplied, Origin};
 pub use experiments::{
     Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,
     ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts, RampStep, Recommendation,

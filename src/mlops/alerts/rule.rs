@@ -215,7 +215,7 @@ impl AlertRule {
         self.enabled && self.metric == metric && matches(&self.subjects, subject)
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::mlops) fn check(&self) -> Result<()> {
         check_name("the name of a rule", &self.name)?;
         check_name("a metric", &self.metric)?;
         check_subject("the pattern of subjects", &self.subjects)?;

@@ -102,7 +102,7 @@ impl MonitorOptions {
     }
 
     /// Fails with `Invalid` where an option is outside its range.
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::mlops) fn check(&self) -> Result<()> {
         if self.interval < Duration::from_secs(1) || self.interval > Duration::from_secs(366 * 86_400) {
             return Err(Error::invalid("the interval of a monitor is below a second or above a year")
                 .mend("take one such as 300 s"));

@@ -280,7 +280,7 @@ fn check_name(name: &str) -> Result<()> {
 }
 
 /// Refuses a share that is not above 0 and below 1.
-pub(super) fn check_share(what: &str, share: f64) -> Result<()> {
+pub(in crate::mlops) fn check_share(what: &str, share: f64) -> Result<()> {
     if share > 0.0 && share < 1.0 {
         return Ok(());
     }

@@ -27,6 +27,7 @@ pub use analysis::{Analysis, SampleRatioCheck};
 pub use arms::ArmSummary;
 pub use assignment::{Variant, user_position};
 pub use comparison::{MetricResult, Role};
+pub(in crate::mlops) use config::check_share;
 pub use config::{ExperimentConfig, ExperimentMetric, Goal, MetricKind, RampStep};
 pub use decision::{Recommendation, Winner};
 pub use users::Exposure;

@@ -61,7 +61,7 @@ impl Default for MonitorSettings {
 }
 
 impl MonitorSettings {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::mlops) fn check(&self) -> Result<()> {
         let refused = if !(1..=MAX_WINDOW).contains(&self.window) {
             format!("its window of {} predictions", self.window)
         } else if self.step < Duration::from_secs(1) || self.step > DAY {

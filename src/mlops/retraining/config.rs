@@ -157,7 +157,7 @@ impl RetrainConfig {
         self
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::mlops) fn check(&self) -> Result<()> {
         let thresholds = [
             ("accuracy_degradation_threshold", self.accuracy_degradation_threshold),
             ("drift_score_threshold", self.drift_score_threshold),
