@@ -1,0 +1,123 @@
+//! Verbs of models: versions, aliases, modes, experiments, training anew, and who changed what.
+
+use super::{BECAUSE, BY, Verb, clause};
+use crate::statement::{models, trials};
+
+pub(super) const ALIAS: Verb = Verb {
+    name: "alias",
+    head: "alias [ACTION] MODEL [ALIAS] [VERSION]",
+    clauses: &[BY, BECAUSE, clause("tagged", "TAG", "of rollback: back to the last version that has it")],
+    summary: "Point names such as production to versions of a model, and back",
+    details: "Without an action: the aliases of a model. ACTION is set, rollback, remove, history, or at TIME. Rolling back \
+        again goes further back, never forth, and works in every mode; every move is in the audit log.",
+    examples: &[
+        "alias ranker",
+        "alias set ranker production '1.2.0' by kim because 'better on every slice'",
+        "alias rollback ranker production",
+        "alias history ranker production",
+        "alias at '2026-01-31T12:00:00Z' ranker production",
+    ],
+    read: models::alias,
+};
+
+pub(super) const AUDIT: Verb = Verb {
+    name: "audit",
+    head: "audit",
+    clauses: &[
+        clause("limit", "N", "so many of the newest entries; 20 unless told"),
+        clause("action", "ACTION", "only of this action, such as alias.set"),
+        BY,
+    ],
+    summary: "Show who changed what, and check that nobody changed the log of it",
+    details: "audit verify follows the chain of hashes and tells where it breaks first; audit of 'ID' shows what belongs to \
+        one incident.",
+    examples: &["audit limit 5", "audit verify", "audit of 'incident-7'"],
+    read: models::audit,
+};
+
+pub(super) const EXPERIMENT: Verb = Verb {
+    name: "experiment",
+    head: "experiment [ACTION] [NAME]",
+    clauses: &[
+        clause("split", "SHARE", "of create: the share of users who get B; 0.3 unless told"),
+        clause("for", "TIME", "of create: how long it runs; 14d unless told"),
+        clause("samples", "N", "of create: users with an outcome each variant must have; 1000 unless told"),
+        clause("level", "P", "of create: the significance level; 0.05 unless told"),
+        clause(
+            "metric",
+            "NAME [mean] [lower]",
+            "of create: what decides; the rate accuracy, higher is better, unless told",
+        ),
+        clause("guardrail", "NAME [mean] [lower]", "of create: what must not become worse; may be given several times"),
+        clause("segment", "'FILTER'", "of create: which users take part"),
+        BY,
+        BECAUSE,
+    ],
+    summary: "Compare two versions of a model on users who are divided by chance",
+    details: "Without an action: how it stands; without a name: all. ACTION is create NAME on MODEL A B, start, pause, stop, \
+        split NAME SHARE, assign NAME USER [JSON], outcome NAME USER METRIC VALUE, or tick. It may be looked at as often \
+        as one likes.",
+    examples: &[
+        "experiment create 'ranker-2' on ranker '1.0.0' '2.0.0' split 0.5 guardrail latency_ms mean lower",
+        "experiment start 'ranker-2'",
+        "experiment assign 'ranker-2' 'user-1' {\"country\": \"de\"}",
+        "experiment outcome 'ranker-2' 'user-1' accuracy 1",
+        "experiment 'ranker-2'",
+    ],
+    read: trials::experiment,
+};
+
+pub(super) const MODE: Verb = Verb {
+    name: "mode",
+    head: "mode [set MODE]",
+    clauses: &[BY, BECAUSE],
+    summary: "Show or set what may be changed: inference, training or maintenance",
+    details: "In inference mode models, indexes and baselines stay as they are. The first version in production brings a store \
+        into it.",
+    examples: &["mode", "mode set training by kim"],
+    read: models::mode,
+};
+
+pub(super) const MODEL: Verb = Verb {
+    name: "model",
+    head: "model [ACTION] [MODEL] [VERSION]",
+    clauses: &[
+        clause("metrics", "JSON", "of register: figures by name, such as {\"accuracy\": 0.92}"),
+        clause("config", "JSON", "of register: how the model is made"),
+        clause("training", "JSON", "of register: how it was trained"),
+        clause("format", "NAME", "of register: what the artifact is, such as onnx"),
+        clause("description", "TEXT", "of register: what it is"),
+        clause("tags", "TAG, ...", "of register: words to find it by"),
+        BY,
+        BECAUSE,
+    ],
+    summary: "Register versions of models with their artifacts, and look at them",
+    details: "Without an action: the versions of a model; without a model: all models. ACTION is register MODEL [VERSION] from \
+        FILE, show, load MODEL VERSION to FILE, compare MODEL A B, tag MODEL VERSION TAG, ..., approve MODEL VERSION for \
+        ALIAS, gate MODEL ALIAS JSON, export MODEL to FILE, or import MODEL from FILE. A version never changes; its \
+        artifact is stored once, never executed, and checked against its SHA-256 when it is loaded.",
+    examples: &[
+        "model",
+        "model register ranker '1.2.0' from 'ranker.onnx' metrics {\"accuracy\": 0.92} tags stable by kim",
+        "model compare ranker '1.1.0' '1.2.0'",
+        "model load ranker '1.2.0' to 'out.onnx'",
+        "model gate ranker production {\"requirements\": [{\"metric\": \"accuracy\", \"bound\": {\"at_least\": 0.9}}], \"approvals\": 1}",
+    ],
+    read: models::model,
+};
+
+pub(super) const RETRAIN: Verb = Verb {
+    name: "retrain",
+    head: "retrain [ACTION] [MODEL]",
+    clauses: &[clause("days", "N", "so many days of runs; 7 unless told"), BY, BECAUSE],
+    summary: "Say when a model is to be trained anew, ask for it, and see what came of it",
+    details: "Without an action: the runs of a model; without a model: all triggers. ACTION is configure MODEL JSON, force \
+        MODEL, approve MODEL RUN, reject MODEL RUN, or tick. Training itself is done by the application, which registers \
+        a handler.",
+    examples: &[
+        "retrain configure ranker {\"samples_in\": \"labelled\", \"min_new_samples\": 500}",
+        "retrain ranker days 30",
+        "retrain force ranker by kim because 'new labels'",
+    ],
+    read: trials::retrain,
+};
