@@ -1,10 +1,10 @@
 //! Payloads: what a record carries beside its vector, a tree of values like JSON with bytes and blobs added.
 //!
-//! `encode` holds the stored layout and reads it back, `json` the text form, `field` the types that a schema declares.
+//! `stored` holds the stored layout and reads it back, `json` the text form, `field` the types that a schema declares.
 
-mod encode;
 mod field;
 mod json;
+mod stored;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,8 +14,8 @@ use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-pub(crate) use encode::{Malformed, Scalar, View, blobs, decode, encode};
 pub use field::FieldType;
+pub(crate) use stored::{Malformed, Scalar, View, blobs, decode, encode};
 
 /// How many arrays and objects may stand inside one another in a payload.
 pub const MAX_DEPTH: usize = 64;
