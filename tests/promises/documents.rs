@@ -1,5 +1,6 @@
 //! The documents tell the truth about the tree: whatever file they name is there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,6 +55,29 @@ fn the_readme_states_the_limits_of_the_code() {
     for limit in limits {
         assert!(readme.contains(&limit), "README.md does not say: {limit}");
     }
+}
+
+#[test]
+fn the_format_names_every_system_collection() {
+    let page = read(&root().join("docs/FORMAT.md"));
+    let mut named = BTreeSet::new();
+    // The endings of metrics' names look the same.
+    let metrics = root().join("src/mlops/metrics");
+    let files = ["src/mlops", "src/database"].iter().flat_map(|folder| files_with(&root().join(folder), "rs"));
+    for file in files.filter(|file| !file.starts_with(&metrics)) {
+        let text = read(&file);
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let texts = code.split("\"_").skip(1).filter_map(|rest| rest.split('"').next());
+        named.extend(texts.filter(|text| is_word(text)).map(|text| format!("_{text}")));
+    }
+    assert!(named.len() > 20, "{named:?}");
+    let missing: Vec<_> = named.iter().filter(|name| !page.contains(&format!("`{name}`"))).collect();
+    assert!(missing.is_empty(), "docs/FORMAT.md does not name the collections {missing:?}");
+}
+
+fn is_word(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.chars().all(|it| it.is_ascii_lowercase() || it == '_')
 }
 
 #[test]
@@ -112,12 +136,16 @@ fn in_thousands(number: usize) -> String {
 }
 
 fn markdown_files(folder: &Path) -> Vec<PathBuf> {
+    files_with(folder, "md")
+}
+
+fn files_with(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("docs is a folder") {
-        let path = entry.expect("an entry of docs").path();
+    for entry in fs::read_dir(folder).expect("a folder of the project") {
+        let path = entry.expect("an entry of it").path();
         if path.is_dir() {
-            found.extend(markdown_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.extend(files_with(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
             found.push(path);
         }
     }
