@@ -84,6 +84,7 @@
 //!
 //! `cli`, on by default, builds the program `driftline`. Library users set `default-features = false`; the library is
 //! the same either way. `exchange`, a part of `cli`, adds the module of that name: files of others, imported and exported.
+//! `config`, too, a part of `cli`, reads configurations from files.
 //!
 //! # Threads and events
 //!

@@ -37,7 +37,7 @@ pub(crate) use number::Number;
 pub(crate) use parse::parse_prefix;
 pub(crate) use share::Share;
 pub(crate) use suggest::nearest as suggest;
-pub(crate) use time::{duration, parse as moment, print as print_time};
+pub(crate) use time::{duration, parse as moment, print as print_time, print_duration};
 pub use tree::Filter;
 pub(crate) use tree::{Comparison, Literal, Subject};
 

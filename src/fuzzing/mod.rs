@@ -4,6 +4,8 @@
 //! The fuzz targets under `fuzz/` and the tests that replay `fuzz/corpus/` call the same functions. This is no part of
 //! the public face: it may change with any release.
 
+#[cfg(feature = "config")]
+mod configurations;
 mod containers;
 mod deletions;
 mod filters;
@@ -18,6 +20,8 @@ mod requests;
 mod rows;
 mod statements;
 
+#[cfg(feature = "config")]
+pub use configurations::config;
 pub use containers::segment;
 pub use deletions::deletions;
 pub use filters::filter;
@@ -59,6 +63,8 @@ pub struct Seed {
 /// Every kind of input.
 pub const TARGETS: &[Target] = &[
     Target { name: "codec", check: codec, places: 1_000, seeds: metadata::seeds },
+    #[cfg(feature = "config")]
+    Target { name: "config", check: config, places: 300, seeds: configurations::seeds },
     Target { name: "deletions", check: deletions, places: 1_000, seeds: deletions::seeds },
     Target { name: "drive", check: drive, places: 1_000, seeds: requests::seeds },
     Target { name: "filter", check: filter, places: 1_000, seeds: filters::seeds },

@@ -36,7 +36,11 @@ pub use cache::{
     PredictionCache, SimilarEmbedding,
 };
 pub use change::Change;
-pub use config::{AlertingConfig, Config, ExperimentDefaults, MonitoringConfig, NotApplied, Origin};
+#[cfg(feature = "config")]
+pub use config::ConfigLoader;
+pub use config::{
+    AlertingConfig, Config, ConfigKey, ExperimentDefaults, MonitoringConfig, NotApplied, Origin, Setting,
+};
 pub use experiments::{
     Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,
     ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts, RampStep, Recommendation,

@@ -1,9 +1,9 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`, `logs`, `drift`, `monitoring`, `models`, `trials`, `watching`) makes a `tree` of
-//! it. `verbs` is the table of all of them, from which come parsing, help and completion. Nothing here opens a store or a
-//! file: a program does, once it has the tree.
+//! (`collections`, `records`, `reads`, `files`, `logs`, `drift`, `monitoring`, `models`, `trials`, `configuration`,
+//! `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which come parsing, help and completion.
+//! Nothing here opens a store or a file: a program does, once it has the tree.
 //!
 //! ```
 //! use driftline::statement::{Params, Statement, parse};
@@ -18,6 +18,8 @@
 //! ```
 
 mod collections;
+mod configuration;
+mod configuration_tree;
 mod drift;
 mod drift_tree;
 mod files;
@@ -40,6 +42,7 @@ mod watching;
 use std::ops::Range;
 
 pub use crate::filter::Params;
+pub use configuration_tree::Configuration;
 pub use drift_tree::{Against, Baseline, Drift, DriftCheck, DriftSubject};
 pub use monitoring_tree::{Alerts, Monitor};
 pub use reader::Clause;

@@ -5,6 +5,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::configuration_tree::Configuration;
 use super::drift_tree::{Baseline, Drift};
 use super::monitoring_tree::{Alerts, Monitor};
 pub use super::name::Name;
@@ -31,6 +32,7 @@ pub enum Statement {
     Baseline(Baseline),
     Collections,
     Compact { collection: Option<Name> },
+    Config(Configuration),
     Count { collection: Name, filter: Option<Filter> },
     Create { collection: Name, schema: Schema },
     Delete { collection: Name, which: Which },

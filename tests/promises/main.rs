@@ -16,6 +16,8 @@ mod bench;
 mod blobs;
 mod caches;
 mod closing;
+#[cfg(feature = "config")]
+mod configuration;
 mod containment;
 mod crash;
 mod damage;
@@ -64,6 +66,8 @@ mod scans;
 mod scrub;
 #[cfg(feature = "cli")]
 mod shell;
+#[cfg(feature = "cli")]
+mod shell_configuration;
 #[cfg(feature = "cli")]
 mod shell_drift;
 #[cfg(feature = "cli")]

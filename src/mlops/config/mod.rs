@@ -1,14 +1,35 @@
 //! How models are watched, in one value: from files, profiles and the environment, over defaults.
 
 mod check;
+mod environment;
+mod field;
+#[cfg(feature = "config")]
+mod file;
+mod key;
+mod keys;
+mod kind;
+#[cfg(feature = "config")]
+mod loader;
 mod origin;
+mod plain;
 mod sections;
+mod settings;
+#[cfg(feature = "config")]
+mod toml;
+#[cfg(feature = "config")]
+mod tree;
+#[cfg(feature = "config")]
+mod yaml;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::key::ConfigKey;
+#[cfg(feature = "config")]
+pub use self::loader::ConfigLoader;
 use self::origin::Told;
 pub use self::origin::{NotApplied, Origin};
 pub use self::sections::{AlertingConfig, ExperimentDefaults, MonitoringConfig};
+pub use self::settings::Setting;
 use crate::mlops::alerts::AlertConfig;
 use crate::mlops::cache::CacheLimits;
 use crate::mlops::retraining::RetrainConfig;

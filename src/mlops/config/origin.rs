@@ -1,8 +1,11 @@
 //! Where values came from, and what came and does not apply.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::payload::Value;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -74,6 +77,8 @@ pub struct NotApplied {
 /// What a configuration knows of how it came to be.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Told {
+    /// What was set by whom, by key. A field may have been changed since.
+    pub(super) values: BTreeMap<&'static str, (Value, Origin)>,
     pub(super) not_applied: Vec<NotApplied>,
     pub(super) profile: Option<String>,
 }

@@ -99,6 +99,7 @@ pub const VERBS: &[Verb] = &[
     monitoring::BASELINE,
     collections::COLLECTIONS,
     collections::COMPACT,
+    models::CONFIG,
     reads::COUNT,
     collections::CREATE,
     records::DELETE,

@@ -1,7 +1,7 @@
 //! Verbs of models: versions, aliases, modes, experiments, training anew, and who changed what.
 
 use super::{BECAUSE, BY, Verb, clause};
-use crate::statement::{models, trials};
+use crate::statement::{configuration, models, trials};
 
 pub(super) const ALIAS: Verb = Verb {
     name: "alias",
@@ -33,6 +33,16 @@ pub(super) const AUDIT: Verb = Verb {
         one incident.",
     examples: &["audit limit 5", "audit verify", "audit of 'incident-7'"],
     read: models::audit,
+};
+
+pub(super) const CONFIG: Verb = Verb {
+    name: "config",
+    head: "config [ACTION]",
+    clauses: &[clause("profile", "NAME", "of check: the profile of the file, such as production")],
+    summary: "Show how models are watched: every key, its value, and where that was said",
+    details: "Without an action or with show: the defaults, and what the environment changes. ACTION is keys, which tells every         key with what it takes and means, or check 'FILE', which tells what would hold with that file, of TOML or YAML, and         what does not apply of it. It changes nothing. DRIFTLINE_PROFILE names a profile where the statement does not.",
+    examples: &["config", "config keys", "config check 'production_config.yaml' profile production"],
+    read: configuration::config,
 };
 
 pub(super) const EXPERIMENT: Verb = Verb {

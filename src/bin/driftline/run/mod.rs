@@ -5,6 +5,7 @@ mod backup;
 mod baseline;
 mod care;
 mod collections;
+mod configuration;
 mod disk;
 mod drift;
 mod drift_page;
@@ -65,6 +66,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Compact { collection } => care::compact(session, collection.as_ref()),
         Statement::RebuildIndex { collection } => care::rebuild(session, collection),
         Statement::Reindex { collection, index } => care::reindex(session, collection, index),
+        Statement::Config(asked) => configuration::config(session, asked),
         Statement::Count { collection, filter } => collections::count(session, collection, filter.as_ref()),
         Statement::Create { collection, schema } => collections::create(session, collection, schema),
         Statement::Delete { collection, which } => records::delete(session, collection, which),
