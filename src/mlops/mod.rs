@@ -57,7 +57,7 @@ pub use performance::{
     AlertCounts, Baseline, BatchReport, Classification, DataQuality, Distribution, ErrorPattern, Failure,
     FeatureProfile, FeatureShape, Figures, Latency, Measure, Monitor, MonitorBuilder, MonitorSettings,
     MonitorStatistics, MonitorStatus, MonitoringSummary, Orphans, Output, PredictionRecord, PredictionTime,
-    RegressionFigures, SigmaReport, Signal, TickReport, TrendPoint,
+    RegressionFigures, SigmaReport, Signal, TickReport, TrendPoint, VectorShape,
 };
 pub use registry::{
     Alias, AliasMove, Approval, Artifact, ArtifactReader, Bound, Lineage, MetricChange, Model, ModelVersion, MoveKind,

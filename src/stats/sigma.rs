@@ -46,7 +46,8 @@ pub fn rule(baseline: &[f64], current: &[f64], threshold: f64) -> Result<Sigma> 
     })
 }
 
-fn welch_p(a: &Moments, b: &Moments) -> Option<f64> {
+/// Welch's two-sided p of two means; none below two values a side, or where both are constant.
+pub(crate) fn welch_p(a: &Moments, b: &Moments) -> Option<f64> {
     let (va, vb) = (a.sample_variance()? / a.count() as f64, b.sample_variance()? / b.count() as f64);
     let dof = (va + vb).powi(2) / (va * va / (a.count() - 1) as f64 + vb * vb / (b.count() - 1) as f64);
     (va + vb > 0.0).then(|| special::student_two_sided((b.mean() - a.mean()) / (va + vb).sqrt(), dof))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftline::fs::{Fault, SimulatedFs};
+use driftline::mlops::drift::{DriftKind, Note, Test, Verdict};
 use driftline::mlops::{
     AlertKind, Figures, Measure, Mode, ModelId, Monitor, MonitorStatus, Output, PredictionRecord, Severity, Signal,
     TimeRange,
@@ -330,6 +331,94 @@ fn rules_judge_windows_and_accuracy_whenever_the_truth_comes() {
         report.closed == 1 && report.alerts.iter().all(|alert| alert.alert_type != "high_error_rate"),
         "{report:?}"
     );
+}
+
+/// A monitor whose baseline errs in one of ten.
+fn with_baseline(db: &Database) -> Monitor {
+    let truths = vec![Output::from("a"); 400];
+    let said: Vec<Output> = (0..400).map(|n| if n % 10 == 0 { "b" } else { "a" }.into()).collect();
+    let builder = Monitor::builder(db, &model()).unwrap().window(200);
+    builder.baseline_labels(truths).baseline_predictions(said).open().unwrap()
+}
+
+/// A prediction every second; one of `every` is wrong.
+fn wrong_one_of(monitor: &Monitor, seconds: std::ops::Range<i64>, every: i64) {
+    for second in seconds {
+        let said = if second % every == 0 { "b" } else { "a" };
+        let record = PredictionRecord::new(said).truth("a").at(at(second));
+        monitor.record_prediction(record).unwrap();
+    }
+}
+
+#[test]
+fn a_model_that_errs_more_has_drifted_in_concept_and_one_that_errs_less_alarms_nobody() {
+    let (clock, db, monitor) = clocked();
+    assert_eq!(monitor.concept_drift().unwrap(), None, "there is no baseline");
+    let monitor_of = with_baseline(&db);
+    wrong_one_of(&monitor, 0..300, 10);
+    clock.set(at(300));
+    assert!(monitor.tick(at(300)).unwrap().alerts.is_empty());
+    let quiet = monitor_of.concept_drift().unwrap().unwrap();
+    assert_eq!((quiet.verdict, quiet.results[0].kind, quiet.results.len()), (Verdict::Stable, DriftKind::Concept, 1));
+    assert_eq!(quiet.current, range(0, 300));
+
+    // From the 400th second on three times as many are wrong.
+    wrong_one_of(&monitor, 300..400, 10);
+    wrong_one_of(&monitor, 400..600, 3);
+    clock.set(at(600));
+    let alerts = monitor.tick(at(600)).unwrap().alerts;
+    let concept = alerts.iter().find(|alert| alert.alert_type == "concept_drift").expect("an alert");
+    assert_eq!((concept.kind, concept.severity), (AlertKind::Fired, Severity::Critical));
+    assert_eq!(concept.metadata.get("baseline").and_then(Value::as_f64), Some(1.0));
+    let found = monitor.concept_drift().unwrap().unwrap();
+    let result = &found.results[0];
+    assert!(found.alarm && result.effect.value.unwrap() > 0.1 && result.p.unwrap() < 0.001, "{result:?}");
+    assert_eq!((found.current, result.current.rows, result.level), (range(300, 600), 300, 0.001));
+    assert_eq!(result.baseline.as_ref().map(|it| (it.name.as_str(), it.version)), Some(("performance of spam@3", 1)));
+    let row = result.notes.iter().find_map(|note| if let Note::ChangedAt(row) = note { Some(*row) } else { None });
+    assert!(row.is_some_and(|row| (100..160).contains(&row)), "{:?}", result.notes);
+    assert_eq!(monitor.summary(range(0, 601)).unwrap().drift_incidents, 1);
+
+    // It errs less than ever: there is drift, and no alarm.
+    wrong_one_of(&monitor, 600..1_200, 1_000);
+    clock.set(at(1_200));
+    let alerts = monitor.tick(at(1_200)).unwrap().alerts;
+    let over = alerts.iter().find(|alert| alert.alert_type == "concept_drift").expect("it is over");
+    assert_eq!(over.kind, AlertKind::Resolved);
+    let found = monitor.concept_drift().unwrap().unwrap();
+    assert!(found.drift && !found.alarm && found.results[0].effect.value.unwrap() < 0.0);
+    let history = monitor.concept_history(TimeRange::ALL).unwrap();
+    assert_eq!(history.iter().map(|it| it.current.to).collect::<Vec<_>>(), [300, 600, 900, 1_200].map(at));
+    assert_eq!(db.drift_history(model(), TimeRange::ALL).unwrap(), history, "it stands among the reports of the model");
+}
+
+#[test]
+fn late_truths_change_what_was_found_of_concept_drift_and_numbers_have_it_by_their_errors() {
+    let (clock, db, monitor) = clocked();
+    let truths: Vec<Output> = (0..200).map(|n| Output::from(f64::from(n))).collect();
+    let said: Vec<Output> = (0..200).map(|n| Output::from(f64::from(n) + f64::from(n % 5) / 10.0)).collect();
+    let builder = Monitor::builder(&db, &model()).unwrap().baseline_labels(truths).baseline_predictions(said);
+    let baseline = builder.open().unwrap().baseline().unwrap().unwrap();
+    assert_eq!((baseline.accuracy, baseline.samples, baseline.signals[&Signal::Error].len()), (None, 200, 200));
+    for second in 0..100 {
+        let said = second as f64 + (second % 5) as f64;
+        monitor.record_prediction(PredictionRecord::new(said).at(at(second)).id(format!("r{second}"))).unwrap();
+    }
+    clock.set(at(300));
+    monitor.tick(at(300)).unwrap();
+    assert_eq!(monitor.concept_drift().unwrap(), None, "no truth is known");
+    for second in 0..100 {
+        if second == 49 {
+            monitor.tick(at(300)).unwrap();
+            assert_eq!(monitor.concept_drift().unwrap(), None, "49 truths are too few");
+        }
+        monitor.record_label(&format!("r{second}"), second as f64, None).unwrap();
+    }
+    let alerts = monitor.tick(at(300)).unwrap().alerts;
+    assert!(alerts.iter().any(|alert| alert.alert_type == "concept_drift"), "{alerts:?}");
+    let found = monitor.concept_drift().unwrap().unwrap();
+    assert_eq!((found.results[0].test, found.alarm, found.results[0].current.rows), (Test::Welch, true, 100));
+    assert_eq!(monitor.concept_history(TimeRange::ALL).unwrap().len(), 1, "one finding for each end of windows");
 }
 
 #[test]

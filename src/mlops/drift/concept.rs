@@ -1,30 +1,42 @@
 //! Concept drift: a model errs more at what comes in. It needs labels; without them nothing here can be told.
+//!
+//! [`mistakes`] and [`errors`] hold samples beside each other. The monitor of a model does the same from what it has counted,
+//! at a level that bears being asked again and again (`Evidence`), and keeps what it finds among the reports of drift.
 
 use super::embedding::MIN_ROWS;
 use super::method::{Method, Scale, Test};
-use super::result::{DriftKind, DriftResult, Effect};
+use super::report::{DriftReport, ReferenceOf};
+use super::result::{BaselineRef, DriftKind, DriftResult, Effect};
 use super::scalar;
+use super::stored;
+use super::subject::Subject;
 use super::verdict::{Counts, Note, Verdict};
+use crate::clock::Timestamp;
+use crate::database::batch::Batch;
+use crate::database::handle::Database;
 use crate::error::{Error, Result};
+use crate::mlops::model::ModelId;
+use crate::mlops::times::TimeRange;
 use crate::stats::ab::{self, Arm};
 use crate::stats::change::PageHinkley;
 use crate::stats::moments::Moments;
+use crate::stats::sigma;
 
 /// The level of both tests.
 const LEVEL: f64 = 0.05;
-/// How much the rate of errors must move to matter: five points of a hundred.
+/// How much the rate of errors must rise to matter: five points of a hundred.
 const RATE_FLOOR: f64 = 0.05;
 /// Page and Hinkley's test in standard deviations of the baseline: half of one is let pass, and what is summed beyond that
 /// by chance reaches 10 once in some ten thousand rows.
 const TOLERANCE: f64 = 0.5;
 const THRESHOLD: f64 = 10.0;
-/// How much the mean error must move to matter, in standard deviations.
+/// How much the mean error must rise to matter, in standard deviations.
 const SHIFT_FLOOR: f64 = 0.2;
 
 /// Holds mistakes (true where the model was wrong) of a window against those of a baseline, both in the order of time.
 ///
-/// Two rates by z; the effect is their difference, which matters from 0.05 on. Where the rate moved, Page and Hinkley's
-/// test tells from which row on ([`Note::ChangedAt`]).
+/// Two rates by z; the effect is how much the rate has risen, which matters from 0.05 on: a model that errs less may have
+/// drifted, and alarms nobody. Where the rate moved, Page and Hinkley's test tells from which row on ([`Note::ChangedAt`]).
 ///
 /// ```
 /// use driftline::mlops::drift::{DriftKind, concept};
@@ -42,40 +54,145 @@ pub fn mistakes(baseline: &[bool], current: &[bool]) -> Result<DriftResult> {
         successes: rows.iter().filter(|wrong| **wrong).count() as u64,
         trials: rows.len() as u64,
     };
-    let (before, now) = (arm(baseline), arm(current));
-    check(baseline.len(), current.len())?;
-    let test = ab::proportions(before, now)?;
-    let effect = Effect { name: "error rate".into(), value: Some(test.difference.abs()), floor: RATE_FLOOR };
     let steps: Vec<f64> = current.iter().map(|wrong| f64::from(u8::from(*wrong))).collect();
-    let rows = [baseline.len(), current.len()];
-    finish(
-        Test::TwoProportions,
-        Some(test.z),
-        Some(test.p),
-        effect,
-        rows,
-        (test.rate_a, deviation_of(test.rate_a), &steps),
-    )
+    let evidence = Evidence::Mistakes { before: arm(baseline), now: arm(current) };
+    evidence.judge(LEVEL)?.with_change(&evidence, &steps)
 }
 
 /// Holds errors (how far the model was off, as squared or absolute errors) of a window against those of a baseline.
 ///
-/// Two means by Welch; the effect is the shift in standard deviations of the baseline, which matters from 0.2 on.
+/// Two means by Welch; the effect is how much the mean has risen, in standard deviations of the baseline, which matters from
+/// 0.2 on.
 ///
 /// # Errors
 /// No rows on a side, or a number that is not finite.
 pub fn errors(baseline: &[f64], current: &[f64]) -> Result<DriftResult> {
-    check(baseline.len(), current.len())?;
-    let (before, now) = (Moments::of(baseline)?, Moments::of(current)?);
-    let deviation = before.population_deviation();
-    let shift = (deviation > 0.0).then(|| (now.mean() - before.mean()).abs() / deviation);
-    let effect = Effect { name: "sigmas".into(), value: shift, floor: SHIFT_FLOOR };
-    let rows = [baseline.len(), current.len()];
+    check(baseline.len() as u64, current.len() as u64)?;
+    let evidence = Evidence::Errors { before: Moments::of(baseline)?, now: Moments::of(current)? };
     let p = scalar::welch_p(baseline, current)?;
-    finish(Test::Welch, shift, Some(p), effect, rows, (before.mean(), deviation, current))
+    evidence.finish(Test::Welch, evidence.shift(), Some(p), LEVEL).with_change(&evidence, current)
 }
 
-fn check(baseline: usize, current: usize) -> Result<()> {
+/// What was counted of the errors of a baseline and of a window.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::mlops) enum Evidence {
+    /// Predictions that were wrong, among those whose truth is known.
+    Mistakes { before: Arm, now: Arm },
+    /// How far predictions were off.
+    Errors { before: Moments, now: Moments },
+}
+
+impl Evidence {
+    /// What follows, at a level.
+    pub(in crate::mlops) fn judge(&self, level: f64) -> Result<DriftResult> {
+        let [before, now] = self.rows();
+        check(before, now)?;
+        Ok(match self {
+            Evidence::Mistakes { before, now } => {
+                let test = ab::proportions(*before, *now)?;
+                self.finish(Test::TwoProportions, Some(test.z), Some(test.p), level)
+            }
+            Evidence::Errors { before, now } => {
+                self.finish(Test::Welch, self.shift(), sigma::welch_p(before, now), level)
+            }
+        })
+    }
+
+    fn rows(&self) -> [u64; 2] {
+        match self {
+            Evidence::Mistakes { before, now } => [before.trials, now.trials],
+            Evidence::Errors { before, now } => [before.count(), now.count()],
+        }
+    }
+
+    /// Mean and standard deviation of the baseline.
+    fn normal(&self) -> (f64, f64) {
+        match self {
+            Evidence::Mistakes { before, .. } => {
+                let rate = before.successes as f64 / before.trials.max(1) as f64;
+                (rate, (rate * (1.0 - rate)).sqrt())
+            }
+            Evidence::Errors { before, .. } => (before.mean(), before.population_deviation()),
+        }
+    }
+
+    /// How much the errors have risen: as a share, or in standard deviations of the baseline where it has any.
+    fn shift(&self) -> Option<f64> {
+        let (mean, deviation) = self.normal();
+        match self {
+            Evidence::Mistakes { now, .. } => Some(now.successes as f64 / now.trials.max(1) as f64 - mean),
+            Evidence::Errors { now, .. } if now.mean() == mean => Some(0.0),
+            Evidence::Errors { now, .. } => (deviation > 0.0).then(|| (now.mean() - mean) / deviation),
+        }
+    }
+
+    fn effect(&self) -> Effect {
+        let (name, floor) = match self {
+            Evidence::Mistakes { .. } => ("error rate", RATE_FLOOR),
+            Evidence::Errors { .. } => ("sigmas", SHIFT_FLOOR),
+        };
+        Effect { name: name.into(), value: self.shift(), floor }
+    }
+
+    /// From which row on the errors left the mean of the baseline, by Page and Hinkley in standard deviations of it.
+    pub(in crate::mlops) fn changed_at(&self, steps: &[f64]) -> Result<Option<u64>> {
+        let (mean, deviation) = self.normal();
+        let unit = if deviation > 0.0 { deviation } else { 1.0 };
+        let mut test = PageHinkley::default();
+        (test.tolerance, test.threshold) = (TOLERANCE, THRESHOLD);
+        // The baseline's mean comes first, so that a window that is high from its first row on shows it.
+        for _ in 0..test.least {
+            test.add(0.0)?;
+        }
+        for (row, step) in steps.iter().enumerate() {
+            if test.add((step - mean) / unit)?.is_some() {
+                return Ok(Some(row as u64));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(&self, test: Test, statistic: Option<f64>, p: Option<f64>, level: f64) -> DriftResult {
+        let ([before, now], effect) = (self.rows(), self.effect());
+        let enough = before.min(now) >= MIN_ROWS as u64;
+        let drift = enough && p.is_some_and(|p| p <= level);
+        let alarm = drift && effect.matters();
+        let counts = |rows: u64| Counts { rows, ..Counts::default() };
+        DriftResult {
+            feature: "error".into(),
+            kind: DriftKind::Concept,
+            method: Method::Auto,
+            test,
+            scale: Scale::PValue,
+            threshold: level,
+            level,
+            statistic,
+            p,
+            adjusted_p: p,
+            effect,
+            reference: counts(before),
+            current: counts(now),
+            drift,
+            alarm,
+            verdict: Verdict::of(enough, drift, alarm),
+            notes: (!enough).then_some(Note::FewRows).into_iter().collect(),
+            baseline: None,
+            embedding: None,
+        }
+    }
+}
+
+impl DriftResult {
+    /// The same, with the row at which the errors changed, where there is drift.
+    fn with_change(mut self, evidence: &Evidence, steps: &[f64]) -> Result<DriftResult> {
+        if self.drift {
+            self.notes.extend(evidence.changed_at(steps)?.map(Note::ChangedAt));
+        }
+        Ok(self)
+    }
+}
+
+fn check(baseline: u64, current: u64) -> Result<()> {
     if baseline.min(current) > 0 {
         return Ok(());
     }
@@ -83,62 +200,34 @@ fn check(baseline: usize, current: usize) -> Result<()> {
     Err(Error::invalid(format!("{side} has no errors of labelled predictions")).mend("wait until labels have come"))
 }
 
-fn deviation_of(rate: f64) -> f64 {
-    (rate * (1.0 - rate)).sqrt()
+/// The report of a result about a model over a time, held against this version of what was normal.
+pub(in crate::mlops) fn report(
+    model: &ModelId,
+    current: TimeRange,
+    baseline: BaselineRef,
+    result: DriftResult,
+    judged: Timestamp,
+) -> DriftReport {
+    let result = DriftResult { baseline: Some(baseline.clone()), ..result };
+    DriftReport::new(&Subject::Model(model.clone()), current, ReferenceOf::Baseline(baseline), vec![result], judged)
 }
 
-fn finish(
-    test: Test,
-    statistic: Option<f64>,
-    p: Option<f64>,
-    effect: Effect,
-    [before, now]: [usize; 2],
-    (mean, deviation, steps): (f64, f64, &[f64]),
-) -> Result<DriftResult> {
-    let enough = before.min(now) >= MIN_ROWS;
-    let drift = enough && p.is_some_and(|p| p <= LEVEL);
-    let alarm = drift && effect.matters();
-    let mut notes: Vec<Note> = (!enough).then_some(Note::FewRows).into_iter().collect();
-    if drift {
-        notes.extend(changed_at(mean, deviation, steps)?.map(Note::ChangedAt));
-    }
-    let counts = |rows: usize| Counts { rows: rows as u64, ..Counts::default() };
-    Ok(DriftResult {
-        feature: "error".into(),
-        kind: DriftKind::Concept,
-        method: Method::Auto,
-        test,
-        scale: Scale::PValue,
-        threshold: LEVEL,
-        level: LEVEL,
-        statistic,
-        p,
-        adjusted_p: p,
-        effect,
-        reference: counts(before),
-        current: counts(now),
-        drift,
-        alarm,
-        verdict: Verdict::of(enough, drift, alarm),
-        notes,
-        baseline: None,
-        embedding: None,
-    })
+/// Adds a report to a batch, under the end of its time: an earlier one of the same end gives way.
+pub(in crate::mlops) fn put_in(db: &Database, batch: Batch, report: &DriftReport) -> Result<Batch> {
+    let key = stored::at(&stored::concepts_of(&report.subject), report.current.to);
+    stored::reports(db).put_in(batch, key, report)
 }
 
-/// From which row on the errors left the mean of the baseline, by Page and Hinkley in standard deviations of it.
-fn changed_at(mean: f64, deviation: f64, steps: &[f64]) -> Result<Option<u64>> {
-    let unit = if deviation > 0.0 { deviation } else { 1.0 };
-    let mut test = PageHinkley::default();
-    (test.tolerance, test.threshold) = (TOLERANCE, THRESHOLD);
-    // The baseline's mean comes first, so that a window that is high from its first row on shows it.
-    for _ in 0..test.least {
-        test.add(0.0)?;
-    }
-    for (row, step) in steps.iter().enumerate() {
-        if test.add((step - mean) / unit)?.is_some() {
-            return Ok(Some(row as u64));
-        }
-    }
-    Ok(None)
+/// The reports about a model whose time ends in a range, the earliest first.
+pub(in crate::mlops) fn reports(db: &Database, model: &ModelId, range: TimeRange) -> Result<Vec<DriftReport>> {
+    let name = stored::concepts_of(&Subject::Model(model.clone()));
+    let rows = stored::reports(db).range(stored::within(&name, range))?;
+    Ok(rows.into_iter().map(|row| row.value).collect())
+}
+
+/// The newest of them.
+pub(in crate::mlops) fn newest(db: &Database, model: &ModelId) -> Result<Option<DriftReport>> {
+    let name = stored::concepts_of(&Subject::Model(model.clone()));
+    let newest = stored::reports(db).walk(|scan| scan.prefix(format!("{name}/")).reverse().limit(1))?;
+    Ok(newest.into_iter().next().map(|row| row.value))
 }

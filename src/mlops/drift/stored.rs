@@ -35,6 +35,11 @@ pub(super) fn checks_of(subject: &Subject) -> String {
     format!("check {subject}")
 }
 
+/// The name under which it is kept how a model errs.
+pub(super) fn concepts_of(subject: &Subject) -> String {
+    format!("concept {subject}")
+}
+
 /// The key of what happened to `name` at a time. Names have no `/` at their end, so no two names meet.
 pub(super) fn at(name: &str, time: Timestamp) -> Key {
     format!("{name}/{:016x}", (time.0 as u64) ^ (1 << 63)).into()

@@ -63,12 +63,13 @@ impl Database {
         })
     }
 
-    /// The reports that were recorded of a subject in a time, by the monitor that has its name and by checks, in the order in
-    /// which what they judged begins.
+    /// The reports that were recorded of a subject in a time, by the monitor that has its name, by checks and, of a model, by the
+    /// monitor of its predictions, in the order in which what they judged begins.
     pub fn drift_history(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<Vec<DriftReport>> {
         let subject = subject.into();
         let mut reports = read(self, &subject.to_string(), range)?;
         reports.extend(read(self, &stored::checks_of(&subject), range)?);
+        reports.extend(read(self, &stored::concepts_of(&subject), range)?);
         reports.sort_by_key(|report| (report.current, report.judged));
         Ok(reports)
     }

@@ -12,7 +12,7 @@ use crate::database::handle::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::Key;
 use crate::mlops::alerts::Severity;
-use crate::mlops::drift::{DriftIncident, DriftReport, DriftResult, Test};
+use crate::mlops::drift::{DriftIncident, DriftKind, DriftReport, DriftResult, Test};
 use crate::mlops::model::ModelId;
 use crate::sync::Mutex;
 
@@ -53,10 +53,11 @@ pub(super) fn alerts(db: &Database, text: &mut Exposition) -> Result<()> {
 
 /// The newest recorded check of each subject, and whether an incident of it lasts.
 pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
-    let mut reports: BTreeMap<String, DriftReport> = BTreeMap::new();
-    // A subject may have been checked by hand and by monitors.
+    let mut reports: BTreeMap<(String, bool), DriftReport> = BTreeMap::new();
+    // A subject may have been checked by hand and by monitors. How a model errs stands beside what it sees.
     for report in newest::<DriftReport>(db, "_drift")? {
-        let known = reports.entry(report.subject.to_string()).or_insert_with(|| report.clone());
+        let errs = report.results.iter().all(|result| result.kind == DriftKind::Concept);
+        let known = reports.entry((report.subject.to_string(), errs)).or_insert_with(|| report.clone());
         if known.judged < report.judged {
             *known = report;
         }
@@ -69,7 +70,7 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
     ];
     for (metric, help, figure) in figures {
         let mut family = text.gauge(metric, help);
-        for (subject, report) in &reports {
+        for ((subject, _), report) in &reports {
             for (test, result) in surest(report) {
                 if let Some(value) = figure(result) {
                     family.sample(&[("subject", subject), ("test", &test.to_string())], value);
@@ -78,7 +79,9 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
         }
     }
     let mut family = text.gauge("driftline_drift_incident_open", "Whether an incident of drift lasts.");
-    for subject in reports.keys() {
+    let mut subjects: Vec<&String> = reports.keys().map(|(subject, _)| subject).collect();
+    subjects.dedup();
+    for subject in subjects {
         let open = incidents.iter().any(|incident| incident.subject.to_string() == *subject && incident.is_open());
         family.sample(&[("subject", subject)], f64::from(u8::from(open)));
     }

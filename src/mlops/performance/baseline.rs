@@ -29,11 +29,14 @@ pub enum Signal {
     Correct,
     /// The number that was predicted.
     Number,
+    /// How far that was from the truth, of those whose truth is known.
+    Error,
 }
 
 impl Signal {
     /// All of them.
-    pub const ALL: [Signal; 4] = [Signal::Confidence, Signal::LatencyMs, Signal::Correct, Signal::Number];
+    pub const ALL: [Signal; 5] =
+        [Signal::Confidence, Signal::LatencyMs, Signal::Correct, Signal::Number, Signal::Error];
 
     /// Its name, which never changes.
     pub fn name(self) -> &'static str {
@@ -42,6 +45,7 @@ impl Signal {
             Signal::LatencyMs => "latency_ms",
             Signal::Correct => "correct",
             Signal::Number => "number",
+            Signal::Error => "error",
         }
     }
 
@@ -51,6 +55,7 @@ impl Signal {
             Signal::LatencyMs => record.latency_ms,
             Signal::Correct => record.is_right().map(|right| f64::from(u8::from(right))),
             Signal::Number => record.output.as_ref()?.number(),
+            Signal::Error => record.off_by(),
         }
     }
 
@@ -74,7 +79,7 @@ impl FromStr for Signal {
             let error = Error::invalid(format!("predictions have no {text:?}"));
             match suggest(text, Signal::ALL.iter().map(|signal| signal.name())) {
                 Some(near) => error.mend(format!("did you mean `{near}`?")),
-                None => error.mend("use confidence, latency_ms, correct or number"),
+                None => error.mend("use confidence, latency_ms, correct, number or error"),
             }
         })
     }

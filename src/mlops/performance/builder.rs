@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::baseline::Baseline;
 use super::monitor::Monitor;
-use super::prediction::Output;
+use super::prediction::{Output, PredictionRecord, check_truth};
 use super::quality::FeatureProfile;
 use super::settings::{MonitorSettings, Orphans};
 use crate::database::handle::Database;
@@ -114,7 +114,8 @@ impl MonitorBuilder {
         self
     }
 
-    /// What is true of the rows of the baseline. With [`MonitorBuilder::baseline_predictions`] it gives the accuracy.
+    /// What is true of the rows of the baseline. With [`MonitorBuilder::baseline_predictions`] it gives the accuracy, or the
+    /// errors of numbers, that later ones are compared with.
     pub fn baseline_labels(mut self, labels: impl IntoIterator<Item = Output>) -> MonitorBuilder {
         self.labels = labels.into_iter().collect();
         self.given = true;
@@ -145,7 +146,9 @@ impl MonitorBuilder {
     pub fn open(mut self) -> Result<Monitor> {
         self.settings.check()?;
         if !self.predictions.is_empty() {
-            self.baseline.accuracy = Some(accuracy(&self.labels, &self.predictions)?);
+            let of = Baseline::of(&pairs(&self.labels, &self.predictions)?);
+            self.baseline.accuracy = of.accuracy.or(self.baseline.accuracy);
+            (self.baseline.signals, self.baseline.samples) = (of.signals, of.samples);
         }
         if self.baseline.accuracy.is_some_and(|it| !(0.0..=1.0).contains(&it)) {
             return Err(Error::invalid("the accuracy of the baseline is not from 0 to 1").mend("give a share"));
@@ -163,14 +166,16 @@ impl MonitorBuilder {
     }
 }
 
-fn accuracy(labels: &[Output], predictions: &[Output]) -> Result<f64> {
+/// Predictions as records, each with its truth.
+fn pairs(labels: &[Output], predictions: &[Output]) -> Result<Vec<PredictionRecord>> {
     if labels.len() != predictions.len() {
         let (labels, predictions) = (labels.len(), predictions.len());
         return Err(Error::invalid(format!("{labels} labels for {predictions} predictions of the baseline"))
             .mend("give as many of both, in the same order"));
     }
-    let right = labels.iter().zip(predictions).filter(|(is, said)| is.label().is_some() && is.label() == said.label());
-    Ok(right.count() as f64 / labels.len() as f64)
+    labels.iter().chain(predictions).try_for_each(check_truth)?;
+    let pair = |(truth, said): (&Output, &Output)| PredictionRecord::new(said.clone()).truth(truth.clone());
+    Ok(labels.iter().zip(predictions).map(pair).collect())
 }
 
 /// Which share of labels each class has.

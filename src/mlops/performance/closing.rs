@@ -1,12 +1,11 @@
 //! Closing windows: what was counted is stored, and rules judge it, in one batch.
 
-use std::collections::VecDeque;
-
 use serde::Serialize;
 use serde_json::json;
 
 use super::monitor::Monitor;
 use super::records::{Orphan, Records, Stale, Stored, Window};
+use super::tail::Tail;
 use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::database::request::Precondition;
@@ -16,9 +15,6 @@ use crate::ids::Lsn;
 use crate::mlops::alerts::{Alert, Observation, metric};
 use crate::mlops::table::Row;
 use crate::mlops::times::TimeRange;
-
-/// Accuracy is judged over at most so many windows.
-const MOST_WINDOWS: usize = 1_000;
 
 /// What a tick has done.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -34,22 +30,15 @@ pub struct TickReport {
     pub alerts: Vec<Alert>,
 }
 
-/// How many of the newest truths were right, window by window.
-struct Tail {
-    /// The beginning of a window, its truths, and how many were right; the newest first.
-    windows: VecDeque<(Timestamp, u64, u64)>,
-    wanted: u64,
-}
-
 impl Monitor {
     /// Closes the windows that are over at a time, counts those again to which something came late, and has the rules judge
     /// both; call it at intervals. A window is counted, judged and stored in one batch, so a kill leaves it done or not begun.
     ///
     /// Rules see, of each window of at least [`MonitorSettings::min_samples`](super::MonitorSettings::min_samples)
     /// predictions: `error_rate`, `latency_ms` (the 95th percentile) and `data_quality`; and `accuracy_drop`, that of the
-    /// baseline less that of the newest windows that together have as many truths as the settings' window. The subject is
-    /// the model, the time that of the window's end, the correlation names the window. Windows without predictions are
-    /// passed over.
+    /// baseline less that of the newest windows that together have as many truths as the settings' window; and of the same
+    /// truths `concept_drift`, see [`Monitor::concept_drift`]. The subject is the model, the time that of the window's end, the
+    /// correlation names the window. Windows without predictions are passed over.
     pub fn tick(&self, now: Timestamp) -> Result<TickReport> {
         let records = self.records();
         let mut report = TickReport { joined: self.join_orphans(&records)?, ..TickReport::default() };
@@ -105,6 +94,8 @@ impl Monitor {
         // A batch that was on its way when this was counted shows when it is counted once more.
         let again = Stale { window, due: window.to.after(settings.step) };
         let batch = records.stale.put_in(batch, records.time_key(window.from).as_str(), &again)?;
+        let (batch, concept) = self.judge_concept(batch, records, tail, window.to)?;
+        observations.extend(concept);
         let (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
         batch.commit()?;
         Ok(alerts)
@@ -127,8 +118,12 @@ impl Monitor {
             tail.wanted = stored.settings.window;
             tail.set(window.from, &tally);
             batch = self.store(records, batch, window, &tally, stored.settings.summary_retention)?;
-            let accuracy = self.accuracy(records, tail, until, stored.settings.min_samples)?;
-            (batch, alerts) = self.db.alerts().observe_in(batch, accuracy.as_slice())?;
+            let mut observations: Vec<Observation> =
+                self.accuracy(records, tail, until, stored.settings.min_samples)?.into_iter().collect();
+            let concept;
+            (batch, concept) = self.judge_concept(batch, records, tail, until)?;
+            observations.extend(concept);
+            (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
         }
         match batch.commit() {
             // Something came again; the next tick counts that, too.
@@ -177,15 +172,16 @@ impl Monitor {
     /// How far the accuracy of the newest truths is below that of the baseline, where both are known.
     fn accuracy(&self, records: &Records, tail: &Tail, at: Timestamp, least: u64) -> Result<Option<Observation>> {
         let Some(before) = records.baseline()?.and_then(|baseline| baseline.accuracy) else { return Ok(None) };
-        let Some((from, truths, right)) = tail.newest().filter(|(_, truths, _)| *truths >= least.max(1)) else {
+        let Some(tail) = tail.newest(|part| part.labelled).filter(|it| it.labelled >= least.max(1)) else {
             return Ok(None);
         };
-        let now = right as f64 / truths as f64;
+        let (from, truths) = (tail.from, tail.labelled);
+        let now = tail.right as f64 / truths as f64;
         let detail = json!({ "baseline": before, "accuracy": now, "truths": truths });
         Ok(Some(self.observation(metric::ACCURACY_DROP, before - now, from, at).detail(detail)))
     }
 
-    fn observation(&self, metric: &str, value: f64, from: Timestamp, at: Timestamp) -> Observation {
+    pub(super) fn observation(&self, metric: &str, value: f64, from: Timestamp, at: Timestamp) -> Observation {
         let model = self.model().to_string();
         let cause = format!("window {model} from {}", print_time(from).unwrap_or_default());
         Observation::new(model, metric, value).at(at).correlation(cause)
@@ -223,39 +219,5 @@ impl Monitor {
             }
             Err(error) => Err(error),
         }
-    }
-}
-
-impl Tail {
-    fn new(records: &Records) -> Result<Tail> {
-        let limit = MOST_WINDOWS as u64;
-        let rows = records.windows.walk(|scan| scan.prefix(records.prefix()).reverse().limit(limit))?;
-        let window = |row: &Row<Window>| (row.value.range.from, row.value.tally.labelled, row.value.tally.right);
-        Ok(Tail { windows: rows.iter().map(window).collect(), wanted: 0 })
-    }
-
-    /// Notes what was counted of a window, anew where it was counted before.
-    fn set(&mut self, from: Timestamp, tally: &Tally) {
-        let counted = (from, tally.labelled, tally.right);
-        match self.windows.iter().position(|(known, ..)| *known <= from) {
-            Some(place) if self.windows[place].0 == from => self.windows[place] = counted,
-            Some(place) => self.windows.insert(place, counted),
-            None => self.windows.push_back(counted),
-        }
-        self.windows.truncate(MOST_WINDOWS);
-    }
-
-    /// The newest windows that have enough truths together: where they begin, the truths, and how many were right.
-    fn newest(&self) -> Option<(Timestamp, u64, u64)> {
-        let (mut from, mut truths, mut right) = (None, 0u64, 0u64);
-        for (begins, labelled, correct) in &self.windows {
-            if truths >= self.wanted {
-                break;
-            }
-            from = Some(*begins);
-            truths = truths.saturating_add(*labelled);
-            right = right.saturating_add(*correct);
-        }
-        Some((from?, truths, right))
     }
 }

@@ -3,6 +3,7 @@
 mod baseline;
 mod builder;
 mod closing;
+mod concept;
 mod figures;
 mod monitor;
 mod prediction;
@@ -11,7 +12,9 @@ mod records;
 mod scoring;
 mod settings;
 mod summary;
+mod tail;
 mod tally;
+mod vectors;
 
 pub use baseline::{Baseline, SigmaReport, Signal};
 pub use builder::MonitorBuilder;
@@ -25,3 +28,4 @@ pub use summary::{
     AlertCounts, Measure, MonitorStatistics, MonitorStatus, MonitoringSummary, PredictionTime, TrendPoint,
 };
 pub use tally::ErrorPattern;
+pub use vectors::VectorShape;

@@ -227,6 +227,11 @@ impl PredictionRecord {
         Some(self.output.as_ref()?.label()? == self.truth.as_ref()?.label()?)
     }
 
+    /// How far it was off, where a number was predicted and the truth is known.
+    pub fn off_by(&self) -> Option<f64> {
+        Some((self.output.as_ref()?.number()? - self.truth.as_ref()?.number()?).abs())
+    }
+
     /// The record as it is kept, or why it cannot be.
     pub(super) fn prepared(mut self, model: &ModelId, now: Timestamp) -> Result<PredictionRecord> {
         self.model = model.to_string();

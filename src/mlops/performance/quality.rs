@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::prediction::{PredictionRecord, cells};
+use super::vectors::{OpenVector, VectorShape, norm};
 use crate::payload::{self, Value};
 
 /// A text feature with more values than this is no category.
@@ -33,6 +34,9 @@ pub struct FeatureShape {
     pub categories: Option<BTreeSet<String>>,
     /// Whether it always has the same value.
     pub constant: bool,
+    /// Of vectors of one dimension.
+    #[serde(default)]
+    pub vector: Option<VectorShape>,
 }
 
 impl FeatureProfile {
@@ -62,6 +66,7 @@ impl FeatureShape {
             range,
             categories: (!texts.is_empty() && texts.len() <= MAX_CATEGORIES).then_some(texts),
             constant: values.windows(2).all(|pair| pair[0] == pair[1]),
+            vector: VectorShape::of(values),
         }
     }
 }
@@ -89,10 +94,17 @@ pub(super) struct QualityTally {
     out_of_range: u64,
     unseen_category: u64,
     zero_norm: u64,
+    #[serde(default)]
+    norm_shift: u64,
     duplicate_rows: u64,
     /// Features, counted once for each window in which they were looked at.
     columns: u64,
     constant_columns: u64,
+    /// Numbers of vectors, counted likewise.
+    #[serde(default)]
+    dimensions: u64,
+    #[serde(default)]
+    dead_dimensions: u64,
     #[serde(skip)]
     open: OpenWindow,
 }
@@ -110,6 +122,7 @@ struct Column {
     varies: bool,
     rows: u64,
     was_constant: bool,
+    vector: Option<OpenVector>,
 }
 
 impl QualityTally {
@@ -135,11 +148,14 @@ impl QualityTally {
         let zero = |value: &Value| value.as_f64() == Some(0.0);
         let beyond = |(least, most): (f64, f64)| value.as_f64().is_some_and(|it| it < least || it > most);
         let unseen = |known: &BTreeSet<String>| value.as_text().is_some_and(|text| !known.contains(text));
+        let vectors = shape.and_then(|shape| shape.vector.as_ref());
         let finding = if record.not_finite.iter().any(|bad| bad == name) {
             &mut self.not_finite
         } else if value.is_null() {
             &mut self.missing
-        } else if shape.is_some_and(|shape| shape.kind != "mixed" && shape.kind != kind(value)) {
+        } else if shape.is_some_and(|shape| shape.kind != "mixed" && shape.kind != kind(value))
+            || vectors.is_some_and(|shape| !shape.has_dimension_of(value))
+        {
             &mut self.wrong_type
         } else if shape.and_then(|shape| shape.range).is_some_and(beyond) {
             &mut self.out_of_range
@@ -147,6 +163,8 @@ impl QualityTally {
             &mut self.unseen_category
         } else if value.as_array().is_some_and(|values| !values.is_empty() && values.iter().all(zero)) {
             &mut self.zero_norm
+        } else if vectors.zip(norm(value)).is_some_and(|(shape, norm)| !shape.is_usual(norm)) {
+            &mut self.norm_shift
         } else {
             return;
         };
@@ -162,9 +180,16 @@ impl QualityTally {
         let hash = hash(value);
         let was_constant = shape.is_some_and(|shape| shape.constant);
         let column = columns.entry(name.to_owned());
-        let column = column.or_insert(Column { first: hash, varies: false, rows: 0, was_constant });
+        let column = column.or_insert_with(|| Column {
+            first: hash,
+            varies: false,
+            rows: 0,
+            was_constant,
+            vector: OpenVector::of(value, shape.and_then(|shape| shape.vector.as_ref())),
+        });
         column.rows += 1;
         column.varies |= column.first != hash;
+        column.vector.iter_mut().for_each(|vector| vector.note(value));
     }
 
     /// Ends the window: which features were constant in it is known.
@@ -174,6 +199,10 @@ impl QualityTally {
         for column in looked_at {
             self.columns += 1;
             self.constant_columns += u64::from(!column.varies && !column.was_constant);
+            if let Some(vector) = &column.vector {
+                self.dimensions += vector.dimension();
+                self.dead_dimensions += vector.dead();
+            }
         }
     }
 
@@ -187,6 +216,9 @@ impl QualityTally {
         self.out_of_range += other.out_of_range;
         self.unseen_category += other.unseen_category;
         self.zero_norm += other.zero_norm;
+        self.norm_shift += other.norm_shift;
+        self.dimensions += other.dimensions;
+        self.dead_dimensions += other.dead_dimensions;
         self.duplicate_rows += other.duplicate_rows;
         self.columns += other.columns;
         self.constant_columns += other.constant_columns;
@@ -194,13 +226,22 @@ impl QualityTally {
 
     /// Whether counting could have made it; for one that was read from a disk.
     pub(super) fn is_sound(&self) -> bool {
-        let bad =
-            [self.missing, self.not_finite, self.wrong_type, self.out_of_range, self.unseen_category, self.zero_norm];
+        let bad = [
+            self.missing,
+            self.not_finite,
+            self.wrong_type,
+            self.out_of_range,
+            self.unseen_category,
+            self.zero_norm,
+            self.norm_shift,
+        ];
         let bad = bad.iter().try_fold(0u64, |sum, count| sum.checked_add(*count));
         let most = 1 << 40;
         bad.is_some_and(|bad| bad <= self.cells)
             && self.duplicate_rows <= self.rows
             && self.constant_columns <= self.columns
+            && self.dead_dimensions <= self.dimensions
+            && self.dimensions < most
             && self.cells < most
             && self.rows < most
             && self.columns < most
@@ -218,8 +259,10 @@ impl QualityTally {
             out_of_range: cell(self.out_of_range),
             unseen_category: cell(self.unseen_category),
             zero_norm: cell(self.zero_norm),
+            norm_shift: cell(self.norm_shift),
             duplicate_rows: share(self.duplicate_rows, self.rows),
             constant_features: share(self.constant_columns, self.columns),
+            dead_dimensions: share(self.dead_dimensions, self.dimensions),
             score: 0.0,
         };
         (self.rows > 0).then(|| DataQuality { score: quality.scored(), ..quality })
@@ -229,8 +272,9 @@ impl QualityTally {
 /// The quality of features: what share of them was wrong in which way, and a score.
 ///
 /// The score is the share of cells without a finding, times the share of rows that are no duplicates, times the share of
-/// features that vary: 1 when nothing was found, 0 when nothing is of use. Without a baseline, nothing is of the wrong type,
-/// out of range or unseen, and only what is null is missing.
+/// features that vary, times the share of dimensions of vectors that vary: 1 when nothing was found, 0 when nothing is of use.
+/// Without a baseline, nothing is of the wrong type, out of range, unseen or of an unusual length, and only what is null is
+/// missing.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DataQuality {
@@ -240,7 +284,7 @@ pub struct DataQuality {
     pub missing: f64,
     /// Cells that were NaN or infinite, vectors with such a number among them.
     pub not_finite: f64,
-    /// Cells of another type than in the baseline.
+    /// Cells of another type than in the baseline, and vectors of another dimension.
     pub wrong_type: f64,
     /// Numbers below the least or above the greatest of the baseline.
     pub out_of_range: f64,
@@ -248,10 +292,14 @@ pub struct DataQuality {
     pub unseen_category: f64,
     /// Vectors of zeros.
     pub zero_norm: f64,
+    /// Vectors that are shorter or longer (L2) than all of the baseline, by more than a hundredth.
+    pub norm_shift: f64,
     /// Rows that are the same as an earlier one of their window.
     pub duplicate_rows: f64,
     /// Features that had one value in a window of at least 30 rows, and not in the baseline.
     pub constant_features: f64,
+    /// Dimensions of vectors that had one value in a window of at least 30 rows, and not in the baseline.
+    pub dead_dimensions: f64,
     /// From 0 to 1.
     pub score: f64,
 }
@@ -263,8 +311,10 @@ impl DataQuality {
             + self.wrong_type
             + self.out_of_range
             + self.unseen_category
-            + self.zero_norm;
-        (1.0 - cells).max(0.0) * (1.0 - self.duplicate_rows) * (1.0 - self.constant_features)
+            + self.zero_norm
+            + self.norm_shift;
+        let varying = (1.0 - self.constant_features) * (1.0 - self.dead_dimensions);
+        (1.0 - cells).max(0.0) * (1.0 - self.duplicate_rows) * varying
     }
 }
 
@@ -315,6 +365,30 @@ mod tests {
         let quality = tally(&FeatureProfile::of(&varied), &stuck);
         assert!((quality.constant_features - 1.0 / 3.0).abs() < 1e-12, "b was constant before");
         assert_eq!(tally(&FeatureProfile::default(), &stuck[..29]).constant_features, 0.0, "too few to tell");
+    }
+
+    #[test]
+    fn vectors_have_a_dimension_a_length_and_numbers_that_vary() {
+        let vector = |n: i64, dead: bool| json!({"x": [n as f64, if dead { 1.5 } else { (n % 7) as f64 }, 9.0]});
+        let baseline: Vec<Value> = (1..=40).map(|n| vector(n, false).into()).collect();
+        let profile = FeatureProfile::of(&baseline);
+        let shape = profile.features["x"].vector.as_ref().unwrap();
+        assert_eq!((shape.dimension, shape.constant_dimensions.iter().copied().collect::<Vec<_>>()), (3, vec![2]));
+        let dead: Vec<_> = (1..=40).map(|n| vector(n, true)).collect();
+        let found = tally(&profile, &dead);
+        assert_eq!((found.dead_dimensions, found.constant_features, found.norm_shift), (1.0 / 3.0, 0.0, 0.0));
+        assert!((found.score - 2.0 / 3.0).abs() < 1e-12, "the third was constant before");
+        assert_eq!(tally(&profile, &dead[..29]).dead_dimensions, 0.0, "too few to tell");
+        let parts = |row: serde_json::Value| {
+            let it = tally(&profile, &[row]);
+            [it.wrong_type, it.zero_norm, it.norm_shift]
+        };
+        assert_eq!(parts(json!({"x": [40.0, 6.0, 9.0]})), [0.0, 0.0, 0.0]);
+        assert_eq!(parts(json!({"x": [80.0, 6.0, 9.0]})), [0.0, 0.0, 1.0]);
+        assert_eq!(parts(json!({"x": [0.0, 0.0, 1.0]})), [0.0, 0.0, 1.0]);
+        assert_eq!(parts(json!({"x": [0.0, 0.0, 0.0]})), [0.0, 1.0, 0.0]);
+        assert_eq!(parts(json!({"x": [1.0, 2.0]})), [1.0, 0.0, 0.0]);
+        assert_eq!(parts(json!({"x": [1.0, "two", 9.0]})), [1.0, 0.0, 0.0]);
     }
 
     #[test]

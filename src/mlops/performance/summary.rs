@@ -14,7 +14,7 @@ use super::tally::Tally;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::suggest;
-use crate::mlops::alerts::{Alert, AlertKind, Severity, metric};
+use crate::mlops::alerts::{Alert, AlertKind, Incident, Severity, metric};
 use crate::mlops::times::TimeRange;
 
 /// The most points of a trend.
@@ -277,11 +277,15 @@ impl Monitor {
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
+    /// The incidents of alerts about this model, or a part of it, that last.
+    pub fn open_incidents(&self) -> Result<Vec<Incident>> {
+        let mut incidents = self.db.alerts().incidents()?;
+        incidents.retain(|it| it.is_open() && self.is_about(&it.subject));
+        Ok(incidents)
+    }
+
     fn status(&self, predictions: u64) -> Result<MonitorStatus> {
-        let incidents = self.db.alerts().incidents()?;
-        let worst =
-            incidents.iter().filter(|it| it.is_open() && self.is_about(&it.subject)).map(|it| it.severity).max();
-        Ok(match worst {
+        Ok(match self.open_incidents()?.iter().map(|it| it.severity).max() {
             Some(Severity::Critical) => MonitorStatus::Critical,
             Some(Severity::Warning) => MonitorStatus::Warning,
             _ if predictions == 0 => MonitorStatus::NoData,

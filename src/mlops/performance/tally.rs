@@ -67,6 +67,18 @@ pub(super) struct Residuals {
     pub(super) squared: f64,
     pub(super) absolute: f64,
     pub(super) truth: Moments,
+    /// Of absolute errors; windows that were counted before it was are without.
+    #[serde(default)]
+    pub(super) errors: Moments,
+}
+
+impl Residuals {
+    pub(super) fn merge(&mut self, other: &Residuals) {
+        self.squared += other.squared;
+        self.absolute += other.absolute;
+        self.truth.merge(&other.truth);
+        self.errors.merge(&other.errors);
+    }
 }
 
 /// Predictions of about one confidence.
@@ -153,6 +165,7 @@ impl Tally {
         if let (Some(said), Some(is)) = (output.number(), truth.number()) {
             self.residuals.squared += (is - said).powi(2);
             self.residuals.absolute += (is - said).abs();
+            self.residuals.errors.add((is - said).abs())?;
             return self.residuals.truth.add(is);
         }
         let (Some(said), Some(is)) = (output.label(), truth.label()) else { return Ok(()) };
@@ -184,9 +197,7 @@ impl Tally {
         self.labelled += other.labelled;
         self.right += other.right;
         self.confusion.merge(&other.confusion);
-        self.residuals.squared += other.residuals.squared;
-        self.residuals.absolute += other.residuals.absolute;
-        self.residuals.truth.merge(&other.residuals.truth);
+        self.residuals.merge(&other.residuals);
         for (bin, more) in self.calibration.iter_mut().zip(&other.calibration) {
             bin.count += more.count;
             bin.confidence += more.confidence;
@@ -240,7 +251,7 @@ impl Tally {
         let kinds = self.kinds.values().try_fold(0u64, |sum, pattern| sum.checked_add(pattern.count));
         let bins =
             self.calibration.iter().all(|bin| bin.right <= bin.count && bin.count < most && bin.confidence >= 0.0);
-        let moments = [&self.latency.moments, &self.confidence.moments, &self.residuals.truth];
+        let moments = [&self.latency.moments, &self.confidence.moments, &self.residuals.truth, &self.residuals.errors];
         let sound = self.rows < most
             && self.errors <= self.rows
             && self.right <= self.labelled

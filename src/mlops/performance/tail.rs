@@ -1,0 +1,99 @@
+//! The newest windows and what is known of their truths, as rules look at them that judge more than one window.
+
+use std::collections::VecDeque;
+
+use super::records::{Records, Window};
+use super::tally::{Residuals, Tally};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::mlops::table::Row;
+
+/// Truths are gathered over at most so many windows.
+const MOST_WINDOWS: usize = 1_000;
+
+/// How the newest truths compare with what was predicted, window by window.
+pub(super) struct Tail {
+    /// The newest first.
+    windows: VecDeque<Part>,
+    /// So many truths are looked at.
+    pub(super) wanted: u64,
+}
+
+/// What is known of a window, or of several, that begin there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) from: Timestamp,
+    /// Classes with a truth, and how many of them were right.
+    pub(super) labelled: u64,
+    pub(super) right: u64,
+    /// Numbers with a truth.
+    pub(super) residuals: Residuals,
+}
+
+impl Part {
+    fn of(from: Timestamp, tally: &Tally) -> Part {
+        Part { from, labelled: tally.labelled, right: tally.right, residuals: tally.residuals }
+    }
+
+    /// Adds an earlier one.
+    fn merge(&mut self, earlier: &Part) {
+        self.from = earlier.from;
+        self.labelled = self.labelled.saturating_add(earlier.labelled);
+        self.right = self.right.saturating_add(earlier.right);
+        self.residuals.merge(&earlier.residuals);
+    }
+}
+
+impl Tail {
+    pub(super) fn new(records: &Records) -> Result<Tail> {
+        let limit = MOST_WINDOWS as u64;
+        let rows = records.windows.walk(|scan| scan.prefix(records.prefix()).reverse().limit(limit))?;
+        let part = |row: &Row<Window>| Part::of(row.value.range.from, &row.value.tally);
+        Ok(Tail { windows: rows.iter().map(part).collect(), wanted: 0 })
+    }
+
+    /// Notes what was counted of a window, anew where it was counted before.
+    pub(super) fn set(&mut self, from: Timestamp, tally: &Tally) {
+        let counted = Part::of(from, tally);
+        match self.windows.iter().position(|known| known.from <= from) {
+            Some(place) if self.windows[place].from == from => self.windows[place] = counted,
+            Some(place) => self.windows.insert(place, counted),
+            None => self.windows.push_back(counted),
+        }
+        self.windows.truncate(MOST_WINDOWS);
+    }
+
+    /// The newest windows that have enough truths together, as `truths` counts them; all there are where they do not.
+    pub(super) fn newest(&self, truths: impl Fn(&Part) -> u64) -> Option<Part> {
+        let mut windows = self.windows.iter();
+        let mut sum = *windows.next()?;
+        for earlier in windows {
+            if truths(&sum) >= self.wanted {
+                break;
+            }
+            sum.merge(earlier);
+        }
+        Some(sum)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_windows_with_enough_truths_are_added_up() {
+        let counted = |labelled: u64, right: u64| Tally { labelled, right, ..Tally::new().unwrap() };
+        let mut tail = Tail { windows: VecDeque::new(), wanted: 30 };
+        assert!(tail.newest(|part| part.labelled).is_none());
+        for (from, labelled, right) in [(3, 10, 9), (1, 40, 40), (2, 20, 5), (3, 10, 8)] {
+            tail.set(Timestamp(from), &counted(labelled, right));
+        }
+        let told = |tail: &Tail| tail.newest(|part| part.labelled).map(|it| (it.from.0, it.labelled, it.right));
+        assert_eq!(told(&tail), Some((2, 30, 13)), "30 are enough, and window 3 was counted anew");
+        tail.wanted = 31;
+        assert_eq!(told(&tail), Some((1, 70, 53)));
+        tail.wanted = 1_000;
+        assert_eq!(told(&tail), Some((1, 70, 53)));
+    }
+}
