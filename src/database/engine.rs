@@ -1,6 +1,7 @@
 //! The state of an open store, and the small cells that its threads share.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
@@ -86,7 +87,6 @@ pub(crate) struct LogState {
 ///
 /// Shared by all handles and threads. Locks, outermost first: `indexing`, `merging`, `structure`, `log`, `manifest`, then the
 /// cells (see `sync.rs`).
-#[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) options: Options,
     pub(crate) opener: Opener,
@@ -195,6 +195,13 @@ impl Drop for PoisonOnPanic<'_> {
             self.0.poison.set(&Error::internal(self.1));
             self.0.pressure.relieved.notify_all();
         }
+    }
+}
+
+/// Only where the store is: handles of all kinds hold an engine, and what is in it may be as large as the store.
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Engine").field(&self.location()).finish()
     }
 }
 

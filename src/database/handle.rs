@@ -1,6 +1,7 @@
 //! The handle of an open store.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::ids::Lsn;
 use crate::payload::BlobId;
 use crate::schema::Schema;
 use crate::storage::fs::{DiskFs, FileSystem, MemoryFs};
+use crate::sync::Mutex;
 
 /// An open store: one directory of collections, or one in memory.
 ///
@@ -350,20 +352,40 @@ impl Database {
     }
 
     /// Closes the store: refuses new writes, waits for those in flight, brings everything into files, runs the
-    /// callbacks and gives the lock back. All handles are closed with it. Closing again does nothing.
+    /// callbacks and gives the lock back. All handles are closed with it. Closing again does nothing. Parts that stand on the
+    /// store write first what saves work at the next opening; dropping the last handle leaves that out.
     ///
     /// An error says what could not be written; what was acknowledged as durable is in the log all the same, and the
     /// next opening replays it.
     pub fn close(self) -> Result<()> {
+        self.say_goodbye();
         self.0.close(None)
     }
 
     /// Closes like [`Database::close`], but waits at most `timeout` for writes in flight; then fails with `Busy`, and
     /// the store stays open.
     pub fn close_within(&self, timeout: Duration) -> Result<()> {
+        self.say_goodbye();
         self.0.close(Some(timeout))
     }
+
+    /// Has `farewell` called before this store is closed by a call, while it can still be written; once for each name. It must
+    /// be short, wait for nobody, and be right to leave out: a kill does.
+    pub(crate) fn before_close(&self, name: &'static str, farewell: fn(&Database)) {
+        self.companion::<Farewells>().0.lock().insert(name, farewell);
+    }
+
+    fn say_goodbye(&self) {
+        if self.is_writable() {
+            let farewells: Vec<fn(&Database)> = self.companion::<Farewells>().0.lock().values().copied().collect();
+            farewells.into_iter().for_each(|farewell| farewell(self));
+        }
+    }
 }
+
+/// What is to be done before a store is closed, by name.
+#[derive(Default)]
+struct Farewells(Mutex<BTreeMap<&'static str, fn(&Database)>>);
 
 impl Options {
     /// Opens the store in directory `path` for reading and writing.

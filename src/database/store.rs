@@ -13,7 +13,6 @@ use crate::storage::fs::FileSystem;
 use crate::sync::{Mutex, Ordering};
 
 /// An open store. Dropping it closes it.
-#[derive(Debug)]
 pub(crate) struct Store {
     engine: Arc<Engine>,
     threads: Mutex<Option<Threads>>,
@@ -24,6 +23,12 @@ pub(crate) struct Store {
 
 /// Something to be done when the store closes.
 pub(crate) struct CloseCallback(pub(crate) Box<dyn FnOnce() + Send>);
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.engine.location()).finish()
+    }
+}
 
 impl fmt::Debug for CloseCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use super::rows::Slices;
 use super::rows::slice_name;
 use super::space::Space;
 use crate::clock::Timestamp;
+use crate::database::handle::Database;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::suggest;
 use crate::mlops::model::ModelId;
@@ -22,6 +23,17 @@ use crate::vector::metric::Metric;
 /// The spaces of an open store that were used. Held while one is made, so that each is made once.
 #[derive(Debug, Default)]
 pub(super) struct Spaces(Mutex<BTreeMap<ModelId, Arc<Space>>>);
+
+/// Writes the checkpoint of each space that was used, for the store is about to be closed. What has not been folded is left to
+/// the next opening, and so is a space that somebody is at.
+pub(super) fn save_all(db: &Database) {
+    let spaces: Vec<Arc<Space>> = db.companion::<Spaces>().0.lock().values().cloned().collect();
+    for space in spaces {
+        if let Some(Err(error)) = space.fold.try_lock().map(|mut fold| fold.save(db)) {
+            tracing::warn!(%error, model = %space.model, "the windows of the embedding log were not saved");
+        }
+    }
+}
 
 #[cfg(test)]
 impl Spaces {

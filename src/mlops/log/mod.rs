@@ -27,6 +27,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::database::handle::Database;
@@ -46,6 +47,7 @@ pub use retain::LogTick;
 impl Database {
     /// The embedding log of this store.
     pub fn embedding_log(&self) -> EmbeddingLog {
+        self.before_close("embedding log", catalog::save_all);
         EmbeddingLog { db: self.clone(), spaces: self.companion(), writes: None }
     }
 }
@@ -78,12 +80,18 @@ impl Database {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EmbeddingLog {
     db: Database,
     spaces: Arc<catalog::Spaces>,
     /// Why this handle only reads, if it does.
     writes: Option<Error>,
+}
+
+impl fmt::Debug for EmbeddingLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmbeddingLog").field("db", &self.db).field("reads_only", &self.writes.is_some()).finish()
+    }
 }
 
 impl EmbeddingLog {

@@ -200,3 +200,44 @@ fn damaged_windows_are_an_error() {
     assert_eq!(error.kind(), crate::error::ErrorKind::Corrupt);
     assert!(error.to_string().contains("_log_windows"), "{error}");
 }
+
+#[test]
+fn a_store_that_was_closed_reads_no_row_again_and_one_that_was_killed_does() {
+    let fs = SimulatedFs::new(4);
+    let open = || Options::new().maintenance(Maintenance::Manual).open_on(Arc::new(fs.clone())).unwrap();
+    let entries = |count: i64| (0..count).map(|n| Entry::new([1.0, n as f32]).at(Timestamp(n)));
+    let through = |db: &Database| {
+        let space = db.embedding_log().space(&model()).unwrap();
+        let fold = space.fold.lock();
+        fold.at().through
+    };
+    let db = open();
+    db.embedding_log().log_all(&model(), entries(10)).unwrap();
+    assert_eq!(db.embedding_log().profile(&model(), TimeRange::ALL).unwrap().count(), 10);
+    drop(db);
+    let db = open();
+    assert_eq!(through(&db), 0, "a dropped handle leaves the checkpoint out");
+    assert_eq!(db.embedding_log().profile(&model(), TimeRange::ALL).unwrap().count(), 10);
+    // An open batch holds the fold back; what is before it is saved.
+    let held = db.embedding_log().log_in(db.batch(), &model(), entries(3));
+    db.embedding_log().log_all(&model(), entries(5)).unwrap();
+    db.close().unwrap();
+    drop(held);
+    let db = open();
+    assert_eq!(through(&db), 10);
+    assert_is_fold(&db.embedding_log(), "closed");
+    assert_eq!(db.embedding_log().profile(&model(), TimeRange::ALL).unwrap().count(), 15);
+    db.close_within(Duration::from_secs(5)).unwrap();
+    assert_eq!(through(&open()), 18);
+}
+
+#[test]
+fn handles_print_where_the_store_is_and_not_what_it_holds() {
+    let db = Database::in_memory().unwrap();
+    let log = db.embedding_log();
+    log.log(&model(), Entry::new([1.0, 2.0])).unwrap();
+    let printed = [format!("{db:?}"), format!("{log:?}"), format!("{:?}", db.batch()), format!("{:?}", db.alerts())];
+    for text in printed {
+        assert!(text.contains(&db.location()) && text.len() < 500, "{text}");
+    }
+}
