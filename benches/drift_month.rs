@@ -84,7 +84,7 @@ fn fill(path: &Path, model: &ModelId, rows: u64) -> (Duration, Duration) {
             Entry::new(vector).payload(json!({"lang": "en", "n": row})).at(Timestamp(at))
         };
         let entries: Vec<Entry> = (batch * BATCH..rows.min((batch + 1) * BATCH)).map(entry).collect();
-        logging += timed(|| drop(log.log_all(model, entries).expect("logged"))).1;
+        logging += timed(|| log.log_all(model, entries).expect("logged")).1;
     }
     drop(log);
     (logging, timed(|| db.close().expect("closed")).1)

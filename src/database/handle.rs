@@ -371,21 +371,24 @@ impl Database {
 
     /// Has `farewell` called before this store is closed by a call, while it can still be written; once for each name. It must
     /// be short, wait for nobody, and be right to leave out: a kill does.
-    pub(crate) fn before_close(&self, name: &'static str, farewell: fn(&Database)) {
+    pub(crate) fn before_close(&self, name: &'static str, farewell: Farewell) {
         self.companion::<Farewells>().0.lock().insert(name, farewell);
     }
 
     fn say_goodbye(&self) {
         if self.is_writable() {
-            let farewells: Vec<fn(&Database)> = self.companion::<Farewells>().0.lock().values().copied().collect();
+            let farewells: Vec<Farewell> = self.companion::<Farewells>().0.lock().values().copied().collect();
             farewells.into_iter().for_each(|farewell| farewell(self));
         }
     }
 }
 
-/// What is to be done before a store is closed, by name.
+/// What is to be done before a store is closed.
+type Farewell = fn(&Database);
+
+/// The same, by name.
 #[derive(Default)]
-struct Farewells(Mutex<BTreeMap<&'static str, fn(&Database)>>);
+struct Farewells(Mutex<BTreeMap<&'static str, Farewell>>);
 
 impl Options {
     /// Opens the store in directory `path` for reading and writing.

@@ -11,6 +11,7 @@ mod audit;
 mod cache;
 mod change;
 mod config;
+mod dashboard;
 pub mod drift;
 mod experiments;
 mod knn;
@@ -41,6 +42,7 @@ pub use config::ConfigLoader;
 pub use config::{
     AlertingConfig, Config, ConfigKey, ExperimentDefaults, MonitoringConfig, NotApplied, Origin, Setting,
 };
+pub use dashboard::{Course, Dashboard, ModelBoard, RunningExperiment, StoreBoard};
 pub use experiments::{
     Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,
     ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts, RampStep, Recommendation,

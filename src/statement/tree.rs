@@ -35,6 +35,7 @@ pub enum Statement {
     Config(Configuration),
     Count { collection: Name, filter: Option<Filter> },
     Create { collection: Name, schema: Schema },
+    Dashboard { model: Option<String>, last: Option<Duration> },
     Delete { collection: Name, which: Which },
     Disk,
     Drift(Drift),

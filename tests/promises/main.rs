@@ -69,6 +69,8 @@ mod shell;
 #[cfg(feature = "cli")]
 mod shell_configuration;
 #[cfg(feature = "cli")]
+mod shell_dashboard;
+#[cfg(feature = "cli")]
 mod shell_drift;
 #[cfg(feature = "cli")]
 mod shell_files;

@@ -102,6 +102,7 @@ pub const VERBS: &[Verb] = &[
     models::CONFIG,
     reads::COUNT,
     collections::CREATE,
+    monitoring::DASHBOARD,
     records::DELETE,
     collections::DISK,
     monitoring::DRIFT,

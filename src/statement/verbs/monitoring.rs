@@ -52,6 +52,18 @@ pub(super) const BASELINE: Verb = Verb {
     read: drift::baseline,
 };
 
+pub(super) const DASHBOARD: Verb = Verb {
+    name: "dashboard",
+    head: "dashboard [MODEL]",
+    clauses: &[clause("last", "TIME", "the time that figures are about, such as '7d'; a day unless told")],
+    summary: "Show the store and its models at one look",
+    details: "Without a MODEL: a row for each version that has predictions, logged vectors or an artifact. With one: all that \
+        is known of it, its course over 24 equal steps, drift, open alerts, the version in production, experiments and the \
+        last training. MODEL is ranker for all its versions, or ranker@2.",
+    examples: &["dashboard", "dashboard ranker last '7d'"],
+    read: watching::dashboard,
+};
+
 pub(super) const DRIFT: Verb = Verb {
     name: "drift",
     head: "drift [show | history | incidents] SUBJECT",

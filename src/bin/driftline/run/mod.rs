@@ -6,6 +6,7 @@ mod baseline;
 mod care;
 mod collections;
 mod configuration;
+mod dashboard;
 mod disk;
 mod drift;
 mod drift_page;
@@ -69,6 +70,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Config(asked) => configuration::config(session, asked),
         Statement::Count { collection, filter } => collections::count(session, collection, filter.as_ref()),
         Statement::Create { collection, schema } => collections::create(session, collection, schema),
+        Statement::Dashboard { model, last } => dashboard::dashboard(session, model.as_deref(), *last),
         Statement::Delete { collection, which } => records::delete(session, collection, which),
         Statement::Disk => disk::disk(session),
         Statement::Drift(asked) => drift::drift(session, asked),
