@@ -218,7 +218,7 @@ fn analyze(db: &Database) -> Analysis {
 #[test]
 fn few_users_mean_continue_whatever_p_says() {
     let (db, _) = store();
-    // The demo of the seeds: 500 users and 30 %.
+    // 500 users, 30 % of whom get B: fewer than 1,000 in either variant.
     running(&db, config());
     expose(&db, 0..500, [0.1, 0.9], 1);
     let analysis = analyze(&db);

@@ -47,6 +47,14 @@ fn an_artifact_comes_back_and_the_registry_is_a_document() {
     let other = shell.path("other.drift");
     let other = other.to_str().unwrap();
     let import = format!("model import ranker from '{}'", document.display());
+    // They were registered from absolute paths, which a document of somebody else must not lead to.
+    let exported = std::fs::read_to_string(&document).unwrap();
+    let directory = format!("{}/", shell.dir.path().display());
+    for elsewhere in [directory.as_str(), "./../", "x/../"] {
+        std::fs::write(&document, exported.replace(&directory, elsewhere)).unwrap();
+        shell.run(&[other, &import]).refused(1, &["artifact of 1.0.0", "not beside the document", "file_path"]);
+    }
+    std::fs::write(&document, exported.replace(&directory, "./")).unwrap();
     assert_eq!(shell.run(&[other, &import]).done(), "registered 2 versions\n");
     let again = shell.path("again.onnx");
     shell.run(&[other, &format!("model load ranker '1.1.0' to '{}'", again.display())]).done();

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter;
 use crate::mlops::change::Change;
 use crate::mlops::model::ModelId;
 use crate::mlops::registry::version::{Artifact, Lineage, ModelVersion, NewVersion};
@@ -113,7 +112,11 @@ impl Model {
 
     fn version_of(&self, entry: Entry) -> Result<ModelVersion> {
         let model = ModelId::new(self.name(), &*entry.version)?;
-        let created_at = time_of(&entry.created_at)?;
+        // An offset counts; without one it is UTC.
+        let created_at = filter::moment(&entry.created_at).map_err(|_| {
+            Error::invalid(format!("`created_at` of {model} is no time: {:?}", entry.created_at))
+                .mend("write it as 2024-12-21T14:30:00, in UTC")
+        })?;
         let object = |json: Json| if json.is_null() { Json::Object(Default::default()) } else { json };
         let mut new = NewVersion::new(&*entry.version).config(object(entry.config)).description(entry.description);
         new = new.training_info(object(entry.training_info)).format(entry.format.unwrap_or_else(|| "bytes".into()));
@@ -144,14 +147,4 @@ fn entry_of(version: ModelVersion) -> Result<Entry> {
         format: (version.format != "bytes").then_some(version.format),
         lineage: (version.lineage != Lineage::default()).then_some(version.lineage),
     })
-}
-
-/// A time with an offset, or in UTC without one.
-fn time_of(text: &str) -> Result<Timestamp> {
-    let utc = |time: DateTime| TimeZone::UTC.to_timestamp(time);
-    let time = text.parse::<jiff::Timestamp>().or_else(|_| text.parse::<DateTime>().and_then(utc));
-    let time = time.map_err(|_| {
-        Error::invalid(format!("`created_at` is no time: {text:?}")).mend("write it as 2024-12-21T14:30:00, in UTC")
-    })?;
-    Ok(Timestamp(time.as_microsecond()))
 }

@@ -148,7 +148,7 @@ impl Model {
         self.add(registered, &version.actor, "register")
     }
 
-    /// The same under the name that seed 003 of the interface gives it.
+    /// [`Model::register`] under the other name that registries give it.
     #[doc(alias = "save_model")]
     pub fn save(&self, version: NewVersion, artifact: impl Read) -> Result<ModelVersion> {
         self.register(version, artifact)

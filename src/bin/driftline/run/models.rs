@@ -1,7 +1,7 @@
 //! `model`, `alias`, `mode` and `audit`: versions of models, and who changed what.
 
 use std::io::{Read, copy};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use driftline::mlops::{
     Alias, AliasMove, AuditLog, AuditRecord, Change, MetricChange, Mode, ModelVersion, NewVersion, PromotionGate,
@@ -169,14 +169,24 @@ fn load(session: &mut Session, name: &str, version: &str, file: &str) -> Outcome
 fn import(session: &mut Session, name: &str, file: &str, author: &Author) -> Outcome {
     let text = files::text(file)?;
     let model = session.store.making()?.model(name)?;
-    let beside = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
+    let directory = Path::new(file).parent().unwrap_or(Path::new("")).to_owned();
     // Artifacts are taken along where they are; a path that leads nowhere is what the document alone has.
-    let artifact = |_: &str, path: Option<&str>| {
-        let path = path.map(|path| beside.join(path)).filter(|path| path.is_file());
+    let artifact = |version: &str, path: Option<&str>| {
+        let path = path.map(|path| beside(&directory, version, path)).transpose()?.filter(|path| path.is_file());
         path.map(|path| Ok(Box::new(files::open(&path)?) as Box<dyn Read>)).transpose()
     };
     let added = model.import_json(&text, artifact, &change(author))?;
     session.output.one(&json!({ "registered": added }), || format!("registered {}", render::counted(added, "version")))
+}
+
+/// Where an artifact lies. Documents come from anywhere, so a path must not lead out of the directory of its document.
+fn beside(directory: &Path, version: &str, path: &str) -> driftline::Result<PathBuf> {
+    let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if Path::new(path).components().all(inside) {
+        return Ok(directory.join(path));
+    }
+    Err(Error::new(ErrorKind::Invalid, format!("the artifact of {version} is at {path:?}, not beside the document"))
+        .mend("give `file_path` as a relative path without `..`, or leave it out to register without the artifact"))
 }
 
 pub(super) fn alias(session: &mut Session, asked: &AliasStatement) -> Outcome {
