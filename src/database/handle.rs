@@ -21,6 +21,7 @@ use crate::database::draft::Draft;
 use crate::database::engine::{Access, Engine};
 use crate::database::gate::Protected;
 use crate::database::health::{self, CheckResult, HealthReport, OwnCheck, Scope, Severity};
+use crate::database::ledger;
 use crate::database::meters::Measured;
 use crate::database::options::{Create, Options};
 use crate::database::recovery::RecoveryReport;
@@ -228,16 +229,22 @@ impl Database {
         self.engine().tick()
     }
 
-    /// Checks the store. `Quick` checks structure: manifest, headers, tables of contents. `Full` reads every byte, and
-    /// looks every live record up by its key and through its index. Problems are in the report; an error means that
-    /// checking failed. [`Database::verification`] tells how far it is and can be cancelled.
+    /// Checks the store. `Quick` checks structure: manifest, headers, tables of contents. `Full` reads every byte, looks
+    /// every live record up by its key and through its index, and follows the chain of the audit log. Problems are in the
+    /// report; an error means that checking failed. [`Database::verification`] tells how far it is and can be cancelled.
     pub fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         self.verification().level(level).run()
     }
 
     /// Begins a check of the store that tells how far it is and can be cancelled.
     pub fn verification(&self) -> Verification {
-        Verification::new(&self.0)
+        let db = self.clone();
+        let entries = move || match db.collection(ledger::ENTRIES) {
+            Ok(entries) => Ok(Some(Box::new(entries.scan()) as Box<dyn Iterator<Item = _>>)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        };
+        Verification::new(&self.0, Box::new(entries))
     }
 
     /// Begins a round of scrubbing: reading every file of the store once, at a low rate, to find damage. It finds less

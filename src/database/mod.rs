@@ -1,7 +1,7 @@
 //! The database: one log, one manifest and the collections above them; batches, snapshots, maintenance, recovery.
 //!
 //! State is in `engine`, built from `options`, `queue`, `request`, `waker`, `view_cell`, `poison`, `audit`, `scrub`, `meters` and `blob_file`. On it act `publish`,
-//! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`. `store` holds it open
+//! `room`, `commit`, `flush`, `capture`, `merge`, `catalog`, `blob`, `verify`, `stats`, `usage`, `background` and `recovery`; `ledger` is the audit log as it is stored. `store` holds it open
 //! with its threads. Users hold what stands above: `handle`, `collection`, `batch`, `snapshot`, `query`, `recall`, `scan`,
 //! `import`, which share `reader`, `draw` and `draft`.
 
@@ -31,6 +31,7 @@ pub(crate) mod handle;
 pub(crate) mod health;
 pub(crate) mod import;
 pub(crate) mod indexing;
+pub(crate) mod ledger;
 mod merge;
 pub(crate) mod meters;
 pub(crate) mod options;

@@ -5,12 +5,13 @@ use std::ops::ControlFlow;
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::collection::record::Record;
+use crate::database::ledger::record::{AuditHead, AuditRecord};
+use crate::error::Result;
 use crate::key::Key;
-use crate::mlops::audit::record::{AuditHead, AuditRecord};
 
 /// What reading the whole chain showed.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct AuditVerdict {
     /// Entries that were read and are as they were written.
@@ -41,27 +42,41 @@ impl AuditVerdict {
 impl fmt::Display for AuditVerdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.broken {
+            None if self.records == 1 => f.write_str("1 entry, as it was written"),
             None => write!(f, "{} entries, each as it was written", self.records),
             Some(broken) => write!(f, "broken at entry {}: {}", broken.position, broken.reason),
         }
     }
 }
 
+/// Follows the chain through the records of its collection, in the order of their keys, up to the first break; `noted` is
+/// a head that it must go through. A record that is no entry is a break; one that cannot be read from its file is an error.
+pub(crate) fn follow(records: impl Iterator<Item = Result<Record>>, noted: Option<&AuditHead>) -> Result<AuditVerdict> {
+    let mut walk = Walk { head: None, noted, broken: None };
+    for record in records {
+        let record = record?;
+        let step = match serde_json::from_value(record.payload.to_json()) {
+            Ok(entry) => walk.step(&record.key, &entry),
+            Err(error) => walk.break_at(format!("it cannot be read: {error}")),
+        };
+        if step.is_break() {
+            break;
+        }
+    }
+    Ok(walk.finish())
+}
+
 /// A walk along the chain, entry by entry, up to the first break.
 #[derive(Debug)]
-pub(super) struct Walk<'a> {
+struct Walk<'a> {
     head: Option<AuditHead>,
     /// A head that the chain must go through.
     noted: Option<&'a AuditHead>,
     broken: Option<AuditBreak>,
 }
 
-impl<'a> Walk<'a> {
-    pub(super) fn new(noted: Option<&'a AuditHead>) -> Walk<'a> {
-        Walk { head: None, noted, broken: None }
-    }
-
-    pub(super) fn step(&mut self, key: &Key, record: &AuditRecord) -> ControlFlow<()> {
+impl Walk<'_> {
+    fn step(&mut self, key: &Key, record: &AuditRecord) -> ControlFlow<()> {
         let expected = self.next_position();
         let none = "0".repeat(64);
         let previous = self.head.as_ref().map_or(&none, |head| &head.hash);
@@ -81,11 +96,7 @@ impl<'a> Walk<'a> {
         self.break_at(wrong.into())
     }
 
-    pub(super) fn unreadable(&mut self, error: &Error) -> ControlFlow<()> {
-        self.break_at(format!("it cannot be read: {error}"))
-    }
-
-    pub(super) fn finish(mut self) -> AuditVerdict {
+    fn finish(mut self) -> AuditVerdict {
         let records = self.next_position() - 1;
         if self.broken.is_none() && self.noted.is_some_and(|noted| noted.position > records) {
             let _ = self.break_at("it is missing: the log ends before the entry that was noted".into());

@@ -86,7 +86,7 @@ pub struct AuditHead {
 }
 
 impl AuditRecord {
-    pub(super) fn new(entry: AuditEntry, head: Option<&AuditHead>, time: Timestamp) -> Result<AuditRecord> {
+    pub(crate) fn new(entry: AuditEntry, head: Option<&AuditHead>, time: Timestamp) -> Result<AuditRecord> {
         let texts = [("action", &entry.action), ("subject", &entry.subject), ("actor", &entry.actor)];
         for (what, text) in texts.into_iter().chain(entry.correlation.as_ref().map(|text| ("correlation", text))) {
             check_text(what, text)?;
@@ -108,13 +108,13 @@ impl AuditRecord {
         Ok(record)
     }
 
-    pub(super) fn head(&self) -> AuditHead {
+    pub(crate) fn head(&self) -> AuditHead {
         AuditHead { position: self.position, hash: self.hash.clone() }
     }
 
     /// The hash that this entry ought to have (frozen): SHA-256 over the domain and each field, of which a number has 8 bytes,
     /// little-endian, and a text its length before it, as such a number; `details` as JSON with sorted keys.
-    pub(super) fn digest(&self) -> String {
+    pub(crate) fn digest(&self) -> String {
         let mut hash = Sha256::new();
         let details = self.details.to_string();
         hash.update(DOMAIN);

@@ -13,8 +13,10 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::collection::record::Record;
 use crate::database::cancel::CancelToken;
 use crate::database::engine::Engine;
+use crate::database::ledger;
 use crate::database::store::Store;
 use crate::error::Result;
 
@@ -28,7 +30,7 @@ pub enum VerifyLevel {
     /// Both copies of the manifest, and of each file its header, footer, table of contents and length. Costs little.
     Quick,
     /// Every byte of segments, deletions, indexes and blobs, the log up to now, every row, every live record by its key,
-    /// and every live row of a file that has an index through it. Costs reading the store once and a search for each row
+    /// every live row of a file that has an index through it, and the chain of the audit log. Costs reading the store once and a search for each row
     /// that is indexed.
     #[default]
     Full,
@@ -60,7 +62,11 @@ pub struct Verification {
     level: VerifyLevel,
     cancel: CancelToken,
     tell: Option<Box<Tell<'static>>>,
+    audit: Entries,
 }
+
+/// Reads the audit log from its first entry on; none where there is no such log.
+type Entries = Box<dyn FnOnce() -> Result<Option<Box<dyn Iterator<Item = Result<Record>>>>> + Send>;
 
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -69,8 +75,9 @@ impl fmt::Debug for Verification {
 }
 
 impl Verification {
-    pub(crate) fn new(store: &Arc<Store>) -> Verification {
-        Verification { store: Arc::clone(store), level: VerifyLevel::Full, cancel: CancelToken::new(), tell: None }
+    pub(crate) fn new(store: &Arc<Store>, audit: Entries) -> Verification {
+        let (level, cancel) = (VerifyLevel::Full, CancelToken::new());
+        Verification { store: Arc::clone(store), level, cancel, tell: None, audit }
     }
 
     /// How much to check. Default [`VerifyLevel::Full`].
@@ -96,8 +103,19 @@ impl Verification {
     /// was closed meanwhile.
     pub fn run(mut self) -> Result<VerifyReport> {
         let mut tell = |progress: &VerifyProgress| self.tell.iter_mut().for_each(|tell| tell(progress));
-        self.store.engine().verify(self.level, &self.cancel, &mut tell)
+        let mut report = self.store.engine().verify(self.level, &self.cancel, &mut tell)?;
+        if self.level == VerifyLevel::Full {
+            let followed = follow(self.audit, &self.cancel);
+            report.audit = report.note("audit log", followed)?.flatten();
+        }
+        Ok(report)
     }
+}
+
+fn follow(entries: Entries, cancel: &CancelToken) -> Result<Option<ledger::AuditVerdict>> {
+    let Some(entries) = entries()? else { return Ok(None) };
+    let mut uncancelled = entries.map(|entry| cancel.check().and(entry));
+    ledger::follow(&mut uncancelled, None).map(Some)
 }
 
 /// One run of checking.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::database::ledger::AuditVerdict;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What checking a store found.
@@ -24,6 +25,10 @@ pub struct VerifyReport {
     pub problems: Vec<Problem>,
     /// Damage that costs nothing yet, since what is damaged is there twice.
     pub warnings: Vec<Problem>,
+    /// Where the chain of the audit log breaks, if it does; none at level Quick, and where there is no such log. What
+    /// breaks it was written by somebody: no file is damaged by that, so it is not among the problems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audit: Option<AuditVerdict>,
     /// The collections, in the order of their numbers.
     pub collections: Vec<VerifiedCollection>,
 }
@@ -68,9 +73,10 @@ impl Problem {
 }
 
 impl VerifyReport {
-    /// Whether nothing is wrong: neither problems nor warnings.
+    /// Whether nothing is wrong: neither problems nor warnings, and the audit log is as it was written.
     pub fn is_clean(&self) -> bool {
-        self.problems.is_empty() && self.warnings.is_empty()
+        let whole = self.audit.as_ref().is_none_or(AuditVerdict::is_whole);
+        self.problems.is_empty() && self.warnings.is_empty() && whole
     }
 
     /// Keeps what went well, and writes down what did not. What was stopped is an error of the whole run.

@@ -1,29 +1,23 @@
 //! The audit log: who did what and when, in a chain of hashes, so that a change of what was written can be seen.
 
-mod chain;
-mod record;
-
 use std::ops::RangeInclusive;
 
 use crate::database::batch::Batch;
 use crate::database::handle::Database;
+use crate::database::ledger;
 use crate::database::request::{Commit, Precondition};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::mlops::table::Table;
 use crate::mlops::times::TimeRange;
 use crate::sync::{Mutex, MutexGuard};
 
-pub use chain::{AuditBreak, AuditVerdict};
-pub use record::{AuditEntry, AuditHead, AuditRecord};
-
-/// The collection of its records.
-pub(super) const RECORDS: &str = "_audit";
+pub use crate::database::ledger::{AuditBreak, AuditEntry, AuditHead, AuditRecord, AuditVerdict};
 
 impl Database {
     /// The audit log of this store.
     pub fn audit(&self) -> AuditLog {
-        AuditLog { db: self.clone(), table: Table::new(self, RECORDS) }
+        AuditLog { db: self.clone(), table: Table::new(self, ledger::ENTRIES) }
     }
 }
 
@@ -161,21 +155,8 @@ impl AuditLog {
     }
 
     fn check(&self, noted: Option<&AuditHead>) -> Result<AuditVerdict> {
-        let mut walk = chain::Walk::new(noted);
-        for row in self.table.iter(|scan| scan)? {
-            let step = match row {
-                Ok(row) => walk.step(&row.key, &row.value),
-                // A record that is not one any more has been changed; a file that cannot be read is another matter.
-                Err(error) if error.kind() == ErrorKind::Corrupt && error.place() == Some(&*self.table.place()) => {
-                    walk.unreadable(&error)
-                }
-                Err(error) => return Err(error),
-            };
-            if step.is_break() {
-                break;
-            }
-        }
-        Ok(walk.finish())
+        let entries = self.table.existing()?.map(|collection| collection.scan());
+        ledger::follow(entries.into_iter().flatten(), noted)
     }
 }
 
@@ -199,7 +180,7 @@ mod tests {
 
     /// Changes the stored entry at a place, as somebody would who writes the files.
     fn forge(db: &Database, position: u64, change: impl FnOnce(&mut AuditRecord)) {
-        let table = Table::<AuditRecord>::new(db, RECORDS);
+        let table = Table::<AuditRecord>::new(db, ledger::ENTRIES);
         let mut record = table.get(position).unwrap().unwrap().value;
         change(&mut record);
         table.put(position, &record).unwrap();
@@ -240,7 +221,7 @@ mod tests {
     fn gaps_unreadable_entries_and_a_cut_end_are_found() {
         let (db, audit) = log_of(5);
         let noted = audit.head().unwrap().unwrap();
-        let collection = db.collection(RECORDS).unwrap().for_system();
+        let collection = db.collection(ledger::ENTRIES).unwrap().for_system();
         collection.delete(5u64).unwrap();
         assert!(audit.verify().unwrap().is_whole(), "a chain does not show that its end was cut off");
         assert_eq!(audit.verify_since(&noted).unwrap().broken.unwrap().position, 5);
@@ -268,7 +249,7 @@ mod tests {
         assert_eq!((audit.head().unwrap().unwrap().position, notes.count().unwrap()), (1, 0));
         let commit = audit.commit(db.batch().put(&notes, Record::new("a")), AuditEntry::new("note", "a")).unwrap();
         assert_eq!(notes.get("a").unwrap().unwrap().lsn, commit.lsn);
-        assert_eq!(db.collection(RECORDS).unwrap().get(2u64).unwrap().unwrap().lsn, commit.lsn);
+        assert_eq!(db.collection(ledger::ENTRIES).unwrap().get(2u64).unwrap().unwrap().lsn, commit.lsn);
         assert!(audit.verify().unwrap().is_whole());
     }
 

@@ -143,14 +143,21 @@ fn verified(report: &VerifyReport) -> String {
     if asked > 0 {
         told += &format!(", {} of {} found through their index", render::count(found), render::counted(asked, "row"));
     }
+    if let Some(audit) = report.audit.as_ref().filter(|audit| audit.is_whole()) {
+        told += &format!(", the audit log whole up to entry {}", render::count(audit.records));
+    }
     if report.is_clean() {
         return told + ": all is well";
     }
+    let broken = report.audit.as_ref().filter(|audit| !audit.is_whole());
     let (problems, warnings) = (report.problems.len() as u64, report.warnings.len() as u64);
-    let counts = [(problems, "problem"), (warnings, "warning")].into_iter().filter(|(count, _)| *count > 0);
+    let breaks = u64::from(broken.is_some());
+    let counts =
+        [(problems, "problem"), (warnings, "warning"), (breaks, "break")].into_iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> = counts.map(|(count, what)| render::counted(count, what)).collect();
     let line = |problem: &Problem| format!("\n  {}", render::plain(&problem.to_string()));
     let lines: String = report.problems.iter().chain(&report.warnings).map(line).collect();
+    let lines = broken.iter().fold(lines, |lines, broken| format!("{lines}\n  audit log: {broken}"));
     format!("{told}: {}{lines}", counts.join(", "))
 }
 
