@@ -45,8 +45,8 @@ pub use config::{
 pub use dashboard::{Course, Dashboard, ModelBoard, RunningExperiment, StoreBoard};
 pub use experiments::{
     Analysis, ArmSummary, Assignment, Attributes, Experiment, ExperimentConfig, ExperimentMetric, ExperimentPrediction,
-    ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts, RampStep, Recommendation,
-    Role, SampleRatioCheck, Variant, Winner, user_position,
+    ExperimentSize, ExperimentState, Experiments, Exposure, Goal, MetricKind, MetricResult, OutcomeCounts,
+    PowerCalculator, RampStep, Recommendation, Role, SampleRatioCheck, Variant, Winner, user_position,
 };
 pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};
 pub use log::{

@@ -49,7 +49,7 @@ pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use serving::{
     AliasStatement, AuditStatement, Author, ExperimentClauses, ExperimentStatement, ModelStatement, NewModel,
-    RetrainStatement,
+    PowerQuestion, RetrainStatement,
 };
 pub use tree::{
     Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Log, Name, PayloadSource, Put, Recall, Scan,

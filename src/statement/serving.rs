@@ -123,6 +123,8 @@ pub enum ExperimentStatement {
     Assign(String, String, Option<Json>),
     /// Notes an outcome: user, metric, value.
     Outcome(String, String, String, f64),
+    /// Works out how many users one takes.
+    Power(PowerQuestion),
     /// Stops those whose time is over.
     Tick,
 }
@@ -146,6 +148,25 @@ pub struct ExperimentClauses {
     pub segment: Option<String>,
     /// Who creates it.
     pub author: Author,
+}
+
+/// How many users an experiment takes that is to find a difference.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PowerQuestion {
+    /// The rate of A, or its mean.
+    pub base: f64,
+    /// How much higher that of B is.
+    pub lift: f64,
+    /// The standard deviation of users, where the metric is no rate.
+    pub deviation: Option<f64>,
+    /// The share of B.
+    pub split: Option<f64>,
+    /// The significance level.
+    pub level: Option<f64>,
+    /// The chance to find the difference.
+    pub chance: Option<f64>,
+    /// Users who come in a day.
+    pub daily: Option<f64>,
 }
 
 /// What a `retrain` statement does; the model comes first.

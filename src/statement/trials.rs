@@ -2,7 +2,7 @@
 
 use super::models::model_name;
 use super::reader::Reader;
-use super::serving::{Author, ExperimentClauses, ExperimentStatement, RetrainStatement};
+use super::serving::{Author, ExperimentClauses, ExperimentStatement, PowerQuestion, RetrainStatement};
 use super::tree::Statement;
 use super::values;
 use crate::error::Result;
@@ -28,6 +28,9 @@ fn read_experiment(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
     }
     if reader.keyword("create") {
         return create(reader);
+    }
+    if reader.keyword("power") {
+        return power(reader);
     }
     let changes: [(&str, ChangeExperiment); 3] = [
         ("start", ExperimentStatement::Start),
@@ -64,6 +67,7 @@ fn create(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
     let model = model_name(reader)?;
     let versions = [reader.text("a version")?, reader.text("a version")?];
     let mut clauses = ExperimentClauses::default();
+    let mut begin = reader.at();
     while let Some(clause) = reader.clause()? {
         match clause {
             "split" => clauses.split = Some(reader.number("a share such as 0.3")?),
@@ -73,10 +77,34 @@ fn create(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
             "metric" => clauses.primary = Some(metric(reader)?),
             "guardrail" => clauses.guardrails.push(metric(reader)?),
             "segment" => clauses.segment = Some(reader.text("a filter, in quotes")?),
-            other => drop(clauses.author.clause(other, reader)?),
+            other => {
+                if !clauses.author.clause(other, reader)? {
+                    return Err(reader.refuse(reader.span_from(begin), &format!("`{other}` belongs to power")));
+                }
+            }
         }
+        begin = reader.at();
     }
     Ok(ExperimentStatement::Create(name, model, versions, Box::new(clauses)))
+}
+
+fn power(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
+    let (base, lift) = (reader.number("the rate of A, such as 0.85")?, reader.number("a difference such as 0.03")?);
+    let mut asked = PowerQuestion { base, lift, ..PowerQuestion::default() };
+    let mut begin = reader.at();
+    while let Some(clause) = reader.clause()? {
+        let (field, wanted) = match clause {
+            "split" => (&mut asked.split, "a share such as 0.3"),
+            "level" => (&mut asked.level, "a level such as 0.05"),
+            "chance" => (&mut asked.chance, "a chance such as 0.8"),
+            "daily" => (&mut asked.daily, "a number of users"),
+            "deviation" => (&mut asked.deviation, "a standard deviation"),
+            other => return Err(reader.refuse(reader.span_from(begin), &format!("`{other}` belongs to create"))),
+        };
+        *field = Some(reader.number(wanted)?);
+        begin = reader.at();
+    }
+    Ok(ExperimentStatement::Power(asked))
 }
 
 /// A metric: its name, then `mean` where its values are any numbers, and `lower` where lower ones are better.

@@ -10,12 +10,9 @@ use crate::mlops::experiments::arms::{ArmSummary, Collected};
 use crate::mlops::experiments::comparison::{self, MetricResult};
 use crate::mlops::experiments::config::{ExperimentConfig, MetricKind};
 use crate::mlops::experiments::decision::{self, Recommendation, Winner};
+use crate::mlops::experiments::sample_ratio::{self, SampleRatioCheck};
 use crate::mlops::experiments::{Experiment, ExperimentState};
-use crate::stats::chi_square;
 use crate::stats::sequential::Msprt;
-
-/// A split of users this unlikely shows that they were not divided as planned.
-const SAMPLE_RATIO_LEVEL: f64 = 0.001;
 
 /// How an experiment stands: figures of each metric, whether users were divided as planned, and what to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,24 +49,10 @@ pub struct Analysis {
     pub reasons: Vec<String>,
 }
 
-/// Whether users were divided as planned.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct SampleRatioCheck {
-    /// Users of A who were to be expected.
-    pub expected_a: f64,
-    /// Users of B who were to be expected.
-    pub expected_b: f64,
-    /// The p of chi-square.
-    pub p: f64,
-    /// Whether p is below 0.001, so that nobody can win.
-    pub mismatch: bool,
-}
-
 pub(super) fn analyze(experiment: &Experiment, collected: &Collected, now: Timestamp) -> Result<Analysis> {
     let config = &experiment.config;
     let metrics = comparison::compare(config, collected)?;
-    let sample_ratio = sample_ratio(collected)?;
+    let sample_ratio = sample_ratio::check(&collected.divided, experiment.smallest_ratio_p)?;
     let primary = &metrics[0];
     let (samples_a, samples_b) = (primary.a.samples, primary.b.samples);
     let p_now = always_valid(config, primary)?;
@@ -86,8 +69,8 @@ pub(super) fn analyze(experiment: &Experiment, collected: &Collected, now: Times
     Ok(Analysis {
         experiment: config.name.clone(),
         time: now,
-        users_a: collected.exposed[0],
-        users_b: collected.exposed[1],
+        users_a: collected.divided.values().map(|counts| counts[0]).sum(),
+        users_b: collected.divided.values().map(|counts| counts[1]).sum(),
         samples_a,
         samples_b,
         p_fixed: metrics[0].p,
@@ -99,17 +82,6 @@ pub(super) fn analyze(experiment: &Experiment, collected: &Collected, now: Times
         reasons: decided.reasons,
         metrics,
     })
-}
-
-fn sample_ratio(collected: &Collected) -> Result<Option<SampleRatioCheck>> {
-    let users: u64 = collected.exposed.iter().sum();
-    if users == 0 {
-        return Ok(None);
-    }
-    let expected_b = collected.expected_b;
-    let expected_a = users as f64 - expected_b;
-    let p = chi_square::goodness_of_fit(&collected.exposed, &[expected_a, expected_b])?.p;
-    Ok(Some(SampleRatioCheck { expected_a, expected_b, p, mismatch: p < SAMPLE_RATIO_LEVEL }))
 }
 
 /// The always-valid p of the primary metric now; none while it cannot be compared.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::mlops::experiments::assignment::Variant;
 use crate::mlops::experiments::config::{ExperimentConfig, MetricKind};
+use crate::mlops::experiments::sample_ratio::Divided;
 use crate::mlops::experiments::users::Exposure;
 use crate::stats::ab::{self, Arm};
 use crate::stats::moments::Moments;
@@ -26,10 +27,8 @@ pub struct ArmSummary {
 /// All outcomes of an experiment.
 #[derive(Debug)]
 pub(super) struct Collected {
-    /// Users who were exposed to A and to B.
-    pub(super) exposed: [u64; 2],
-    /// How many of them were to get B, by the shares of their times.
-    pub(super) expected_b: f64,
+    /// Users who were exposed, by the share of B of their time.
+    pub(super) divided: Divided,
     /// Values by metric, in the order of the configuration, and arm.
     pub(super) values: Vec<[Vec<f64>; 2]>,
     names: Vec<String>,
@@ -39,7 +38,7 @@ impl Collected {
     pub(super) fn new(config: &ExperimentConfig) -> Collected {
         let names: Vec<String> = config.metrics().map(|metric| metric.name.clone()).collect();
         let values = names.iter().map(|_| [Vec::new(), Vec::new()]).collect();
-        Collected { exposed: [0; 2], expected_b: 0.0, values, names }
+        Collected { divided: Divided::new(), values, names }
     }
 
     pub(super) fn add(&mut self, exposure: &Exposure) -> Result<()> {
@@ -47,8 +46,7 @@ impl Collected {
             Variant::A => 0,
             Variant::B => 1,
         };
-        self.exposed[arm] += 1;
-        self.expected_b += exposure.split;
+        self.divided.entry(exposure.split.to_bits()).or_default()[arm] += 1;
         for (name, values) in self.names.iter().zip(&mut self.values) {
             values[arm].extend(exposure.outcomes.get(name).filter(|value| value.is_finite()));
         }

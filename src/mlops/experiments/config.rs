@@ -15,6 +15,15 @@ const MAX_METRICS: usize = 50;
 /// Steps of a ramp, at most.
 const MAX_STEPS: usize = 100;
 
+/// The share of users who get B, and the significance level, unless told.
+pub(super) const DEFAULT_SPLIT: f64 = 0.3;
+pub(super) const DEFAULT_LEVEL: f64 = 0.05;
+/// The shortest time in which every day of a week is met.
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
+/// What is said of a plan that is shorter.
+pub(super) const LESS_THAN_A_WEEK: &str =
+    "it is over in less than a week: let it run for whole weeks, so that every day of a week is in the data";
+
 /// Two versions of a model, and how users are divided between them. Built step by step; the defaults are those of the
 /// fields.
 ///
@@ -130,11 +139,11 @@ impl ExperimentConfig {
             model: model.into(),
             version_a: a.into(),
             version_b: b.into(),
-            traffic_split: 0.3,
+            traffic_split: DEFAULT_SPLIT,
             ramp: Vec::new(),
             duration: Duration::from_secs(14 * 86_400),
             min_samples_per_variant: 1_000,
-            significance_level: 0.05,
+            significance_level: DEFAULT_LEVEL,
             primary: ExperimentMetric::rate("accuracy", Goal::Higher),
             secondary: Vec::new(),
             guardrails: Vec::new(),
@@ -231,6 +240,11 @@ impl ExperimentConfig {
     /// The metrics, the primary one first.
     pub fn metrics(&self) -> impl Iterator<Item = &ExperimentMetric> {
         std::iter::once(&self.primary).chain(&self.secondary).chain(&self.guardrails)
+    }
+
+    /// What is to be minded of this plan, though it can be run.
+    pub fn warnings(&self) -> Vec<String> {
+        if self.duration < WEEK { vec![LESS_THAN_A_WEEK.to_owned()] } else { Vec::new() }
     }
 
     pub(super) fn check(&self) -> Result<()> {

@@ -62,7 +62,10 @@ pub(super) fn decide(facts: &Facts<'_>) -> Decision {
     }
     let open = |recommendation, reasons| Decision { significant: false, winner: None, recommendation, reasons };
     if facts.mismatch {
-        reasons.insert(0, "users were not divided as planned (p < 0.001), so no figure can be trusted".into());
+        reasons.insert(
+            0,
+            "users were not divided as planned (always-valid p < 0.001), so no figure can be trusted".into(),
+        );
         return open(Recommendation::CheckAssignment, reasons);
     }
     let (least, wanted) = (primary.a.samples.min(primary.b.samples), config.min_samples_per_variant);

@@ -6,6 +6,8 @@ mod assignment;
 mod comparison;
 mod config;
 mod decision;
+mod power;
+mod sample_ratio;
 mod users;
 
 use std::time::Duration;
@@ -23,13 +25,15 @@ use crate::mlops::change::Change;
 use crate::mlops::table::{Row, Table};
 use crate::payload::{self, Value};
 
-pub use analysis::{Analysis, SampleRatioCheck};
+pub use analysis::Analysis;
 pub use arms::ArmSummary;
 pub use assignment::{Variant, user_position};
 pub use comparison::{MetricResult, Role};
 pub(in crate::mlops) use config::check_share;
 pub use config::{ExperimentConfig, ExperimentMetric, Goal, MetricKind, RampStep};
 pub use decision::{Recommendation, Winner};
+pub use power::{ExperimentSize, PowerCalculator};
+pub use sample_ratio::SampleRatioCheck;
 pub use users::Exposure;
 
 /// The collections of experiments and of their users.
@@ -99,6 +103,9 @@ pub struct Experiment {
     pub split_set: Option<f64>,
     /// The smallest always-valid p of the primary metric that was seen by a tick.
     pub smallest_p: f64,
+    /// The smallest always-valid p of the split of users that was seen by a tick.
+    #[serde(default = "unsuspicious")]
+    pub smallest_ratio_p: f64,
     /// The analysis at its end.
     pub result: Option<Analysis>,
 }
@@ -264,9 +271,14 @@ impl Experiments {
                 stopped.push(name.clone());
                 continue;
             }
-            let p = self.analysis_of(&experiment, now)?.p_always_valid;
-            if p.is_some_and(|p| p < experiment.smallest_p) {
-                self.amend(name, |it| it.smallest_p = it.smallest_p.min(p.unwrap_or(1.0)))?;
+            let analysis = self.analysis_of(&experiment, now)?;
+            let p = analysis.p_always_valid.unwrap_or(1.0);
+            let ratio_p = analysis.sample_ratio.map_or(1.0, |check| check.p_always_valid);
+            if p < experiment.smallest_p || ratio_p < experiment.smallest_ratio_p {
+                self.amend(name, |it| {
+                    it.smallest_p = it.smallest_p.min(p);
+                    it.smallest_ratio_p = it.smallest_ratio_p.min(ratio_p);
+                })?;
             }
         }
         Ok(stopped)
@@ -463,6 +475,11 @@ impl Experiments {
     }
 }
 
+/// The p of what nobody looked at.
+fn unsuspicious() -> f64 {
+    1.0
+}
+
 impl Experiment {
     fn created(config: ExperimentConfig, number: u64, now: Timestamp) -> Experiment {
         Experiment {
@@ -474,6 +491,7 @@ impl Experiment {
             ended: None,
             split_set: None,
             smallest_p: 1.0,
+            smallest_ratio_p: unsuspicious(),
             result: None,
         }
     }

@@ -49,10 +49,10 @@ pub(super) const EXPERIMENT: Verb = Verb {
     name: "experiment",
     head: "experiment [ACTION] [NAME]",
     clauses: &[
-        clause("split", "SHARE", "of create: the share of users who get B; 0.3 unless told"),
+        clause("split", "SHARE", "of create and power: the share of users who get B; 0.3 unless told"),
         clause("for", "TIME", "of create: how long it runs; 14d unless told"),
         clause("samples", "N", "of create: users with an outcome each variant must have; 1000 unless told"),
-        clause("level", "P", "of create: the significance level; 0.05 unless told"),
+        clause("level", "P", "of create and power: the significance level; 0.05 unless told"),
         clause(
             "metric",
             "NAME [mean] [lower]",

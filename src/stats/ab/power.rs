@@ -21,7 +21,16 @@ pub fn cohens_h(rate_a: f64, rate_b: f64) -> Result<f64> {
 /// # Errors
 /// Rates that are equal or outside 0 ..= 1, a ratio not above 0, or a level and power with alpha < power not in 0 .. 1.
 pub fn sample_size(rate_a: f64, rate_b: f64, alpha: f64, power: f64, ratio: f64) -> Result<f64> {
-    let effect = cohens_h(rate_a, rate_b)?.abs();
+    sample_size_of(cohens_h(rate_a, rate_b)?, alpha, power, ratio)
+}
+
+/// The same for a standardized effect: Cohen's h of rates, or of means Cohen's d, for which it is right to a user or two.
+///
+/// # Errors
+/// An effect of 0 or not finite, and what [`sample_size`] refuses.
+pub fn sample_size_of(effect: f64, alpha: f64, power: f64, ratio: f64) -> Result<f64> {
+    check::finite("the effect", &[effect])?;
+    let effect = effect.abs();
     check::open_unit("the level", alpha)?;
     check::open_unit("the power", power)?;
     check::positive("the ratio", ratio)?;

@@ -1,10 +1,10 @@
 //! `experiment` and `retrain`: versions beside each other, and training.
 
 use driftline::mlops::{
-    Analysis, Assignment, Experiment, ExperimentConfig, ExperimentMetric, Experiments, Goal, MetricResult,
-    RetrainConfig, RetrainEvent, Retraining,
+    Analysis, Assignment, Experiment, ExperimentConfig, ExperimentMetric, ExperimentSize, Experiments, Goal,
+    MetricResult, PowerCalculator, RetrainConfig, RetrainEvent, Retraining, SampleRatioCheck,
 };
-use driftline::statement::{ExperimentClauses, ExperimentStatement, RetrainStatement};
+use driftline::statement::{ExperimentClauses, ExperimentStatement, PowerQuestion, RetrainStatement};
 use driftline::{Error, ErrorKind, Value, json};
 use serde::Serialize;
 
@@ -17,8 +17,10 @@ pub(super) fn experiment(session: &mut Session, asked: &ExperimentStatement) -> 
     match asked {
         ExperimentStatement::List => return experiments(session),
         ExperimentStatement::Analyze(name) => return analysis(session, name),
+        ExperimentStatement::Power(asked) => return power(session, asked),
         ExperimentStatement::Create(name, model, versions, clauses) => {
             let config = config(name, model, versions, clauses)?;
+            config.warnings().iter().for_each(|warning| session.note(warning));
             let created = session.store.making()?.experiments().create(config, change(&clauses.author))?;
             return session.output.one(&created, || standing(&created));
         }
@@ -33,6 +35,30 @@ pub(super) fn experiment(session: &mut Session, asked: &ExperimentStatement) -> 
         other => return use_of(session, &experiments, other),
     };
     session.output.one(&changed, || standing(&changed))
+}
+
+fn power(session: &mut Session, asked: &PowerQuestion) -> Outcome {
+    let calculator = match asked.deviation {
+        Some(deviation) => PowerCalculator::of_mean(asked.lift, deviation),
+        None => PowerCalculator::of_rate(asked.base, asked.lift),
+    };
+    let calculator = asked.split.iter().fold(calculator, |it, share| it.split(*share));
+    let calculator = asked.level.iter().fold(calculator, |it, level| it.level(*level));
+    let calculator = asked.chance.iter().fold(calculator, |it, chance| it.power(*chance));
+    let calculator = asked.daily.iter().fold(calculator, |it, users| it.users_per_day(*users));
+    let size = calculator.size()?;
+    session.output.one(&size, || sized(&size))
+}
+
+/// How many users it takes, for people.
+fn sized(size: &ExperimentSize) -> String {
+    let days = |days: Option<u64>| days.map_or_else(String::new, |days| format!(", {}", render::counted(days, "day")));
+    let [a, b, both] = [size.users_a, size.users_b, size.users_always_valid].map(render::count);
+    let pairs = [
+        ("looking once, at the end", format!("{a} users of A and {b} of B{}", days(size.days))),
+        ("looking at any time", format!("at most {both} users of both{}", days(size.days_always_valid))),
+    ];
+    render::pairs(pairs.into_iter().chain(size.warnings.iter().map(|warning| ("mind", warning.clone()))))
 }
 
 /// What users of an experiment bring about.
@@ -140,7 +166,10 @@ fn analysis(session: &mut Session, name: &str) -> Outcome {
 fn summary(analysis: &Analysis) -> String {
     let users = format!("{} and {} users", render::count(analysis.users_a), render::count(analysis.users_b));
     let p = analysis.p_always_valid.map_or_else(|| "none yet".to_owned(), |p| format!("{p:.4}"));
-    let ratio = analysis.sample_ratio.map_or_else(String::new, |it| format!("{:.4}", it.p));
+    let ratio = |it: SampleRatioCheck| {
+        format!("{:.4}, always valid ({:.4} by chi-square, for one look)", it.p_always_valid, it.p)
+    };
+    let ratio = analysis.sample_ratio.map_or_else(String::new, ratio);
     render::pairs([
         ("recommendation", word(&analysis.recommendation).replace('_', " ")),
         ("because", render::plain(&analysis.reasons.join("; "))),
