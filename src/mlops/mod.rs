@@ -33,8 +33,8 @@ pub use alerts::{
 };
 pub use audit::{AuditBreak, AuditEntry, AuditHead, AuditLog, AuditRecord, AuditVerdict};
 pub use cache::{
-    Cache, CacheLimits, CacheStats, EmbeddingCache, LoadedModels, LruCache, MemoryCache, PersistentCache,
-    PredictionCache, SimilarEmbedding,
+    Cache, CacheLimits, CacheOverview, CacheStats, EmbeddingCache, LoadedModels, LruCache, MemoryCache,
+    PersistentCache, PredictionCache, SimilarEmbedding,
 };
 pub use change::Change;
 #[cfg(feature = "config")]

@@ -248,7 +248,31 @@ fn watched() -> (tempfile::TempDir, Database) {
     }
     monitor.record_prediction(mlops::PredictionRecord::failed("out of memory")).unwrap();
     db.create_collection("points", Schema::vector(1, Metric::L2)).unwrap().query().nearest([1.0]).run().unwrap();
+    let cache = db.cache().unwrap();
+    mlops::Cache::set(&cache, "a", 1.into(), None).unwrap();
+    for name in ["a", "a", "b"] {
+        mlops::Cache::get(&cache, name).unwrap();
+    }
     (folder, db)
+}
+
+#[test]
+fn caches_tell_of_hits_and_misses_by_name_and_names_are_bounded() {
+    let (_folder, db) = watched();
+    let limits = mlops::CacheLimits::new().max_entries(1);
+    for number in 0..101 {
+        let model = mlops::ModelId::new("m", format!("{number:03}")).unwrap();
+        let cache = db.embedding_cache(&model, 1, limits).unwrap();
+        ["a", "b"].into_iter().for_each(|text| cache.set(text, vec![1.0], None).unwrap());
+    }
+    let read = parse(&db.metrics_text());
+    let of = |metric: &str, cache: &str| value(&read, &format!("driftline_cache_{metric}"), &[("cache", cache)]);
+    // `values` comes after all models, so it is among the others.
+    assert_eq!((of("evictions_total", "m@007"), of("entries", "m@007")), (1.0, 1.0));
+    assert_eq!((of("hits_total", "(others)"), of("misses_total", "(others)")), (2.0, 1.0));
+    assert_eq!((of("entries", "(others)"), of("expired_total", "(others)")), (2.0, 0.0));
+    assert_eq!(read["driftline_cache_bytes"].samples.len(), 101);
+    assert_eq!(value(&read, "driftline_metrics_unreadable", &[("part", "caches")]), 0.0);
 }
 
 #[test]

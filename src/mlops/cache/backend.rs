@@ -13,7 +13,7 @@ use crate::payload::{self, Value};
 use crate::schema::Schema;
 
 /// The collection of the persistent cache.
-const ENTRIES: &str = "_cache";
+pub(super) const ENTRIES: &str = "_cache";
 /// How long an entry of it is kept that says nothing else.
 const TTL: Duration = Duration::from_secs(3_600);
 /// What its keys begin with unless told.

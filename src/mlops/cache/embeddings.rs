@@ -18,6 +18,8 @@ use crate::schema::Schema;
 use crate::vector::Vector;
 use crate::vector::metric::Metric;
 
+/// What the names of collections of embeddings begin with; digits of the hash of the model follow.
+pub(super) const PREFIX: &str = "_embeddings-";
 /// The field of a record's payload that holds the text.
 const TEXT: &str = "text";
 
@@ -66,7 +68,7 @@ impl Database {
     pub fn embedding_cache(&self, model: &ModelId, dimension: usize, limits: CacheLimits) -> Result<EmbeddingCache> {
         let digest = canonical::key(model, "").to_string();
         let digits: String = digest.chars().filter(char::is_ascii_hexdigit).take(32).collect();
-        let name = format!("_embeddings-{digits}");
+        let name = format!("{PREFIX}{digits}");
         let schema =
             Schema::vector(dimension, Metric::Cosine).index(IndexSpec::Flat).model(model.to_string()).ephemeral();
         let collection = self.system_collection(&name, || schema.clone())?;

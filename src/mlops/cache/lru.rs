@@ -228,12 +228,16 @@ impl<K: Hash + Eq + Clone, V: Clone> LruCache<K, V> {
         self.state.lock().stats
     }
 
-    /// Counts a look-up that was done elsewhere, as the use of a key or as a miss, which forgets it.
+    /// Counts a look-up that was done elsewhere, as the use of a key or as a miss; one of a known key shows that it has
+    /// expired, and forgets it.
     pub(super) fn note(&self, key: &K, found: bool) {
         let mut state = self.state.lock();
         match state.places.get(key).copied() {
             Some(place) if found => state.touch(place),
-            Some(_) => drop(state.remove(key)),
+            Some(_) => {
+                state.remove(key);
+                state.stats.expired += 1;
+            }
             None => {}
         }
         *(if found { &mut state.stats.hits } else { &mut state.stats.misses }) += 1;

@@ -6,6 +6,7 @@ mod embeddings;
 mod flight;
 mod loaded;
 mod lru;
+mod overview;
 mod predictions;
 mod stored;
 
@@ -13,4 +14,5 @@ pub use backend::{Cache, MemoryCache, PersistentCache};
 pub use embeddings::{EmbeddingCache, SimilarEmbedding};
 pub use loaded::LoadedModels;
 pub use lru::{CacheLimits, CacheStats, LruCache};
+pub use overview::CacheOverview;
 pub use predictions::PredictionCache;

@@ -17,7 +17,7 @@ use crate::payload::Value;
 use crate::schema::Schema;
 
 /// The collection of predictions of all models.
-const PREDICTIONS: &str = "_cached_predictions";
+pub(super) const PREDICTIONS: &str = "_cached_predictions";
 
 /// Predictions of a model, kept in a collection of the store.
 ///

@@ -8,6 +8,7 @@ use crate::collection::record::Record;
 use crate::database::collection::Collection;
 use crate::database::handle::Database;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 use crate::key::Key;
 use crate::mlops::cache::flight::Flights;
 use crate::mlops::cache::lru::{CacheLimits, CacheStats, LruCache};
@@ -34,22 +35,52 @@ struct Uses {
     /// Held by whoever writes, so that the bound holds; whether `recent` is what the collection holds.
     known: Mutex<bool>,
     flights: Flights<Key>,
+    /// The limits of the handle that was opened last, to be told.
+    limits: Mutex<Option<CacheLimits>>,
 }
 
 /// The uses of each collection that is a cache.
 #[derive(Debug, Default)]
 struct Opened(Mutex<BTreeMap<String, Arc<Uses>>>);
 
-impl StoredCache {
-    pub(super) fn open(db: &Database, collection: Collection, limits: CacheLimits) -> StoredCache {
+impl Uses {
+    /// Those of the cache in the collection of this name.
+    fn of(db: &Database, collection: &str) -> Arc<Uses> {
         let opened = db.companion::<Opened>();
         let mut opened = opened.0.lock();
-        let uses = opened.entry(collection.name().to_owned()).or_insert_with(|| {
+        let uses = opened.entry(collection.to_owned()).or_insert_with(|| {
             let unbounded = CacheLimits::new().max_entries(usize::MAX);
             let recent = LruCache::with(unbounded, db.clock(), |_, ()| 1);
-            Arc::new(Uses { recent, known: Mutex::new(false), flights: Flights::default() })
+            Arc::new(Uses { recent, known: Mutex::new(false), flights: Flights::default(), limits: Mutex::default() })
         });
-        StoredCache { db: db.clone(), collection, uses: Arc::clone(uses), limits }
+        Arc::clone(uses)
+    }
+}
+
+impl StoredCache {
+    pub(super) fn open(db: &Database, collection: Collection, limits: CacheLimits) -> StoredCache {
+        let uses = Uses::of(db, collection.name());
+        *uses.limits.lock() = Some(limits);
+        StoredCache { db: db.clone(), collection, uses, limits }
+    }
+
+    /// What the cache in the collection of this name has done since the store was opened, and its limits, once it has been
+    /// opened; entries are not counted.
+    pub(super) fn used(db: &Database, collection: &str) -> (CacheStats, Option<CacheLimits>) {
+        let uses = Uses::of(db, collection);
+        let limits = *uses.limits.lock();
+        (uses.recent.stats(), limits)
+    }
+
+    /// Forgets all entries of the cache in this collection; tells how many there were.
+    pub(super) fn clear(db: &Database, collection: &Collection) -> Result<u64> {
+        let uses = Uses::of(db, collection.name());
+        let mut known = uses.known.lock();
+        *known = false;
+        let deleted = collection.delete_where(Filter::all())?;
+        uses.recent.clear();
+        *known = true;
+        Ok(deleted)
     }
 
     /// The record under a key; counts as its use.

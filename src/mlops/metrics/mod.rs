@@ -1,8 +1,9 @@
 //! What a store does, as text for Prometheus: written to a file or served by the application, no HTTP in here.
 //!
-//! `text` writes the format, `store` tells of the engine; `file` puts it where a collector looks. The guide lists every
+//! `text` writes the format, `store` tells of the engine, `models` and `caches` of what stands on it; `file` puts it where a collector looks. The guide lists every
 //! metric: docs/guide/metrics.md.
 
+mod caches;
 mod file;
 mod models;
 mod store;
@@ -23,13 +24,14 @@ const OTHERS: &str = "(others)";
 type Tell = fn(&Database, &mut Exposition) -> Result<()>;
 
 /// The parts are written one after the other, and one that fails leaves the others.
-const PARTS: [(&str, Tell); 6] = [
+const PARTS: [(&str, Tell); 7] = [
     ("engine", store::engine),
     ("stats", store::sizes),
     ("disk", store::disk),
     ("alerts", models::alerts),
     ("drift", models::drift),
     ("predictions", models::predictions),
+    ("caches", caches::tell),
 ];
 
 impl Database {

@@ -132,10 +132,10 @@ pub(super) fn disk(db: &Database, text: &mut Exposition) -> Result<()> {
 }
 
 /// The names that become labels: the first in their order, as many as there may be.
-struct Names<'a>(Vec<&'a str>);
+pub(super) struct Names<'a>(Vec<&'a str>);
 
 impl<'a> Names<'a> {
-    fn of(names: impl Iterator<Item = &'a str>) -> Names<'a> {
+    pub(super) fn of(names: impl Iterator<Item = &'a str>) -> Names<'a> {
         // Those of the system are many where a model logs for long, so they come last.
         let mut names: Vec<&str> = names.collect();
         names.sort_by_key(|name| (name.starts_with('_'), *name));
@@ -144,7 +144,7 @@ impl<'a> Names<'a> {
         Names(names)
     }
 
-    fn label(&self, name: &'a str) -> &'a str {
+    pub(super) fn label(&self, name: &'a str) -> &'a str {
         if self.0.contains(&name) { name } else { OTHERS }
     }
 }
