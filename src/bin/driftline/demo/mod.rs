@@ -1,9 +1,10 @@
 //! `driftline demo`: what this program promises, shown on real data in a few seconds.
 //!
-//! `digits` is the data, `killed` the part where a process is killed while it writes.
+//! `digits` is the data, `killed` the part where a process is killed while it writes, `models` the part about models.
 
 mod digits;
 mod killed;
+mod models;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ pub(crate) use killed::write_until_killed;
 
 use digits::{DIMENSION, Digits};
 use killed::{Found, Run};
+use models::Models;
 
 /// The collection of the digits.
 const DIGITS: &str = "digits";
@@ -47,12 +49,18 @@ struct Report {
     replayed_batches: u64,
     dropped_bytes: u64,
     problems: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Models>,
 }
 
 impl Report {
     /// Whether everything that was promised held.
     fn is_good(&self) -> bool {
-        self.missing == 0 && self.altered == 0 && self.half_written == 0 && self.problems == 0
+        self.missing == 0
+            && self.altered == 0
+            && self.half_written == 0
+            && self.problems == 0
+            && self.models.as_ref().is_none_or(|it| it.audit_whole)
     }
 }
 
@@ -78,8 +86,11 @@ pub(crate) fn demo(args: &args::Demo, output: &mut Output) -> Outcome {
     let recovery = db.recovery_report().clone();
     db.close()?;
 
-    let report = report(&path, &digits, import_time, &search, &run, &found, &recovery, &verified);
+    let mut report = report(&path, &digits, import_time, &search, &run, &found, &recovery, &verified);
     told.reopened(&report, &verified)?;
+    let models = models::live_through(&path, &digits)?;
+    told.lived_through(&models)?;
+    report.models = Some(models);
     told.what_next(&path)?;
     if !told.output.is_table() {
         told.output.one(&report, String::new)?;
@@ -141,7 +152,7 @@ fn search_all(collection: &Collection, digits: &Digits) -> Outcome<Search> {
 }
 
 /// The `k` digits nearest to one, without itself.
-fn neighbours(collection: &Collection, digits: &Digits, row: u64, k: usize) -> Outcome<Vec<u64>> {
+fn neighbours(collection: &Collection, digits: &Digits, row: u64, k: usize) -> driftline::Result<Vec<u64>> {
     let hits = collection.query().nearest(digits.vector(row)).k(k + 1).run()?;
     let others = hits.keys().filter_map(|key| key.as_number()).filter(|other| *other != row);
     Ok(others.take(k).collect())
@@ -177,6 +188,7 @@ fn report(
         replayed_batches: recovery.batches,
         dropped_bytes: recovery.discarded_bytes,
         problems: verified.problems.len() as u64,
+        models: None,
     }
 }
 
@@ -275,6 +287,32 @@ impl Story<'_> {
         ))
     }
 
+    fn lived_through(&mut self, models: &Models) -> Outcome {
+        let [old, new] = models.right.map(|share| format!("{:.1} %", share * 100.0));
+        let [users_old, users_new] = models.users.map(render::count);
+        let [first, again, anew] = models.computed.map(render::count);
+        let p = models.p_always_valid;
+        let p = if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") };
+        let (verdict, serves) =
+            if models.adopted { ("2.0.0 serves from now on", "2.0.0") } else { ("1.0.0 goes on serving", "1.0.0") };
+        let whole = if models.audit_whole { "whole" } else { "broken" };
+        self.line("5. It knows which model serves, and why")?;
+        self.line("   Version 1.0.0 of a model names a digit after the nearest of 100 it knows, and")?;
+        self.line("   serves. Version 2.0.0 knows all of them. Users get one or the other by chance:\n")?;
+        self.line(&format!("      1.0.0   {users_old:>4} users   right for {old:>7}"))?;
+        self.line(&format!("      2.0.0   {users_new:>4} users   right for {new:>7}\n"))?;
+        self.line(&format!("   By a test that may be looked at after every user p is {p}:\n   {verdict}.\n"))?;
+        self.line(&format!(
+            "   A cache was asked 50 questions. 1.0.0 computed {first} answers, then {again} when asked"
+        ))?;
+        self.line(&format!("   again. Now {serves} computes {anew}: no version gives the answers of another."))?;
+        self.line(&format!("   Training was asked for ({}),", models.training_asked_for))?;
+        self.line("   and waits until somebody approves it.\n")?;
+        let entries = render::count(models.audit_entries);
+        self.line(&format!("   Who did what stands in {entries} entries of the audit log, each with the hash of"))?;
+        self.line(&format!("   the one before: {whole}.\n"))
+    }
+
     fn what_next(&mut self, path: &Path) -> Outcome {
         let program = program();
         self.line("The store is still there. Try next:\n")?;
@@ -287,6 +325,11 @@ impl Story<'_> {
             "$S create notes 'f32[3]' cosine",
             "$S put notes first '[0.1, 0.9, 0]'",
             "$S find notes near '[0, 1, 0]'",
+            "$S model reader",
+            "$S experiment reader-2",
+            "$S alias rollback reader production by you",
+            "$S alias history reader production",
+            "$S audit limit 5",
             "$S verify",
         ] {
             self.line(&format!("   {program} {}", command.replace("$S", "\"$S\"")))?;
