@@ -21,6 +21,7 @@ mod configuration;
 mod containment;
 mod crash;
 mod damage;
+mod defaults;
 mod disk;
 mod documents;
 mod drift;
@@ -66,6 +67,8 @@ mod scans;
 mod scrub;
 #[cfg(feature = "cli")]
 mod shell;
+#[cfg(feature = "cli")]
+mod shell_caches;
 #[cfg(feature = "cli")]
 mod shell_configuration;
 #[cfg(feature = "cli")]
