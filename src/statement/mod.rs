@@ -48,8 +48,8 @@ pub use monitoring_tree::{Alerts, Monitor};
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use serving::{
-    AliasStatement, AuditStatement, Author, ExperimentClauses, ExperimentStatement, ModelStatement, NewModel,
-    PowerQuestion, RetrainStatement,
+    AliasStatement, AuditStatement, Author, CacheStatement, ExperimentClauses, ExperimentStatement, ModelStatement,
+    NewModel, PowerQuestion, RetrainStatement,
 };
 pub use tree::{
     Backup, Change, Columns, Create, Export, Find, Import, KeysFrom, Log, Name, PayloadSource, Put, Recall, Scan,

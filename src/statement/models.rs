@@ -1,7 +1,7 @@
-//! Statements about models and who changed them: `model`, `alias`, `mode`, `audit`.
+//! Statements about models and who changed them: `model`, `alias`, `mode`, `cache`, `audit`.
 
 use super::reader::Reader;
-use super::serving::{AliasStatement, AuditStatement, Author, ModelStatement, NewModel};
+use super::serving::{AliasStatement, AuditStatement, Author, CacheStatement, ModelStatement, NewModel};
 use super::tree::Statement;
 use super::values;
 use crate::database::gate::Mode;
@@ -183,6 +183,20 @@ pub(super) fn mode(reader: &mut Reader<'_>) -> Result<Statement> {
     let word = reader.word("inference, training or maintenance")?;
     let mode: Mode = word.parse().map_err(|error: Error| error.with_span(reader.span_from(begin)))?;
     Ok(Statement::Mode { set: Some((mode, Author::read(reader)?)) })
+}
+
+pub(super) fn cache(reader: &mut Reader<'_>) -> Result<Statement> {
+    let name = |reader: &mut Reader<'_>| reader.text("the name of a cache, such as values");
+    Ok(Statement::Cache(if reader.is_at_end() {
+        CacheStatement::List
+    } else if reader.keyword("show") {
+        CacheStatement::Show(name(reader)?)
+    } else if reader.keyword("get") {
+        CacheStatement::Get(reader.text("the name of a value")?)
+    } else {
+        reader.expect_keyword("clear")?;
+        CacheStatement::Clear(name(reader)?)
+    }))
 }
 
 pub(super) fn audit(reader: &mut Reader<'_>) -> Result<Statement> {

@@ -84,6 +84,19 @@ pub enum AliasStatement {
     At(String, String, Timestamp),
 }
 
+/// What a `cache` statement does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheStatement {
+    /// Lists the caches.
+    List,
+    /// Tells of one of them.
+    Show(String),
+    /// Prints what is kept as a value under a name.
+    Get(String),
+    /// Forgets all entries of one of them.
+    Clear(String),
+}
+
 /// What an `audit` statement does.
 #[derive(Debug, Clone, PartialEq)]
 pub enum AuditStatement {

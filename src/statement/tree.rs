@@ -9,7 +9,9 @@ use super::configuration_tree::Configuration;
 use super::drift_tree::{Baseline, Drift};
 use super::monitoring_tree::{Alerts, Monitor};
 pub use super::name::Name;
-use super::serving::{AliasStatement, AuditStatement, Author, ExperimentStatement, ModelStatement, RetrainStatement};
+use super::serving::{
+    AliasStatement, AuditStatement, Author, CacheStatement, ExperimentStatement, ModelStatement, RetrainStatement,
+};
 use crate::clock::Timestamp;
 use crate::database::gate::Mode;
 use crate::filter::Filter;
@@ -30,6 +32,7 @@ pub enum Statement {
     Audit(AuditStatement),
     Backup(Backup),
     Baseline(Baseline),
+    Cache(CacheStatement),
     Collections,
     Compact { collection: Option<Name> },
     Config(Configuration),

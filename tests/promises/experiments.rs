@@ -265,7 +265,7 @@ fn a_split_that_went_wrong_blocks_the_winner() {
     running(&db, config().traffic_split(0.5).min_samples_per_variant(200));
     let experiments = db.experiments();
     let mut random = Random::seeded(4, 1);
-    for user in 0..1_000 {
+    for user in 0..2_000 {
         let user = format!("user-{user}");
         // A caller that asks for the assignment and counts only some of B.
         let is_b = driftline::mlops::user_position("ranker-2", "", &user) < 0.5;
@@ -277,8 +277,31 @@ fn a_split_that_went_wrong_blocks_the_winner() {
         experiments.record_outcome("ranker-2", &user, "accuracy", right).unwrap();
     }
     let analysis = analyze(&db);
-    assert!(analysis.sample_ratio.unwrap().mismatch);
+    let ratio = analysis.sample_ratio.unwrap();
+    assert!(ratio.mismatch && ratio.p < ratio.p_always_valid && ratio.p_always_valid < 0.001, "{ratio:?}");
     assert_eq!((analysis.winner, analysis.recommendation), (None, Recommendation::CheckAssignment));
+}
+
+#[test]
+fn a_split_that_was_wrong_once_blocks_the_winner_after_it_has_evened_out() {
+    let (db, _) = store();
+    running(&db, config().traffic_split(0.5).min_samples_per_variant(200));
+    let experiments = db.experiments();
+    let expose = |numbers: std::ops::Range<u32>, wanted: Variant| {
+        for user in numbers.map(|number| format!("user-{number}")) {
+            let is_b = driftline::mlops::user_position("ranker-2", "", &user) < 0.5;
+            if is_b == (wanted == Variant::B) {
+                experiments.assign("ranker-2", &user, ()).unwrap();
+                experiments.record_outcome("ranker-2", &user, "accuracy", f64::from(u8::from(is_b))).unwrap();
+            }
+        }
+    };
+    expose(0..600, Variant::A);
+    experiments.tick().unwrap();
+    expose(600..1_200, Variant::B);
+    let ratio = analyze(&db).sample_ratio.unwrap();
+    assert!(ratio.p > 0.05 && ratio.p_always_valid < 0.001 && ratio.mismatch, "{ratio:?}");
+    assert_eq!(analyze(&db).recommendation, Recommendation::CheckAssignment);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use driftline::mlops::AuditEntry;
 use driftline::{
     CancelToken, Database, ErrorKind, Maintenance, Metric, Options, Random, Record, Schema, VerifyLevel,
     VerifyProgress, VerifyReport, json,
@@ -171,4 +172,19 @@ fn progress_comes_to_all_there_is_and_a_cancelled_check_ends() {
     let stop = cancel.clone();
     let stopped = db.verification().cancel(&cancel).on_progress(move |_| stop.cancel()).run();
     assert_eq!(stopped.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[test]
+fn checking_follows_the_audit_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = manual().open(dir.path()).unwrap();
+    assert_eq!(full(&db).audit, None, "there is no log yet");
+    for number in 1..=3u64 {
+        db.audit().append(AuditEntry::new("promote", format!("m-{number}"))).unwrap();
+    }
+    let whole = full(&db).audit.unwrap();
+    assert_eq!((whole.records, whole.head.map(|head| head.position), whole.broken), (3, Some(3), None));
+    assert_eq!(db.verify(VerifyLevel::Quick).unwrap().audit, None);
+    let json = serde_json::to_value(full(&db)).unwrap();
+    assert_eq!((json["audit"]["records"].as_u64(), json["audit"]["broken"].is_null()), (Some(3), true));
 }

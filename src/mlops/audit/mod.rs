@@ -164,6 +164,7 @@ impl AuditLog {
 mod tests {
     use super::*;
     use crate::collection::record::Record;
+    use crate::database::verify::VerifyLevel;
     use crate::payload::Value;
     use crate::schema::Schema;
     use serde_json::json;
@@ -205,6 +206,21 @@ mod tests {
             let verdict = audit.verify().unwrap();
             assert_eq!((verdict.records, verdict.broken.unwrap().position), (2, 3));
         }
+    }
+
+    #[test]
+    fn checking_the_store_names_the_first_break_and_blames_no_file() {
+        let (db, _) = log_of(5);
+        assert!(db.verify(VerifyLevel::Full).unwrap().is_clean());
+        forge(&db, 3, |it| it.actor.push('!'));
+        let report = db.verify(VerifyLevel::Full).unwrap();
+        assert!(!report.is_clean() && report.problems.is_empty() && report.warnings.is_empty());
+        let verdict = report.audit.unwrap();
+        assert_eq!((verdict.records, verdict.broken.unwrap().position), (2, 3));
+        assert!(db.verify(VerifyLevel::Quick).unwrap().is_clean(), "quick reads no rows");
+        // A copy of such a store is a good copy.
+        let copies = tempfile::tempdir().unwrap();
+        db.backup().copy().verify().to_dir(copies.path().join("copy")).unwrap();
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Verb {
 }
 
 /// Verbs of other versions, so that using one is answered with more than "unknown".
-pub(super) const PLANNED: &[&str] = &["cache", "index", "reembed", "tune"];
+pub(super) const PLANNED: &[&str] = &["index", "reembed", "tune"];
 
 /// Words that begin a command of the program and no statement, and how it is written: they make a store and have none
 /// open.
@@ -97,6 +97,7 @@ pub const VERBS: &[Verb] = &[
     models::AUDIT,
     files::BACKUP,
     monitoring::BASELINE,
+    models::CACHE,
     collections::COLLECTIONS,
     collections::COMPACT,
     models::CONFIG,

@@ -1,4 +1,4 @@
-//! Verbs of models: versions, aliases, modes, experiments, training anew, and who changed what.
+//! Verbs of models: versions, aliases, modes, caches, experiments, training anew, and who changed what.
 
 use super::{BECAUSE, BY, Verb, clause};
 use crate::statement::{configuration, models, trials};
@@ -35,6 +35,17 @@ pub(super) const AUDIT: Verb = Verb {
     read: models::audit,
 };
 
+pub(super) const CACHE: Verb = Verb {
+    name: "cache",
+    head: "cache [show CACHE | get NAME | clear CACHE]",
+    clauses: &[],
+    summary: "Show what the caches hold and how often they helped, and empty them",
+    details: "A CACHE is values, predictions, or the model whose embeddings are kept, as minilm@1. get prints what is kept as a \
+        value under a NAME. Hits, misses and limits are those of this program since it opened the store.",
+    examples: &["cache", "cache show minilm@1", "cache get 'exchange-rate'", "cache clear predictions"],
+    read: models::cache,
+};
+
 pub(super) const CONFIG: Verb = Verb {
     name: "config",
     head: "config [ACTION]",
@@ -60,14 +71,19 @@ pub(super) const EXPERIMENT: Verb = Verb {
         ),
         clause("guardrail", "NAME [mean] [lower]", "of create: what must not become worse; may be given several times"),
         clause("segment", "'FILTER'", "of create: which users take part"),
+        clause("chance", "P", "of power: how often the difference is found; 0.8 unless told"),
+        clause("daily", "N", "of power: how many users come in a day"),
+        clause("deviation", "N", "of power: the standard deviation of users, where the metric is no rate"),
         BY,
         BECAUSE,
     ],
     summary: "Compare two versions of a model on users who are divided by chance",
     details: "Without an action: how it stands; without a name: all. ACTION is create NAME on MODEL A B, start, pause, stop, \
-        split NAME SHARE, assign NAME USER [JSON], outcome NAME USER METRIC VALUE, or tick. It may be looked at as often \
-        as one likes.",
+        split NAME SHARE, assign NAME USER [JSON], outcome NAME USER METRIC VALUE, tick, or power RATE DIFFERENCE, which \
+        tells how many users it takes to find that B is that much above or below the RATE of A. It may be looked at as \
+        often as one likes.",
     examples: &[
+        "experiment power 0.85 0.03 split 0.5 daily 500",
         "experiment create 'ranker-2' on ranker '1.0.0' '2.0.0' split 0.5 guardrail latency_ms mean lower",
         "experiment start 'ranker-2'",
         "experiment assign 'ranker-2' 'user-1' {\"country\": \"de\"}",

@@ -3,6 +3,7 @@
 mod alerts;
 mod backup;
 mod baseline;
+mod caches;
 mod care;
 mod collections;
 mod configuration;
@@ -57,6 +58,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Alerts(asked) => alerts::alerts(session, asked),
         Statement::Alias(asked) => models::alias(session, asked),
         Statement::Audit(asked) => models::audit(session, asked),
+        Statement::Cache(asked) => caches::cache(session, asked),
         Statement::Experiment(asked) => trials::experiment(session, asked),
         Statement::Mode { set } => models::mode(session, set.as_ref()),
         Statement::Model(asked) => models::model(session, asked),
