@@ -298,7 +298,7 @@ impl Story<'_> {
         let whole = if models.audit_whole { "whole" } else { "broken" };
         self.line("5. It knows which model serves, and why")?;
         self.line("   Version 1.0.0 of a model names a digit after the nearest of 100 it knows, and")?;
-        self.line("   serves. Version 2.0.0 knows all of them. Users get one or the other by chance:\n")?;
+        self.line("   serves. Version 2.0.0 knows all of them. Users get one of them by chance:\n")?;
         self.line(&format!("      1.0.0   {users_old:>4} users   right for {old:>7}"))?;
         self.line(&format!("      2.0.0   {users_new:>4} users   right for {new:>7}\n"))?;
         self.line(&format!("   By a test that may be looked at after every user p is {p}:\n   {verdict}.\n"))?;
