@@ -51,7 +51,9 @@ pub(super) const CONFIG: Verb = Verb {
     head: "config [ACTION]",
     clauses: &[clause("profile", "NAME", "of check: the profile of the file, such as production")],
     summary: "Show how models are watched: every key, its value, and where that was said",
-    details: "Without an action or with show: the defaults, and what the environment changes. ACTION is keys, which tells every         key with what it takes and means, or check 'FILE', which tells what would hold with that file, of TOML or YAML, and         what does not apply of it. It changes nothing. DRIFTLINE_PROFILE names a profile where the statement does not.",
+    details: "Without an action or with show: the defaults, and what the environment changes. ACTION is keys, which tells every \
+        key with what it takes and means, or check 'FILE', which tells what would hold with that file, of TOML or YAML, and \
+        what does not apply of it. It changes nothing. DRIFTLINE_PROFILE names a profile where the statement does not.",
     examples: &["config", "config keys", "config check 'production_config.yaml' profile production"],
     read: configuration::config,
 };
