@@ -116,7 +116,7 @@ impl Engine {
             return Ok(false);
         }
         let is_gone = |digest: &[u8; 32]| gone.iter().any(|file| file.entry.digest == *digest);
-        self.publish(|manifest| manifest.blobs.retain(|entry| !is_gone(&entry.digest)))?;
+        self.publish_freeing(|manifest| manifest.blobs.retain(|entry| !is_gone(&entry.digest)))?;
         let mut next = (*view).clone();
         Arc::make_mut(&mut next.blobs).retain(|digest, _| !is_gone(digest));
         let old = self.show(next);

@@ -98,7 +98,7 @@ impl Engine {
             let log = self.log.lock();
             (self.log_floor(|other| other == id, log.next_lsn), log.next_lsn)
         };
-        self.publish(|manifest| {
+        self.publish_freeing(|manifest| {
             manifest.collections.retain(|entry| entry.id != id);
             manifest.imports.retain(|import| {
                 let stays = import.collection != id;
@@ -114,6 +114,7 @@ impl Engine {
         self.remove_collection_from_view(id);
         self.remove_logs(&gone);
         self.remove_imported(&imported);
+        self.refill_reserve();
         Ok(())
     }
 

@@ -22,7 +22,7 @@ use crate::storage::wal::{AppendError, Group, Room};
 use crate::sync::Ordering;
 
 /// A request whose conditions held: its effects, which of them to log, and what each replaces in files.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Resolved {
     bytes: Vec<u8>,
     /// The effects to log, where those are not all of them: ephemeral collections keep out of the log.
@@ -35,6 +35,10 @@ struct Resolved {
 impl Resolved {
     fn logged(&self) -> &[u8] {
         self.logged.as_deref().unwrap_or(&self.bytes)
+    }
+
+    fn only_deletes(&self) -> bool {
+        effects(self.logged()).flatten().all(|effect| matches!(effect, Effect::Delete(..)))
     }
 
     /// False where all it changes is in ephemeral collections.
@@ -160,6 +164,12 @@ impl Engine {
             true => Ok(Vec::new()),
             false => self.write_and_apply(log, &accepted),
         };
+        if let Err(error) = &commits
+            && error.kind() == ErrorKind::DiskFull
+            && let Some(round) = without_rows(&round, error)
+        {
+            return self.commit_round(log, round);
+        }
         let mut commits = commits.map(Vec::into_iter);
         round
             .iter()
@@ -182,8 +192,9 @@ impl Engine {
             lsn = lsn.next();
         }
         if !group.is_empty() {
-            self.prepare_log(log)?;
-            self.append(log, &group, batches)?;
+            let room = room_for(batches);
+            self.prepare_log(log, room)?;
+            self.append(log, &group, room)?;
             self.sync_as_promised(log, batches)?;
         }
 
@@ -210,18 +221,20 @@ impl Engine {
         Ok(commits)
     }
 
-    fn append(&self, log: &mut LogState, group: &Group, batches: &[&Resolved]) -> Result<()> {
-        let deletes =
-            |batch: &&Resolved| effects(batch.logged()).flatten().all(|effect| matches!(effect, Effect::Delete(..)));
-        let room = if batches.iter().all(deletes) { Room::Reserve } else { Room::Ordinary };
+    fn append(&self, log: &mut LogState, group: &Group, room: Room) -> Result<()> {
         let writer = log.writer.as_mut().ok_or_else(|| Error::internal("no log to write to"))?;
-        match writer.append(group, room) {
-            Ok(()) => Ok(()),
-            Err(AppendError::Refused(error)) => Err(error),
-            Err(AppendError::Broken(error)) => {
-                self.poison.set(&error);
-                Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"))
-            }
+        let mut append = || {
+            writer.append(group, room).map_err(|error| match error {
+                AppendError::Refused(error) => error,
+                AppendError::Broken(error) => {
+                    self.poison.set(&error);
+                    error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look")
+                }
+            })
+        };
+        match room {
+            Room::Ordinary => append(),
+            Room::Reserve => self.with_last_room(append),
         }
     }
 
@@ -241,6 +254,22 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether a group may take the last room there is: where it only deletes.
+fn room_for(batches: &[&Resolved]) -> Room {
+    if batches.iter().all(|batch| batch.only_deletes()) { Room::Reserve } else { Room::Ordinary }
+}
+
+/// The same round with `full` in the place of the batches that write rows, so that those that only delete go on. None
+/// where all are of one kind.
+fn without_rows(round: &[Result<Resolved>], full: &Error) -> Option<Vec<Result<Resolved>>> {
+    let (deletes, rows) = round.iter().flatten().partition::<Vec<_>, _>(|batch| batch.only_deletes());
+    if deletes.is_empty() || rows.is_empty() {
+        return None;
+    }
+    let kept = |batch: &Resolved| if batch.only_deletes() { Ok(batch.clone()) } else { Err(full.clone()) };
+    Some(round.iter().map(|batch| batch.as_ref().map_err(Clone::clone).and_then(kept)).collect())
 }
 
 /// While a collection has this many segments, writers wait for them to be merged.
@@ -433,6 +462,7 @@ mod tests {
     use crate::key::Key;
     use crate::payload::Value;
     use crate::schema::Schema;
+    use crate::storage::fs::{Fault, SimulatedFs};
     use serde_json::json;
 
     /// Patches that double records of 15 MiB, whose size the queue does not know.
@@ -460,6 +490,37 @@ mod tests {
         let lsns: Vec<u64> = outcomes[..5].iter().map(|outcome| outcome.as_ref().unwrap().lsn.0).collect();
         assert_eq!(lsns, [6, 7, 8, 9, 10]);
         assert_eq!(outcomes[5].as_ref().unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    /// What others write at the same time is in the same group of the log.
+    #[test]
+    fn on_a_full_disk_deletes_go_on_beside_rows_that_are_refused() {
+        let fs = SimulatedFs::new(1);
+        let options = Options::new().maintenance(Maintenance::Manual).seed(1);
+        let db = options.open_on(Arc::new(fs.clone())).unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        (0..3u64).for_each(|key| _ = notes.put(Record::new(key)).unwrap());
+        let text = Value::from("x".repeat(2 << 20));
+        fs.inject(Fault::DiskFull { after_bytes: 0 });
+
+        let view = notes.view().unwrap();
+        let put = |key: u64| {
+            let record = Record::new(key).payload(text.clone());
+            let row = EncodedRow::new(&view, &record, db.engine().now()).unwrap();
+            let mut bytes = Vec::new();
+            Effect::Put(view.id, row.as_row(&record)).encode_into(&mut bytes);
+            Request { bytes, ..Request::default() }
+        };
+        let delete = |key: u64| {
+            let mut bytes = Vec::new();
+            Effect::Delete(view.id, &Key::from(key).encode()).encode_into(&mut bytes);
+            Request { bytes, ..Request::default() }
+        };
+        let outcomes = db.engine().commit_requests(vec![put(7), delete(0), put(8), delete(1)]);
+        let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().err().map(Error::kind)).collect();
+        let full = Some(ErrorKind::DiskFull);
+        assert_eq!(kinds, [full, None, full, None]);
+        assert_eq!(notes.count().unwrap(), 1);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::database::options::Options;
 use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
 use crate::database::request::{Commit, Request};
+use crate::database::reserve::Reserve;
 use crate::database::scrub::Scrub;
 use crate::database::view_cell::{self, ViewCell};
 use crate::database::waker::Waker;
@@ -118,6 +119,7 @@ pub(crate) struct Engine {
     pub(crate) opened_at: Timestamp,
     pub(crate) waker: Waker,
     pub(crate) pressure: Pressure,
+    pub(crate) reserve: Reserve,
     /// Files get ascending numbers from here; the manifest remembers the next one.
     pub(crate) next_file: AtomicU64,
     /// The full log files of this session and their sizes, as far as they count against the budget.

@@ -69,13 +69,20 @@ impl Engine {
         self.flush_and(&ids, After::Close, CommitLock { engine: self, held: None }).map(drop)
     }
 
+    /// Flushing frees the log, so it may take what was set aside.
     fn flush_and(&self, collections: &[CollectionId], after: After, mut lock: CommitLock<'_>) -> Result<Lsn> {
+        let flushed = self.with_last_room(|| self.flush_once(collections, after, &mut lock))?;
+        self.refill_reserve();
+        Ok(flushed)
+    }
+
+    fn flush_once(&self, collections: &[CollectionId], after: After, lock: &mut CommitLock<'_>) -> Result<Lsn> {
         self.poison.check()?;
         let frozen = lock.with(|log| self.freeze(collections, log));
         let mut sealings = Vec::new();
         let published = self.seal_all(&frozen, collections, &mut sealings).and_then(|()| {
             let idle = sealings.is_empty() && (after == After::GoOn || self.manifest.lock().logs.is_empty());
-            if idle { Ok(None) } else { self.publish_sealed(&frozen, &sealings, after, &mut lock).map(Some) }
+            if idle { Ok(None) } else { self.publish_sealed(&frozen, &sealings, after, lock).map(Some) }
         });
         match published {
             Ok(Some(gone)) => {

@@ -423,7 +423,8 @@ impl Options {
 
     /// A store in memory, gone with its last handle.
     pub fn in_memory(self) -> Result<Database> {
-        self.open_on(Arc::new(MemoryFs::new()))
+        // Memory is no disk that others may fill.
+        self.free_disk_reserve_bytes(0).open_on(Arc::new(MemoryFs::new()))
     }
 
     /// Opens the store on any file system, for reading and writing.

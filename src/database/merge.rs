@@ -11,9 +11,9 @@ use crate::index::IndexSpec;
 use crate::pool::Pool;
 use crate::segment::indexed::IndexJob;
 
-/// Room left on the disk beside a merge's output, for the log and a manifest. Much less than what rows leave free, so
-/// that merging goes on when they are refused.
-const RESERVE_BYTES: u64 = 4 << 20;
+/// Room left on the disk beside a merge's output, for a manifest and what is deleted meanwhile. Much less than what rows
+/// leave free, so that merging goes on when they are refused, and less than what is set aside in a file.
+const SPARE_BYTES: u64 = 1 << 20;
 
 /// When a merge builds the index of what it writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,18 +44,58 @@ impl Engine {
         }
     }
 
-    /// Merges all segments of a collection into one.
+    /// Merges all segments of a collection into one. Where the disk has no room for that, segments that lost rows are
+    /// written anew one by one first, each of which makes room for the next.
     pub(crate) fn compact(&self, id: CollectionId) -> Result<()> {
         self.current().view.by_id(id)?.check_usable()?;
         let _merging = self.merging.lock();
         self.flush(&[id])?;
+        let merged = match self.merge_all(id) {
+            Err(full) if full.kind() == ErrorKind::DiskFull => {
+                self.rewrite_those_with_gone_rows(id).and_then(|some| if some { self.merge_all(id) } else { Err(full) })
+            }
+            done => done,
+        };
+        // The files of what was merged have gone only now.
+        self.refill_reserve();
+        merged
+    }
+
+    fn merge_all(&self, id: CollectionId) -> Result<()> {
         let view = self.current().view;
         let collection = view.by_id(id)?;
         let ids: Vec<FileId> = collection.sealed.iter().map(|segment| segment.file().id()).collect();
-        let now = self.now();
-        let clean = collection.sealed.iter().map(|segment| Ok(!segment.has_gone_rows(now)?));
-        let clean = clean.collect::<Result<Vec<bool>>>()?.into_iter().all(|clean| clean);
+        let clean = self.with_gone_rows(collection)?.is_empty();
         if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids, Indexing::Always) }
+    }
+
+    fn with_gone_rows(&self, collection: &CollectionView) -> Result<Vec<FileId>> {
+        let now = self.now();
+        let gone = collection.sealed.iter().map(|segment| Ok((segment.file().id(), segment.has_gone_rows(now)?)));
+        let gone: Vec<(FileId, bool)> = gone.collect::<Result<_>>()?;
+        Ok(gone.into_iter().filter_map(|(id, gone)| gone.then_some(id)).collect())
+    }
+
+    /// Writes segments that lost rows anew, those with the fewest left first, as long as there is room. Tells whether it
+    /// did any.
+    fn rewrite_those_with_gone_rows(&self, id: CollectionId) -> Result<bool> {
+        let view = self.current().view;
+        let collection = view.by_id(id)?;
+        let kept = |id: FileId| Ok((kept_bytes(collection, &[id], self.now())?, id));
+        let mut by_size = self.with_gone_rows(collection)?.into_iter().map(kept).collect::<Result<Vec<_>>>()?;
+        by_size.sort_unstable();
+        // Files go with the last view that shows them.
+        drop(view);
+        let mut some = false;
+        for (_, segment) in by_size {
+            let collection = Arc::clone(self.current().view.by_id(id)?);
+            match self.merge_segments(&collection, &[segment], Indexing::Inherited) {
+                Ok(()) => some = true,
+                Err(error) if error.kind() == ErrorKind::DiskFull => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(some)
     }
 
     /// Checks every byte of the segments to be merged, and remembers those in which damage is found.
@@ -74,6 +114,13 @@ impl Engine {
     fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId], indexing: Indexing) -> Result<()> {
         self.check_room(collection, ids)?;
         self.check_sources(collection, ids)?;
+        // What it keeps is never more than what it frees, so it may take what was set aside.
+        self.with_last_room(|| self.merge_once(collection, ids, indexing))?;
+        self.refill_reserve();
+        Ok(())
+    }
+
+    fn merge_once(&self, collection: &Arc<CollectionView>, ids: &[FileId], indexing: Indexing) -> Result<()> {
         let now = self.now();
         self.note_time(now);
         let going_on = || self.check_going_on();
@@ -120,7 +167,8 @@ impl Engine {
         let job = IndexJob { spec: &spec, pool: &pool, stop: &stop, budget: self.options.index_memory_bytes };
         match merging.build_index(&self.opener, &collection.schema, &job, || self.next_file()) {
             Err(error) if error.kind() == ErrorKind::Cancelled => self.check_going_on().and(Err(error)),
-            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal) => {
+            // On a full disk, the index is built when there is room for it.
+            Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Internal | ErrorKind::DiskFull) => {
                 tracing::warn!(collection = &*collection.name, %error, "merged without an index");
                 Ok(())
             }
@@ -140,18 +188,18 @@ impl Engine {
         })
     }
 
-    /// A merge needs its output's size free, and leaves some for the log. One that keeps no row writes nothing but a
-    /// manifest, and may take the last bytes for that: it gives more back.
+    /// A merge needs its output's size free, and a little to spare; what is set aside counts, as the merge gives back
+    /// more. One that keeps no row writes nothing but a manifest, and may take the last bytes for that.
     fn check_room(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
         let bytes = kept_bytes(collection, ids, self.now())?;
         if bytes == 0 {
             return Ok(());
         }
         let free = self.opener.fs.free_bytes().map_err(|error| Error::io("ask for room", self.location(), error))?;
-        match free {
-            Some(free) if free < bytes.saturating_add(RESERVE_BYTES) => Err(Error::new(
+        match free.map(|free| free.saturating_add(self.reserve_held_bytes())) {
+            Some(free) if free < bytes.saturating_add(SPARE_BYTES) => Err(Error::new(
                 ErrorKind::DiskFull,
-                format!("merging needs {bytes} bytes and {RESERVE_BYTES} to spare, and {free} are free"),
+                format!("merging needs {bytes} bytes and {SPARE_BYTES} to spare, and {free} are free"),
             )
             .at(format!("collection {}", collection.name))
             .mend("free some space; merging will be tried again")),

@@ -44,6 +44,7 @@ mod reader;
 pub(crate) mod recall;
 pub(crate) mod recovery;
 pub(crate) mod request;
+mod reserve;
 mod room;
 pub(crate) mod scan;
 pub(crate) mod scrub;

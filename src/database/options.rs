@@ -143,8 +143,12 @@ impl Options {
 
     /// Rows, imports and blobs are refused with [`ErrorKind::DiskFull`](crate::ErrorKind::DiskFull) when they would
     /// leave less than this free on the disk, in bytes; deleting, dropping, flushing and merging go on. Default: the
-    /// larger of 64 MiB and what a collection holds in memory before it is sealed. With 0 writing goes on until the
-    /// disk itself refuses, which loses nothing either, but may leave no room to merge.
+    /// larger of 64 MiB and what a collection holds in memory before it is sealed.
+    ///
+    /// Up to 4 MiB of it are not only left free, which binds nobody else, but set aside in a file, `RESERVE`, when the store
+    /// is first written to. Where others fill the disk to its last byte, deleting, dropping and compacting go on in that
+    /// room; rows are refused until it could be set aside again. With 0 nothing is left free or set aside: writing
+    /// goes on until the disk itself refuses, which loses nothing either, but may leave no room to delete or merge.
     pub fn free_disk_reserve_bytes(mut self, bytes: u64) -> Options {
         self.free_disk_reserve_bytes = Some(bytes);
         self

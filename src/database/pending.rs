@@ -133,10 +133,11 @@ impl Engine {
     pub(crate) fn forget_pending(&self, collection: CollectionId, name: &str) -> Result<bool> {
         let _structure = self.structure.lock();
         let Some(entry) = self.pending_import(collection, name) else { return Ok(false) };
-        self.publish(|manifest| {
+        self.publish_freeing(|manifest| {
             manifest.imports.retain(|other| other.collection != collection || other.name != name);
         })?;
         self.remove_imported(&entry.files);
+        self.refill_reserve();
         Ok(true)
     }
 

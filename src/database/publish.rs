@@ -8,13 +8,22 @@ use crate::error::{ErrorKind, Result};
 use crate::ids::{CollectionId, FileId, Lsn};
 use crate::storage::manifest::{Manifest, PublishFailure};
 use crate::storage::names;
-use crate::storage::wal::{WalRef, WalWriter};
+use crate::storage::wal::{Room, WalRef, WalWriter};
 use crate::sync::Ordering;
 
 impl Engine {
     /// Publishes the manifest that `edit` makes of the present one. When it returns an error that is not
     /// `OutcomeUnknown`, nothing has changed; after `OutcomeUnknown` the store is poisoned.
     pub(crate) fn publish(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.publish_in(Room::Ordinary, edit)
+    }
+
+    /// The same for a change that frees room: it may take what was set aside.
+    pub(crate) fn publish_freeing(&self, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
+        self.publish_in(Room::Reserve, edit)
+    }
+
+    fn publish_in(&self, room: Room, edit: impl FnOnce(&mut Manifest)) -> Result<()> {
         self.poison.check()?;
         let mut manifest = self.manifest.lock();
         self.check_locked()?;
@@ -24,19 +33,24 @@ impl Engine {
         next.next_file = next.next_file.max(self.next_file.load(Ordering::Relaxed));
         next.newest_time = next.newest_time.max(self.newest_time.load(Ordering::Relaxed));
         next.last_lsn = next.last_lsn.max(self.vouched_for(next.logs.is_empty()));
-        match next.publish(&*self.opener.fs) {
-            Ok(()) => {
-                // An old manifest that stays is swept at the next opening.
-                let _ = self.opener.fs.remove(&names::manifest(manifest.number));
-                *manifest = next;
-                Ok(())
-            }
-            Err(PublishFailure::NotPublished(error)) => Err(error),
-            Err(PublishFailure::Uncertain(error)) => {
-                self.poison.set(&error);
-                Err(error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look"))
-            }
+        match room {
+            Room::Ordinary => self.write_manifest(&next)?,
+            Room::Reserve => self.with_last_room(|| self.write_manifest(&next))?,
         }
+        // An old manifest that stays is swept at the next opening.
+        let _ = self.opener.fs.remove(&names::manifest(manifest.number));
+        *manifest = next;
+        Ok(())
+    }
+
+    fn write_manifest(&self, next: &Manifest) -> Result<()> {
+        next.publish(&*self.opener.fs).map_err(|failure| match failure {
+            PublishFailure::NotPublished(error) => error,
+            PublishFailure::Uncertain(error) => {
+                self.poison.set(&error);
+                error.into_kind(ErrorKind::OutcomeUnknown).mend("close the store, open it again and look")
+            }
+        })
     }
 
     /// Up to where a recovery must come: with logs, to what they hold, which imports are not part of.
@@ -45,10 +59,20 @@ impl Engine {
     }
 
     /// Makes sure there is a log with room: the first after opening, or the next when the present one is full.
-    pub(crate) fn prepare_log(&self, log: &mut LogState) -> Result<()> {
+    pub(crate) fn prepare_log(&self, log: &mut LogState, room: Room) -> Result<()> {
         if log.writer.as_ref().is_some_and(|writer| writer.bytes() < self.options.log_file_bytes) {
             return Ok(());
         }
+        match room {
+            Room::Reserve => self.with_last_room(|| self.begin_log(log)),
+            Room::Ordinary => {
+                self.set_room_aside();
+                self.begin_log(log)
+            }
+        }
+    }
+
+    fn begin_log(&self, log: &mut LogState) -> Result<()> {
         self.sync_log(log)?;
         let previous = log.writer.as_ref().map(WalWriter::last).or(log.recovered_tail);
         let reference = WalRef { file: self.next_file(), salt: self.random.lock().draw(), first_lsn: log.next_lsn };

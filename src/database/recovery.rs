@@ -22,6 +22,7 @@ use crate::database::meters::Meters;
 use crate::database::options::{Create, Options};
 use crate::database::poison::Poison;
 use crate::database::queue::CommitQueue;
+use crate::database::reserve::Reserve;
 use crate::database::scrub::Scrub;
 use crate::database::view_cell::ViewCell;
 use crate::database::waker::{Waker, Wakes};
@@ -96,6 +97,9 @@ pub(crate) fn open(fs: Arc<dyn FileSystem>, options: Options, access: Access) ->
     let mut report = RecoveryReport { created, clean: manifest.logs.is_empty(), ..RecoveryReport::default() };
     let (engine, wakes) = engine(fs, options, access, manifest, random, lock)?;
     engine.next_file.fetch_max(first_free_file(&*engine.opener.fs)?, Ordering::Relaxed);
+    if access == Access::ReadWrite {
+        engine.adopt_reserve();
+    }
     recover(&engine, &mut report)?;
     if access == Access::ReadWrite {
         if !report.clean {
@@ -150,9 +154,9 @@ fn no_store(fs: &dyn FileSystem) -> Error {
 /// Publishes the first manifest of a new store.
 fn create(fs: &dyn FileSystem, options: &Options, access: Access, random: &mut Random) -> Result<Manifest> {
     let listed = fs.list().map_err(|error| Error::io("list the directory", fs.location(), error))?;
-    let orphan = listed
-        .iter()
-        .find(|name| !matches!(names::parse(name), None | Some(Name::Lock | Name::Manifest(_) | Name::Temporary)));
+    let orphan = listed.iter().find(|name| {
+        !matches!(names::parse(name), None | Some(Name::Lock | Name::Reserve | Name::Manifest(_) | Name::Temporary))
+    });
     if let Some(name) = orphan {
         return Err(Error::corrupt("the directory holds files of a store and no manifest", name));
     }
@@ -208,6 +212,7 @@ fn engine(
         random: Mutex::new(random),
         waker,
         pressure: Pressure::default(),
+        reserve: Reserve::default(),
         next_file: AtomicU64::new(manifest.next_file),
         full_logs: Mutex::default(),
         unmergeable: Mutex::default(),
@@ -244,7 +249,7 @@ fn first_free_file(fs: &dyn FileSystem) -> Result<u64> {
     let number = |name: &String| match names::parse(name)? {
         Name::Wal(file) | Name::Segment(file) | Name::Blob(file) | Name::Index(file) => Some(file.0),
         Name::Deletions(_, generation) => Some(generation),
-        Name::Lock | Name::Manifest(_) | Name::Temporary => None,
+        Name::Lock | Name::Reserve | Name::Manifest(_) | Name::Temporary => None,
     };
     // Numbers are given one by one; one near the end of all numbers is no file of ours.
     let given = listed.iter().filter_map(number).filter(|number| *number < u64::MAX / 2);
@@ -454,7 +459,7 @@ fn sweep(engine: &Engine) -> Result<u64> {
     if orphans.is_empty() {
         return Ok(0);
     }
-    match engine.publish(|_| {}) {
+    match engine.publish_freeing(|_| {}) {
         Ok(()) => {}
         Err(error) if error.kind() == ErrorKind::OutcomeUnknown => return Err(error),
         // A full disk keeps nobody from opening, but what is shown must stay.
@@ -475,7 +480,7 @@ fn orphans(engine: &Engine) -> Result<Vec<String>> {
     let manifest = engine.manifest.lock();
     let named = named_files(&manifest);
     listed.retain(|name| match names::parse(name) {
-        None | Some(Name::Lock) => false,
+        None | Some(Name::Lock | Name::Reserve) => false,
         Some(Name::Temporary) => true,
         Some(Name::Manifest(number)) => number != manifest.number,
         Some(Name::Wal(_) | Name::Segment(_) | Name::Deletions(..) | Name::Blob(_) | Name::Index(_)) => {

@@ -37,6 +37,9 @@ pub struct DiskUsage {
     pub log_bytes: u64,
     /// The manifest and the lock file.
     pub root_bytes: u64,
+    /// Room that is set aside, so that deleting, dropping and compacting still work when others have filled the disk; see
+    /// [`Options::free_disk_reserve_bytes`](crate::Options::free_disk_reserve_bytes).
+    pub reserve_bytes: u64,
     /// Files that are being written, and what unfinished work left; the next opening removes that.
     pub temporary_bytes: u64,
     /// Files that the store does not need any more, kept because somebody reads them.
@@ -93,6 +96,7 @@ enum Use {
     Blob,
     Log,
     Root,
+    Reserve,
     Temporary,
     Pinned,
 }
@@ -115,6 +119,7 @@ impl Engine {
             let found = uses.get(&name).copied();
             let use_of = found.unwrap_or_else(|| match kind {
                 Name::Lock => Use::Root,
+                Name::Reserve => Use::Reserve,
                 _ if condemned.contains(&name) => Use::Pinned,
                 _ => Use::Temporary,
             });
@@ -233,6 +238,7 @@ impl Adding {
             Use::Blob => self.usage.blob_bytes += bytes,
             Use::Log => self.usage.log_bytes += bytes,
             Use::Root => self.usage.root_bytes += bytes,
+            Use::Reserve => self.usage.reserve_bytes += bytes,
             Use::Temporary => self.usage.temporary_bytes += bytes,
             Use::Pinned => self.usage.pinned_bytes += bytes,
         }

@@ -117,7 +117,7 @@ fn plain_name(entry: &tar::Entry<'_, impl Read>) -> Result<(String, Name)> {
         return Err(hostile("an entry is a link, a folder, a device or an extension and not a plain file", &shown));
     }
     match std::str::from_utf8(&bytes).ok().and_then(names::parse) {
-        Some(Name::Lock | Name::Temporary | Name::Wal(_)) | None => {
+        Some(Name::Lock | Name::Reserve | Name::Temporary | Name::Wal(_)) | None => {
             Err(hostile("an entry has a name that no file of a backup has", &shown))
         }
         Some(name) => Ok((shown, name)),

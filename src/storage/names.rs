@@ -8,6 +8,9 @@ use crate::ids::FileId;
 /// The file whose lock says who may open the store.
 pub(crate) const LOCK: &str = "LOCK";
 
+/// Room that is set aside.
+pub(crate) const RESERVE: &str = "RESERVE";
+
 const TEMPORARY: &str = ".tmp";
 
 /// What a file of a store is, as its name says.
@@ -15,6 +18,8 @@ const TEMPORARY: &str = ".tmp";
 pub(crate) enum Name {
     /// The lock file.
     Lock,
+    /// The room that is set aside.
+    Reserve,
     /// The manifest of this number.
     Manifest(u64),
     /// A log.
@@ -71,6 +76,9 @@ pub(crate) fn parse(name: &str) -> Option<Name> {
 fn parse_published(name: &str) -> Option<Name> {
     if name == LOCK {
         return Some(Name::Lock);
+    }
+    if name == RESERVE {
+        return Some(Name::Reserve);
     }
     let (kind, number) = name.split_once('-')?;
     match kind {
@@ -160,6 +168,7 @@ mod tests {
             prop_assert_eq!(parse(&deletions(file, generation)), Some(Name::Deletions(file, generation)));
             prop_assert_eq!(parse(&temporary(&segment(file))), Some(Name::Temporary));
             prop_assert_eq!(parse(LOCK), Some(Name::Lock));
+            prop_assert_eq!(parse(RESERVE), Some(Name::Reserve));
         }
 
         #[test]

@@ -32,6 +32,7 @@ fn usage(db: &Database, dir: &Path) -> DiskUsage {
         usage.blob_bytes,
         usage.log_bytes,
         usage.root_bytes,
+        usage.reserve_bytes,
         usage.temporary_bytes,
         usage.pinned_bytes,
     ];

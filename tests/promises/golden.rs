@@ -25,7 +25,7 @@ const NOW: Timestamp = Timestamp(1_000_000);
 
 fn options() -> Options {
     let clock = Arc::new(ManualClock::new(NOW));
-    Options::new().maintenance(Maintenance::Manual).index_min_rows(1).clock(clock).seed(41)
+    Options::new().maintenance(Maintenance::Manual).index_min_rows(1).clock(clock).seed(41).free_disk_reserve_bytes(0)
 }
 
 fn folder(version: u32) -> PathBuf {

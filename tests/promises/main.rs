@@ -39,6 +39,7 @@ mod exports;
 mod fields;
 mod filters;
 mod format;
+mod full_disk;
 mod fuzz_corpus;
 mod golden;
 mod health;

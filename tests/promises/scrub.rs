@@ -58,7 +58,10 @@ fn stats(db: &Database) -> ScrubStats {
 /// Bytes of the files that a round reads.
 fn bytes(dir: &Path) -> u64 {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
-    entries.filter(|it| it.file_name() != "LOCK").map(|it| it.metadata().unwrap().len()).sum()
+    entries
+        .filter(|it| it.file_name() != "LOCK" && it.file_name() != "RESERVE")
+        .map(|it| it.metadata().unwrap().len())
+        .sum()
 }
 
 #[test]

@@ -102,8 +102,15 @@ impl Engine {
     fn disk_space(&self) -> Found {
         let free = self.opener.fs.free_bytes();
         let free = free.map_err(|error| crate::error::Error::io("ask for room", self.location(), error))?;
-        let reserve = self.options.free_disk_reserve();
+        let (reserve, held) = (self.options.free_disk_reserve(), self.reserve_held_bytes());
+        let free = free.map(|free| free.saturating_add(held));
         let mib = |bytes: u64| bytes >> 20;
+        if self.reserve.is_spent() {
+            return Err(Failing::new(
+                "the disk is full, and what was set aside for deleting is in use: rows are refused",
+                "free some space, or delete records and compact",
+            ));
+        }
         match free {
             None => Ok("how much is free is not known here".into()),
             Some(free) if free >= reserve => Ok(format!("{} MiB are free, {} are kept", mib(free), mib(reserve))),

@@ -123,6 +123,7 @@ pub(super) fn disk(db: &Database, text: &mut Exposition) -> Result<()> {
         ("blob", usage.blob_bytes),
         ("wal", usage.log_bytes),
         ("root", usage.root_bytes),
+        ("reserve", usage.reserve_bytes),
         ("temporary", usage.temporary_bytes),
         ("pinned", usage.pinned_bytes),
     ] {

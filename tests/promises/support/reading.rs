@@ -196,6 +196,7 @@ pub(crate) fn check_files(db: &Database, fs: &SimulatedFs) {
     let indexes: u64 = stats.collections.iter().map(|collection| collection.indexes.len() as u64).sum();
     let expected = [
         ("LOCK", 1),
+        ("RESERVE", of("RESERVE").min(1)),
         ("MANIFEST-", 1),
         ("wal-", stats.log_files),
         ("seg-", segments),

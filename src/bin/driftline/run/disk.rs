@@ -34,6 +34,7 @@ fn parts(usage: &DiskUsage) -> Vec<(&'static str, u64)> {
         ("blobs", usage.blob_bytes),
         ("log", usage.log_bytes),
         ("manifest", usage.root_bytes),
+        ("set aside", usage.reserve_bytes),
     ];
     let rare = [
         ("unfinished imports", usage.import_bytes),

@@ -140,14 +140,16 @@ impl Run {
         let mut random = Random::seeded(self.shape.seed, 11);
         let log_file = [4 << 10, 16 << 10, 64 << 10, 1 << 20][random.below(4) as usize];
         let modes = [ReadMode::Heap, ReadMode::Mmap];
+        let (budget, index_min_rows) = (log_file * (1 + random.below(6)), 1 + random.below(6) as u32);
+        let mode = modes[random.below(2) as usize];
         Options::new()
             .maintenance(Maintenance::Manual)
             .memory_budget_bytes(1 << 20)
             .log_file_bytes(log_file)
-            .log_budget_bytes(log_file * (1 + random.below(6)))
-            .free_disk_reserve_bytes(0)
-            .index_min_rows(1 + random.below(6) as u32)
-            .read_mode(modes[random.below(2) as usize])
+            .log_budget_bytes(budget)
+            .free_disk_reserve_bytes([0, 2 << 20][random.below(2) as usize])
+            .index_min_rows(index_min_rows)
+            .read_mode(mode)
             .clock(self.clock.clone())
             .seed(self.shape.seed)
     }
