@@ -20,7 +20,7 @@ use super::support::workload::{Run, Shape};
 const SHORT_RUNS: u64 = 50;
 const DISKS: u64 = 4;
 /// Runs with several power cuts each.
-const LONG_RUNS: u64 = 1_800;
+const LONG_RUNS: u64 = 1_550;
 /// Runs whose recoveries are cut at every call.
 const CUT_RUNS: u64 = 30;
 /// Runs of which every call fails.

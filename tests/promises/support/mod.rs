@@ -12,6 +12,7 @@ pub(crate) mod sample;
 #[cfg(feature = "cli")]
 pub(crate) mod shell;
 pub(crate) mod threads;
+pub(crate) mod typed;
 pub(crate) mod workload;
 pub(crate) mod world;
 

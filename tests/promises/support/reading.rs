@@ -49,10 +49,10 @@ impl Readable for SnapshotCollection {
     }
 }
 
-/// Everything the store holds. Panics when two ways of reading disagree.
+/// Everything that the store holds for its users. Panics when two ways of reading disagree.
 pub(crate) fn read(db: &Database) -> Result<World> {
     let mut world = World::default();
-    for info in db.collections()? {
+    for info in db.collections()?.into_iter().filter(|info| !info.name.starts_with('_')) {
         let table = read_table(&db.collection(&info.name)?, &info.schema)?;
         world.tables.insert(info.name, table);
     }
@@ -62,7 +62,7 @@ pub(crate) fn read(db: &Database) -> Result<World> {
 /// Everything a snapshot shows; the schemas are those of `expected`.
 pub(crate) fn read_snapshot(snapshot: &Snapshot, expected: &World) -> Result<World> {
     let mut world = World::default();
-    for name in snapshot.collections() {
+    for name in snapshot.collections().into_iter().filter(|name| !name.starts_with('_')) {
         let schema = expected.tables.get(&name).map_or_else(Schema::payload_only, |table| table.schema.clone());
         let table = read_table(&snapshot.collection(&name)?, &schema)?;
         world.tables.insert(name, table);

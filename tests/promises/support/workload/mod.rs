@@ -4,7 +4,9 @@
 mod imports;
 mod opening;
 mod records;
+mod rescue;
 mod tables;
+mod typed;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +50,8 @@ pub(crate) struct Run {
     /// Every content that was ever stored.
     contents: BTreeMap<BlobId, Arc<[u8]>>,
     snapshots: Vec<Held>,
+    typed: typed::Known,
+    backup: Option<rescue::Kept>,
     /// Unfinished imports, by table and name.
     pending: BTreeMap<(String, String), Pending>,
     /// An earlier failure made the store refuse writes.
@@ -91,6 +95,8 @@ impl Run {
             fresh: BTreeSet::new(),
             contents: BTreeMap::new(),
             snapshots: Vec::new(),
+            typed: typed::Known::default(),
+            backup: None,
             pending: BTreeMap::new(),
             poisoned: false,
             trace: Vec::new(),
@@ -118,6 +124,8 @@ impl Run {
             fresh: self.fresh.clone(),
             contents: self.contents.clone(),
             snapshots: Vec::new(),
+            typed: self.typed.clone(),
+            backup: self.backup.clone(),
             pending: self.pending.clone(),
             poisoned: self.poisoned,
             trace: Vec::new(),
@@ -192,7 +200,7 @@ impl Run {
         if self.db.is_none() {
             return self.reopen_live();
         }
-        match self.random.below(100) {
+        match self.random.below(103) {
             0..26 => self.put(),
             26..31 => self.put_many(),
             31..37 => self.patch(),
@@ -213,6 +221,9 @@ impl Run {
             92..94 => self.reopen(),
             94..96 => self.sync(),
             96 => self.reindex(),
+            97..100 => self.act(),
+            100 => self.use_cache(),
+            101 => self.look_after(),
             _ => self.check(),
         }
     }

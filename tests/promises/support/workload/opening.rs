@@ -10,6 +10,9 @@ use super::super::reading::{blob, check_files, check_verifies, read, read_table}
 use super::super::world::{History, World};
 use super::Run;
 
+/// One disk in so many is salvaged beside its recovery.
+const SALVAGED: u64 = 32;
+
 impl Run {
     /// Reads one collection whole, or all.
     pub(super) fn check(&mut self) {
@@ -34,6 +37,7 @@ impl Run {
         let found = read(db).expect("an open store can be read");
         let difference = self.live.difference(&found, self.now());
         assert_eq!(difference, None, "what is read is not what was written");
+        self.check_typed(db);
         for id in self.certain_blobs() {
             assert_eq!(*blob(db, id).expect("a blob that was stored"), *self.contents[&id], "blob {id}");
         }
@@ -82,8 +86,16 @@ impl Run {
     /// Opens the store that a crash left, and takes what it holds as the beginning of a new history, if the old one
     /// explains it. The store must open, unless the power goes again.
     pub(crate) fn recover(&mut self) {
+        // Salvaging reads the same disk, and finds the same.
+        let salvaged = self.random.one_in(SALVAGED).then(|| self.salvaged());
         match self.open() {
-            Ok(db) if !self.is_off() => self.adopt(db),
+            Ok(db) if !self.is_off() => {
+                self.adopt(db);
+                if let Some(found) = salvaged {
+                    let difference = self.live.clone().without_positions().difference(&found, self.now());
+                    assert_eq!(difference, None, "what is salvaged is not what is recovered");
+                }
+            }
             Ok(_) => {}
             Err(error) => {
                 assert!(self.is_off(), "the store does not open after a crash: {error:?}");
@@ -106,6 +118,7 @@ impl Run {
             check_files(&db, &self.fs);
         }
         check_verifies(&db);
+        self.adopt_typed(&db);
         self.history = History::new(found.clone());
         self.live = found;
         let tables: BTreeSet<&String> = self.live.tables.keys().collect();

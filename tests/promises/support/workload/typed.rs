@@ -1,0 +1,51 @@
+//! What stands on the database takes part in the history.
+
+use driftline::{Database, ErrorKind};
+
+use super::super::typed::{Act, Typed, use_cache};
+use super::Run;
+
+/// What is known of it, and what it may be where a call did not say how it ended.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    pub(super) certain: Typed,
+    unsure: Option<Typed>,
+}
+
+impl Run {
+    pub(super) fn act(&mut self) {
+        let act = Act::ALL[self.random.below(Act::ALL.len() as u64) as usize];
+        self.note(|| format!("{act:?}"));
+        let after = self.typed.certain.after(act);
+        match self.typed.certain.perform(self.db(), act) {
+            Ok(()) => self.typed.certain = after,
+            Err(error) => {
+                if error.kind() == ErrorKind::OutcomeUnknown || self.is_off() {
+                    self.typed.unsure = Some(after);
+                }
+                self.tolerate(&error);
+            }
+        }
+    }
+
+    pub(super) fn use_cache(&mut self) {
+        let name = self.random.below(4);
+        self.note(|| format!("cache {name}"));
+        if let Err(error) = use_cache(self.db(), name) {
+            self.tolerate(&error);
+        }
+    }
+
+    /// The store holds what is known, or beside it what was under way when a call failed.
+    pub(super) fn check_typed(&self, db: &Database) -> Typed {
+        let found = Typed::of(db).expect("what stands on a store that opens can be read");
+        let Known { certain, unsure } = &self.typed;
+        assert!(found == *certain || Some(&found) == unsure.as_ref(), "{found:?} of {certain:?} or {unsure:?}");
+        found
+    }
+
+    /// What was found is what is known from now on.
+    pub(super) fn adopt_typed(&mut self, db: &Database) {
+        self.typed = Known { certain: self.check_typed(db), unsure: None };
+    }
+}
