@@ -174,7 +174,6 @@ fn read(path: &Path) -> Result<File> {
 
 fn parse(format: Format, text: &str, place: &str) -> Result<File> {
     small(text.len(), place)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let entries = match format {
         Format::Toml => toml::read(text, place)?,
         Format::Yaml => yaml::read(text, place)?,
