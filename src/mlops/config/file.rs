@@ -17,7 +17,7 @@ pub(super) struct File {
 
 impl File {
     /// Parts the top level. A profile is a name that is no section and holds sections.
-    pub(super) fn of(entries: Vec<Entry>, path: &str) -> Result<File> {
+    pub(super) fn of(entries: Vec<Entry>, path: &str) -> File {
         let mut file = File { path: path.to_owned(), sections: Vec::new(), profiles: Vec::new() };
         for Entry { name, line, node } in entries {
             match node {
@@ -27,7 +27,7 @@ impl File {
                 node => file.sections.push(Entry { name, line, node }),
             }
         }
-        Ok(file)
+        file
     }
 
     /// Lays over a configuration what the file says outside its profiles, and the profile. All profiles are checked.
@@ -87,17 +87,17 @@ impl Layer<'_> {
     fn lay(&self, config: &mut Config, path: &str, entries: &[Entry]) -> Result<()> {
         for Entry { name, line, node } in entries {
             let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let refuse = |why: &str| self.refuse(*line, format!("`{}` {why}", self.said(&full)));
             match (keys::find(&full), node) {
                 (Some(key), Node::Value(value)) => key.set(config, value, &self.said(&full), self.origin(*line))?,
                 (Some(key), Node::Section(_)) => {
-                    return Err(self.refuse(*line, format!("`{}` holds keys of its own", self.said(&full))))
-                        .map_err(|error| error.mend(format!("write {}", key.takes())));
+                    return Err(refuse("holds keys of its own").mend(format!("write {}", key.takes())));
                 }
                 (None, Node::Section(entries)) if is_section(&full) => self.lay(config, &full, entries)?,
                 (None, Node::Value(Value::Null)) if is_section(&full) => {}
                 (None, Node::Value(_)) if is_section(&full) => {
-                    return Err(self.refuse(*line, format!("`{}` is a section, and has a value", self.said(&full))))
-                        .map_err(|error| error.mend(format!("write keys under it: {}", parts(&full).join(", "))));
+                    let keys = parts(&full).join(", ");
+                    return Err(refuse("is a section, and has a value").mend(format!("write keys under it: {keys}")));
                 }
                 (None, _) => return Err(self.unknown(path, name, *line)),
             }

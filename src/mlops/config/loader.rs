@@ -178,7 +178,7 @@ fn parse(format: Format, text: &str, place: &str) -> Result<File> {
         Format::Toml => toml::read(text, place)?,
         Format::Yaml => yaml::read(text, place)?,
     };
-    File::of(entries, place)
+    Ok(File::of(entries, place))
 }
 
 fn small(bytes: usize, place: &str) -> Result<()> {
