@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// The result of every fallible call.
@@ -24,6 +25,15 @@ struct Inner {
     mend: Option<String>,
     span: Option<Range<usize>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What `run` returns, or what it said when it panicked: code of the application's must not take a thread of ours with it.
+pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> std::result::Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        format!("it panicked: {}", text.unwrap_or("without a text"))
+    })
 }
 
 /// What the caller can do about an [`Error`].
@@ -180,6 +190,12 @@ impl Error {
 
     /// The same error, naming the bytes of the text that was read where it lies.
     #[must_use]
+    /// Whether the store as a whole could not do it, so that nothing else can be done either before it can again.
+    pub(crate) fn is_of_the_store(&self) -> bool {
+        use ErrorKind::{Busy, Closed, DiskFull, Internal, Io, OutcomeUnknown, Poisoned};
+        matches!(self.kind(), Busy | Closed | DiskFull | Internal | Io | OutcomeUnknown | Poisoned)
+    }
+
     pub(crate) fn with_span(self, span: Range<usize>) -> Error {
         self.edit(|inner| inner.span = Some(span))
     }

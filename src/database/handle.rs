@@ -4,7 +4,7 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -15,6 +15,7 @@ use crate::database::background::Work;
 use crate::database::batch::Batch;
 use crate::database::blob::BlobReader;
 use crate::database::bystander::Bystander;
+use crate::database::calls::closing;
 use crate::database::catalog::{check_not_system, is_system_name};
 use crate::database::collection::Collection;
 use crate::database::draft::Draft;
@@ -170,6 +171,11 @@ impl Database {
     /// The store as a thread sees it that must not keep it open.
     pub(crate) fn bystander(&self) -> Bystander {
         Bystander::new(self.engine())
+    }
+
+    /// A handle that does not keep the store open.
+    pub(crate) fn downgrade(&self) -> WeakDatabase {
+        WeakDatabase(Arc::downgrade(&self.0))
     }
 
     /// The collections, by name; damaged ones too.
@@ -396,6 +402,17 @@ type Farewell = fn(&Database);
 /// The same, by name.
 #[derive(Default)]
 struct Farewells(Mutex<BTreeMap<&'static str, Farewell>>);
+
+/// A handle that does not keep the store open, for closures and threads that live as long as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct WeakDatabase(Weak<Store>);
+
+impl WeakDatabase {
+    /// A handle, while there is another one. Fails with `Closed` after the last has gone.
+    pub(crate) fn upgrade(&self) -> Result<Database> {
+        self.0.upgrade().map(Database).ok_or_else(closing)
+    }
+}
 
 impl Options {
     /// Opens the store in directory `path` for reading and writing.

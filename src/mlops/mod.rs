@@ -20,6 +20,7 @@ mod metrics;
 mod model;
 mod modes;
 mod performance;
+mod pipeline;
 mod registry;
 mod retraining;
 mod table;
@@ -61,6 +62,7 @@ pub use performance::{
     MonitorStatistics, MonitorStatus, MonitoringSummary, Orphans, Output, PredictionRecord, PredictionTime,
     RegressionFigures, SigmaReport, Signal, TickReport, TrendPoint, VectorShape,
 };
+pub use pipeline::{Concern, Finding, Pipeline, PipelineBuilder, PipelineStatus, PipelineThread, PipelineTick};
 pub use registry::{
     Alias, AliasMove, Approval, Artifact, ArtifactReader, Bound, Lineage, MetricChange, Model, ModelVersion, MoveKind,
     NewVersion, PRODUCTION, PromotionGate, Requirement,

@@ -1,7 +1,6 @@
 //! Modes: what may be changed in a store, and for how long.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -11,7 +10,7 @@ use crate::database::batch::Batch;
 use crate::database::gate::Mode;
 use crate::database::gating::{MODE_KEY, MODES};
 use crate::database::handle::Database;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, caught};
 use crate::mlops::change::Change;
 use crate::schema::Schema;
 use crate::sync::Mutex;
@@ -158,8 +157,8 @@ impl Modes {
         }
         let callbacks = self.db.companion::<Callbacks>().0.lock().clone();
         for callback in callbacks {
-            if catch_unwind(AssertUnwindSafe(|| callback(from, to))).is_err() {
-                tracing::error!(%from, %to, "a callback panicked after a change of mode");
+            if let Err(why) = caught(|| callback(from, to)) {
+                tracing::error!(%from, %to, %why, "a callback failed after a change of mode");
             }
         }
     }

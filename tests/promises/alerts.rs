@@ -193,6 +193,28 @@ fn an_incident_is_listed_acknowledged_and_survives_reopening() {
     assert_eq!(db.alerts().history(first_minute, 100).unwrap().len(), 2);
 }
 
+#[test]
+fn all_that_happens_to_a_subject_until_it_is_well_belongs_together() {
+    let db = Database::in_memory().unwrap();
+    let story = |observation: Observation| {
+        let told = db.alerts().observe(&observation).unwrap();
+        told.into_iter().map(|alert| alert.correlation.unwrap()).collect::<Vec<_>>()
+    };
+    let slow = |value: f64| Observation::new(MODEL, metric::LATENCY_MS, value);
+    assert_eq!(story(drop_of(0.03).correlation("window 7")), ["window 7"]);
+    assert_eq!(story(drop_of(0.5).correlation("window 8")), ["window 7"], "it got worse");
+    assert_eq!(story(slow(900.0).correlation("window 9")), ["window 7"], "another incident of the same");
+    assert_eq!(story(Observation::new("other@1", metric::LATENCY_MS, 900.0)), ["incident 4"]);
+    assert_eq!(story(drop_of(0.0)), ["window 7"]);
+    assert_eq!(story(Observation::new(MODEL, metric::ERROR_RATE, 0.5)), ["window 7"], "what lasts holds it together");
+    assert_eq!(story(slow(1.0)), ["window 7"]);
+    assert_eq!(story(Observation::new(MODEL, metric::ERROR_RATE, 0.0)), ["window 7"]);
+    assert_eq!(story(drop_of(0.03).correlation("window 12")), ["window 7"], "it came back too soon to be another");
+    assert_eq!(story(Observation::new(MODEL, "queue", 1.0)), [""; 0]);
+    let refused = db.alerts().observe(&slow(900.0).correlation("x".repeat(513))).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+}
+
 fn clock_now(clock: &ManualClock) -> Timestamp {
     driftline::Clock::now(clock)
 }
@@ -391,8 +413,8 @@ fn what_an_alert_asks_for_is_done_once_and_recorded_with_its_cause() {
     alerts.perform(Action::PauseExperiments, |_| panic!("no experiments")).unwrap();
     alerts.on("feature_drift", Severity::Warning, Action::Notify).unwrap();
     alerts.on("feature_drift", Severity::Warning, Action::Notify).unwrap();
-    alerts.observe(&drop_of(0.03)).unwrap();
-    alerts.observe(&drop_of(0.5).correlation("window 9")).unwrap();
+    alerts.observe(&drop_of(0.03).correlation("window 9")).unwrap();
+    alerts.observe(&drop_of(0.5).correlation("window 10")).unwrap();
     alerts.observe(&drop_of(0.6)).unwrap();
     alerts.observe(&Observation::new(MODEL, metric::ERROR_RATE, 0.5)).unwrap();
     alerts.observe(&Observation::new(MODEL, metric::FEATURE_DRIFT, 1.0)).unwrap();

@@ -1,13 +1,13 @@
 //! Checks that the application adds. Each runs on a thread of its own, so that none can hold up the answer.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, bounded};
 
 use super::report::{CheckResult, Failing, Severity};
+use crate::error::caught;
 use crate::sync::{AtomicBool, Ordering};
 
 /// Tells what is well, or what is not.
@@ -88,7 +88,7 @@ fn begin(check: &OwnCheck) -> Result<Receiver<Result<String, String>>, String> {
     let (send, receive) = bounded(1);
     let (run, running) = (Arc::clone(&check.run), Arc::clone(&check.running));
     let work = move || {
-        let answer = catch_unwind(AssertUnwindSafe(|| run())).unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let answer = caught(|| run()).and_then(|answer| answer);
         running.store(false, Ordering::Release);
         // Who asked may have given up.
         let _ = send.send(answer);
@@ -98,11 +98,6 @@ fn begin(check: &OwnCheck) -> Result<Receiver<Result<String, String>>, String> {
         check.running.store(false, Ordering::Release);
         format!("no thread could be started for it: {error}")
     })
-}
-
-fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(|text| &**text));
-    format!("it panicked: {}", text.unwrap_or("no message"))
 }
 
 impl Begun {

@@ -8,12 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::handler::{Delivery, Handler};
-use super::runner::guarded;
 use super::severity::Action;
 use crate::clock::Timestamp;
 use crate::collection::record::Record;
 use crate::database::bystander::Bystander;
-use crate::error::Error;
+use crate::error::{Error, caught};
 use crate::payload::Value;
 use crate::schema::Schema;
 use crate::sync::Mutex;
@@ -23,9 +22,19 @@ pub(super) const RUNS: &str = "_alert_actions";
 /// How long it is kept what was done.
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
 
-/// Does an action for an alert, and tells what was done, or why it was not.
-pub(super) type Performer = Arc<dyn Fn(&Alert) -> std::result::Result<String, String> + Send + Sync>;
+/// Does an action for an alert, or says why it was not done.
+pub(super) type Performer = Arc<dyn Fn(&Alert) -> std::result::Result<Performed, String> + Send + Sync>;
 pub(super) type Performers = Arc<Mutex<BTreeMap<Action, Performer>>>;
+
+/// What a performer says when it is through.
+pub(super) enum Performed {
+    /// What was done, which is to be written down.
+    Told(String),
+    /// It was written down in the batch that did it.
+    Noted,
+    /// The store could not take it now, and this is why.
+    Later(String),
+}
 
 /// An action that an alert has asked for, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +63,8 @@ pub struct ActionRun {
 pub enum ActionOutcome {
     /// It was done, and this is what was done.
     Done(String),
+    /// There was nothing to be done, and this is why.
+    Nothing(String),
     /// It failed, or panicked, and this is why. It is not tried again.
     Failed(String),
     /// Nobody has registered for it.
@@ -72,9 +83,12 @@ pub(super) fn run_key(alert: u64, action: Action) -> String {
 pub(super) struct Doer {
     pub(super) store: Bystander,
     pub(super) performers: Performers,
+    /// What was done and could not be written down yet.
+    pub(super) unwritten: Option<ActionRun>,
 }
 
 impl Handler for Doer {
+    /// Fails only where the store does; then it is called again, and does nothing twice.
     fn handle(&mut self, delivery: &Delivery) -> std::result::Result<(), String> {
         let told = |error: Error| error.to_string();
         for action in &delivery.alert.actions {
@@ -83,30 +97,49 @@ impl Handler for Doer {
             if self.store.get(RUNS, &key.as_str().into()).map_err(told)?.is_some() {
                 continue;
             }
-            let run = self.perform(&delivery.alert, *action).map_err(told)?;
+            let known = self.unwritten.take_if(|run| (run.alert, run.action) == (delivery.alert.id, *action));
+            let run = match known {
+                Some(run) => run,
+                None => {
+                    let Some(outcome) = self.perform(&delivery.alert, *action)? else { continue };
+                    ActionRun::of(&delivery.alert, *action, outcome, self.store.now().map_err(told)?)
+                }
+            };
             let payload = serde_json::to_value(&run).map_err(|error| error.to_string())?;
-            self.store.put(RUNS, &Record::new(key).payload(Value::from(payload))).map_err(told)?;
+            let record = Record::new(key).payload(Value::from(payload));
+            if let Err(error) = self.store.put(RUNS, &record) {
+                self.unwritten = Some(run);
+                return Err(told(error));
+            }
         }
         Ok(())
     }
 }
 
 impl Doer {
-    fn perform(&self, alert: &Alert, action: Action) -> Result<ActionRun, Error> {
+    /// What became of an action; none where that is written down already.
+    fn perform(&self, alert: &Alert, action: Action) -> std::result::Result<Option<ActionOutcome>, String> {
         let performer = self.performers.lock().get(&action).cloned();
-        let outcome = match performer.map(|perform| guarded(|| perform(alert))) {
-            Some(Ok(done)) => ActionOutcome::Done(done),
-            Some(Err(why)) => ActionOutcome::Failed(why),
-            None => ActionOutcome::Unclaimed,
-        };
-        Ok(ActionRun {
+        let Some(perform) = performer else { return Ok(Some(ActionOutcome::Unclaimed)) };
+        match caught(|| perform(alert)).and_then(|done| done) {
+            Ok(Performed::Told(done)) => Ok(Some(ActionOutcome::Done(done))),
+            Ok(Performed::Noted) => Ok(None),
+            Ok(Performed::Later(why)) => Err(why),
+            Err(why) => Ok(Some(ActionOutcome::Failed(why))),
+        }
+    }
+}
+
+impl ActionRun {
+    pub(super) fn of(alert: &Alert, action: Action, outcome: ActionOutcome, at: Timestamp) -> ActionRun {
+        ActionRun {
             alert: alert.id,
             alert_type: alert.alert_type.clone(),
             subject: alert.subject.clone(),
             correlation: alert.correlation.clone(),
             action,
-            at: self.store.now()?,
+            at,
             outcome,
-        })
+        }
     }
 }

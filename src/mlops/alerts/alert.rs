@@ -41,7 +41,9 @@ pub struct Alert {
     pub metadata: Value,
     /// The incident it belongs to: the number of the alert that opened it.
     pub incident: Option<u64>,
-    /// What caused it, such as a window or a batch, so that what follows can be traced to it.
+    /// What it belongs to: what caused the incident, such as a window or a batch, or `incident NUMBER` where that was not
+    /// told. An incident that begins while another of its subject lasts belongs to what that one does. So all that
+    /// happens to a subject until it is well again, and all that is done about it, has one.
     pub correlation: Option<String>,
     /// Whether handlers hear of it: not while it is silenced or cools down.
     pub told: bool,

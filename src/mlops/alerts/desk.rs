@@ -36,7 +36,7 @@ impl Desk {
     /// Begins to have actions done, if that was not begun yet.
     pub(super) fn do_actions(&self, db: &Database) -> Result<()> {
         db.system_collection(RUNS, actions::schema)?;
-        let doer = Doer { store: db.bystander(), performers: Arc::clone(&self.performers) };
+        let doer = Doer { store: db.bystander(), performers: Arc::clone(&self.performers), unwritten: None };
         match self.begin(db, ACTIONS, Box::new(doer)) {
             Err(error) if error.kind() == ErrorKind::Exists => Ok(()),
             other => other,
@@ -59,7 +59,7 @@ impl Desk {
                 status
             }
         };
-        let runner = Arc::new(Runner::new(db.bystander(), handler, status));
+        let runner = Arc::new(Runner::new(db.bystander(), handler, status, name != ACTIONS));
         if db.bystander().may_start_threads() {
             runner.start()?;
             let ended = Arc::downgrade(&runner);
@@ -92,6 +92,13 @@ impl Desk {
             return Ok(0);
         }
         self.all().iter().try_fold(0, |made, runner| Ok(made + runner.deliver()?))
+    }
+
+    /// Has what alerts ask for done on this thread, or waits a while for the thread that is at it. Tells why some of it could
+    /// not be done yet, where that is so.
+    pub(super) fn act(&self) -> Result<Option<String>> {
+        let Some(runner) = self.runners.lock().get(ACTIONS).cloned() else { return Ok(None) };
+        runner.deliver_patiently()
     }
 
     fn all(&self) -> Vec<Arc<Runner>> {

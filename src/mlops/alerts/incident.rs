@@ -36,7 +36,7 @@ pub struct Incident {
     pub known: bool,
     /// Who has taken it on.
     pub acknowledged: Option<Acknowledgement>,
-    /// What caused it, as whoever observed it said.
+    /// What it belongs to, as its alerts have it.
     pub correlation: Option<String>,
 }
 

@@ -41,10 +41,11 @@ pub use runner::HandlerStatus;
 pub use severity::{Action, Severity};
 pub use silence::Silence;
 
+use actions::Performed;
 use alert::BY_HAND;
 use desk::Desk;
 use incident::Watch;
-use records::Records;
+use records::{Records, watch_key};
 use round::Round;
 
 /// Another thread came first so often that something must be wrong.
@@ -176,6 +177,25 @@ impl Alerts {
         Ok(alerts)
     }
 
+    /// At most `limit` alerts that come after that of this number, in their order.
+    pub(crate) fn after(&self, id: u64, limit: u64) -> Result<Vec<Alert>> {
+        let rows = self.records().alerts.walk(|scan| scan.after(id).limit(limit))?;
+        Ok(rows.into_iter().map(|row| row.value).collect())
+    }
+
+    /// The number of the newest alert; 0 while there is none.
+    pub(crate) fn newest(&self) -> Result<u64> {
+        self.records().last_alert()
+    }
+
+    /// The incident that an alert belongs to, while it lasts.
+    pub(crate) fn lasting(&self, alert: &Alert) -> Result<Option<Incident>> {
+        let Some(subject) = &alert.subject else { return Ok(None) };
+        let watch = self.records().watches.get(watch_key(&alert.alert_type, subject))?;
+        let incident = watch.and_then(|row| row.value.incident);
+        Ok(incident.filter(|it| it.is_open() && Some(it.id) == alert.incident))
+    }
+
     /// The alert of this number. Fails with `NotFound` when there is none, or none any more.
     pub fn get(&self, id: u64) -> Result<Alert> {
         let found = self.records().alerts.get(id)?;
@@ -206,6 +226,11 @@ impl Alerts {
 
     /// Ends an incident by hand, whatever the next value says: if that is bad, another incident begins.
     pub fn resolve(&self, incident: u64, by: &str) -> Result<Incident> {
+        self.resolve_because(incident, |it| format!("{by} has ended the incident {} of {}", it.id, it.subject))
+    }
+
+    /// The same, and the alert says what `told` does.
+    pub(crate) fn resolve_because(&self, incident: u64, told: impl Fn(&Incident) -> String) -> Result<Incident> {
         self.change(incident, |watch, records| {
             let now = self.db.now();
             let Some((change, it)) = watch.resolve(now).zip(watch.incident.as_ref()) else { return Ok(None) };
@@ -219,7 +244,7 @@ impl Alerts {
                 metric: Some(it.metric.clone()),
                 value: Some(it.value),
                 edge: None,
-                message: format!("{by} has ended the incident {} of {}", it.id, it.subject),
+                message: told(it),
                 metadata: Value::Null,
                 incident: Some(it.id),
                 correlation: it.correlation.clone(),
@@ -293,10 +318,14 @@ impl Alerts {
 
     /// Stores rules, all or none.
     pub fn set_rules(&self, rules: &[AlertRule]) -> Result<()> {
+        self.set_rules_in(self.db.batch(), rules)?.commit().map(drop)
+    }
+
+    /// The same in a batch that does more.
+    pub(crate) fn set_rules_in(&self, batch: Batch, rules: &[AlertRule]) -> Result<Batch> {
         rules.iter().try_for_each(AlertRule::check)?;
         let table = self.records().rules;
-        let put = |batch, rule: &AlertRule| table.put_in(batch, rule.name.as_str(), rule);
-        rules.iter().try_fold(self.db.batch(), put)?.commit().map(drop)
+        rules.iter().try_fold(batch, |batch, rule| table.put_in(batch, rule.name.as_str(), rule))
     }
 
     /// Removes a stored rule; one of the defaults is then as it was. To switch a default off, store it
@@ -352,6 +381,12 @@ impl Alerts {
         self.desk().deliver(&self.db)
     }
 
+    /// Has what alerts ask for done, on this thread. Where a thread is at it already, it is waited for, ten seconds at most.
+    /// Tells why some of it could not be done yet, where that is so.
+    pub(crate) fn act(&self) -> Result<Option<String>> {
+        self.desk().act()
+    }
+
     /// Has handlers look for alerts that came in a batch of somebody else's.
     pub(crate) fn wake(&self) {
         self.desk().wake();
@@ -382,15 +417,48 @@ impl Alerts {
         action: Action,
         performer: impl Fn(&Alert) -> std::result::Result<String, String> + Send + Sync + 'static,
     ) -> Result<()> {
-        let desk = self.desk();
-        desk.performers.lock().insert(action, Arc::new(performer));
+        let (desk, told) = (self.desk(), move |alert: &Alert| performer(alert).map(Performed::Told));
+        desk.performers.lock().insert(action, Arc::new(told));
         desk.do_actions(&self.db)
+    }
+
+    /// The same for a performer that writes down itself what became of the action, with [`Alerts::note_in`] in the batch
+    /// that does it: so it is done and known to be done, or neither. Whoever has registered for the action stays.
+    pub(crate) fn perform_noting(
+        &self,
+        action: Action,
+        performer: impl Fn(&Alert) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        let noting = move |alert: &Alert| match performer(alert) {
+            Ok(()) => Ok(Performed::Noted),
+            Err(error) if error.is_of_the_store() => Ok(Performed::Later(error.to_string())),
+            Err(error) => Err(error.to_string()),
+        };
+        let desk = self.desk();
+        desk.performers.lock().entry(action).or_insert_with(|| Arc::new(noting));
+        desk.do_actions(&self.db)
+    }
+
+    /// Adds to a batch what becomes of an action; the batch fails with `Conflict` where that is written down already.
+    pub(crate) fn note_in(&self, batch: Batch, alert: &Alert, action: Action, outcome: ActionOutcome) -> Result<Batch> {
+        let (runs, key) = (self.runs(), actions::run_key(alert.id, action));
+        let run = ActionRun::of(alert, action, outcome, self.db.now());
+        let batch = batch.require(&runs.collection()?, key.as_str(), Precondition::Absent);
+        runs.put_in(batch, key, &run)
+    }
+
+    /// What became of an action that an alert has asked for, where that is known.
+    pub(crate) fn action_run(&self, alert: u64, action: Action) -> Result<Option<ActionRun>> {
+        Ok(self.runs().get(actions::run_key(alert, action))?.map(|row| row.value))
+    }
+
+    fn runs(&self) -> Table<ActionRun> {
+        Table::with_schema(&self.db, actions::RUNS, actions::schema)
     }
 
     /// What alerts have asked to be done and what became of it, the newest first, at most `limit`. Kept for 90 days.
     pub fn action_runs(&self, limit: u64) -> Result<Vec<ActionRun>> {
-        let runs = Table::<ActionRun>::with_schema(&self.db, actions::RUNS, actions::schema);
-        Ok(runs.walk(|scan| scan.reverse().limit(limit))?.into_iter().map(|row| row.value).collect())
+        Ok(self.runs().walk(|scan| scan.reverse().limit(limit))?.into_iter().map(|row| row.value).collect())
     }
 }
 

@@ -5,6 +5,9 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::payload::Value;
 
+/// The longest cause: what the audit log takes for a correlation.
+const MAX_CAUSE_BYTES: usize = 512;
+
 /// A metric of a subject had a value at a time. Rules judge it; see [`Alerts::observe`](super::Alerts::observe).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -19,7 +22,7 @@ pub struct Observation {
     pub at: Option<Timestamp>,
     /// What else is to be known, kept with the alert.
     pub detail: Value,
-    /// What caused it, such as a window or a batch.
+    /// What caused it, such as a window or a batch: 1 to 512 bytes.
     pub correlation: Option<String>,
 }
 
@@ -60,6 +63,10 @@ impl Observation {
     pub(super) fn check(&self) -> Result<()> {
         check_subject("a subject", &self.subject)?;
         check_name("a metric", &self.metric)?;
+        if self.correlation.as_ref().is_some_and(|cause| !(1..=MAX_CAUSE_BYTES).contains(&cause.len())) {
+            return Err(Error::invalid(format!("the cause of an observation is not of 1 to {MAX_CAUSE_BYTES} bytes"))
+                .mend("name it shortly, and put the rest into the detail"));
+        }
         if self.value.is_finite() {
             return Ok(());
         }

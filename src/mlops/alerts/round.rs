@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::alert::{Alert, sentence};
-use super::incident::{AlertKind, Change, Reading, Watch};
+use super::incident::{AlertKind, Change, Incident, Reading, Watch};
 use super::observation::Observation;
 use super::records::{Records, watch_key};
 use super::rule::AlertRule;
@@ -61,12 +61,34 @@ impl<'a> Round<'a> {
                 silenced: self.silences.iter().any(|it| it.covers(&rule.name, &observation.subject, at)),
             };
             let id = self.next_id;
-            let watch = &mut self.loaded(&rule.name, &observation.subject)?.watch;
-            if let Some(change) = watch.step(reading, id) {
-                let incident = watch.incident.as_ref().map(|incident| incident.id);
+            let change = self.loaded(&rule.name, &observation.subject)?.watch.step(reading, id);
+            if let Some(change) = change {
+                if change.kind == AlertKind::Fired {
+                    self.correlate(&rule.name, &observation.subject)?;
+                }
+                let incident = self.loaded(&rule.name, &observation.subject)?.watch.incident.clone();
                 self.alerts.push(alert(id, reading, change, incident, observation));
                 self.next_id += 1;
             }
+        }
+        Ok(())
+    }
+
+    /// Has a new incident belong to what the oldest of its subject does that lasts; else to its own cause.
+    fn correlate(&mut self, rule: &str, subject: &str) -> Result<()> {
+        let mut oldest: Option<(u64, Option<String>)> = None;
+        for place in 0..self.rules.len() {
+            let name = self.rules[place].name.clone();
+            let Some(it) = self.loaded(&name, subject)?.watch.incident.as_ref().filter(|it| it.is_open()) else {
+                continue;
+            };
+            if name != rule && oldest.as_ref().is_none_or(|(id, _)| it.id < *id) {
+                oldest = Some((it.id, it.correlation.clone()));
+            }
+        }
+        if let Some(incident) = &mut self.loaded(rule, subject)?.watch.incident {
+            let told = oldest.and_then(|(_, correlation)| correlation).or(incident.correlation.take());
+            incident.correlation = Some(told.unwrap_or_else(|| format!("incident {}", incident.id)));
         }
         Ok(())
     }
@@ -101,7 +123,13 @@ impl<'a> Round<'a> {
     }
 }
 
-fn alert(id: u64, reading: Reading<'_>, change: Change, incident: Option<u64>, observation: &Observation) -> Alert {
+fn alert(
+    id: u64,
+    reading: Reading<'_>,
+    change: Change,
+    incident: Option<Incident>,
+    observation: &Observation,
+) -> Alert {
     let over = change.kind == AlertKind::Resolved;
     let edge = if over { None } else { reading.rule.edge(change.severity, reading.value) };
     // What was asked for when it was less bad is not asked for again.
@@ -119,8 +147,8 @@ fn alert(id: u64, reading: Reading<'_>, change: Change, incident: Option<u64>, o
         edge,
         message: sentence(&reading.rule.metric, reading.subject, reading.value, edge),
         metadata: observation.detail.clone(),
-        incident,
-        correlation: observation.correlation.clone(),
+        incident: incident.as_ref().map(|incident| incident.id),
+        correlation: incident.and_then(|incident| incident.correlation),
         told: change.told,
         actions: asked.map(|route| route.action).collect(),
     }

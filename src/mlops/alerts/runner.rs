@@ -1,6 +1,5 @@
 //! Bringing alerts to one handler: what it has not heard yet is read from the store, and how far it is, is stored.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::handler::{Delivery, Handler};
 use super::records::ALERTS;
 use crate::collection::record::Record;
 use crate::database::bystander::Bystander;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, caught};
 use crate::key::Key;
 use crate::mlops::table;
 use crate::payload::Value;
@@ -25,6 +24,8 @@ const QUEUE: u64 = 1_000;
 const ATTEMPTS: u32 = 3;
 /// A thread looks so often on its own, for alerts whose batch the caller has committed.
 const POLL: Duration = Duration::from_secs(1);
+/// Whoever wants alerts delivered waits so long for a thread that delivers them; a handler may hang.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Alerts read at a time.
 const PAGE: usize = 64;
 
@@ -52,6 +53,8 @@ pub(super) struct Runner {
     handler: Mutex<Box<dyn Handler>>,
     progress: Mutex<Progress>,
     signal: Signal,
+    /// Whether an alert is passed over after some attempts.
+    gives_up: bool,
 }
 
 struct Progress {
@@ -78,9 +81,9 @@ enum Woken {
 }
 
 impl Runner {
-    pub(super) fn new(store: Bystander, handler: Box<dyn Handler>, status: HandlerStatus) -> Runner {
+    pub(super) fn new(store: Bystander, handler: Box<dyn Handler>, status: HandlerStatus, gives_up: bool) -> Runner {
         let progress = Mutex::new(Progress { status, attempts: 0, missed: 0 });
-        Runner { store, handler: Mutex::new(handler), progress, signal: Signal::default() }
+        Runner { store, handler: Mutex::new(handler), progress, signal: Signal::default(), gives_up }
     }
 
     pub(super) fn status(&self) -> HandlerStatus {
@@ -118,6 +121,20 @@ impl Runner {
     /// another thread does it.
     pub(super) fn deliver(&self) -> Result<u64> {
         let Some(mut handler) = self.handler.try_lock() else { return Ok(0) };
+        self.bring(handler.as_mut())
+    }
+
+    /// The same, after waiting a while for the thread that does it. Tells why the handler stands still, if it does.
+    pub(super) fn deliver_patiently(&self) -> Result<Option<String>> {
+        let Some(mut handler) = self.handler.try_lock_for(PATIENCE) else {
+            return Ok(Some(format!("it has not ended for {PATIENCE:?}")));
+        };
+        self.bring(handler.as_mut())?;
+        let progress = self.progress.lock();
+        Ok(progress.status.last_error.clone().filter(|_| progress.attempts > 0))
+    }
+
+    fn bring(&self, handler: &mut dyn Handler) -> Result<u64> {
         let mut made = 0;
         loop {
             self.pass_over()?;
@@ -128,7 +145,7 @@ impl Runner {
             for alert in page {
                 if !alert.told {
                     self.progress.lock().status.last = alert.id;
-                } else if self.tell(handler.as_mut(), alert)? {
+                } else if self.tell(handler, alert)? {
                     made += 1;
                 } else {
                     return Ok(made);
@@ -167,15 +184,15 @@ impl Runner {
             let id = format!("{}/{number}", progress.status.name);
             Delivery { id, alert, attempt: progress.attempts + 1, missed: progress.missed }
         };
-        let outcome = guarded(|| handler.handle(&delivery));
+        let outcome = caught(|| handler.handle(&delivery)).and_then(|answer| answer);
         let mut progress = self.progress.lock();
         match outcome {
             Ok(()) => progress.status.delivered += 1,
             Err(why) => {
                 tracing::warn!(handler = %progress.status.name, alert = number, error = %why, "a handler of alerts failed");
                 progress.status.last_error = Some(why);
-                progress.attempts += 1;
-                if progress.attempts < ATTEMPTS {
+                progress.attempts = progress.attempts.saturating_add(1);
+                if !self.gives_up || progress.attempts < ATTEMPTS {
                     return Ok(false);
                 }
                 progress.status.failed += 1;
@@ -217,13 +234,4 @@ impl Signal {
         }
         end
     }
-}
-
-/// What a closure of the application's says, or why it panicked.
-pub(super) fn guarded<T>(run: impl FnOnce() -> std::result::Result<T, String>) -> std::result::Result<T, String> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
-        let told = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let told = told.or_else(|| panic.downcast_ref::<String>().cloned());
-        Err(format!("it panicked: {}", told.unwrap_or_else(|| "without a text".into())))
-    })
 }

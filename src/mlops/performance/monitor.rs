@@ -103,7 +103,7 @@ impl Monitor {
         Ok(self.records().stored()?.0.settings)
     }
 
-    pub(super) fn store_settings(&self, settings: &MonitorSettings) -> Result<()> {
+    pub(crate) fn store_settings(&self, settings: &MonitorSettings) -> Result<()> {
         let records = self.records();
         self.retried(|| {
             let (mut stored, lsn) = records.stored()?;
@@ -319,10 +319,28 @@ impl Monitor {
         self.retried(|| {
             let version = records.baseline()?.map_or(0, |last| last.version) + 1;
             let baseline = Baseline { version, at: self.db.now(), reason: reason.to_owned(), ..baseline.clone() };
-            let key = records.named(&format!("{version:010}"));
-            let absent = self.db.batch().require(&records.baselines.collection()?, key.as_str(), Precondition::Absent);
-            Ok((records.baselines.put_in(absent, key.as_str(), &baseline)?, baseline))
+            Ok((self.put_baseline(&records, &baseline)?, baseline))
         })
+    }
+
+    /// Notes an accuracy that later ones are compared with, unless the model has a baseline. It changes none, so it may be
+    /// noted in every mode.
+    pub(crate) fn first_baseline(&self, accuracy: f64, reason: &str) -> Result<()> {
+        let records = self.records();
+        self.retried(|| {
+            if records.baseline()?.is_some() {
+                return Ok((self.db.batch(), ()));
+            }
+            let (at, reason) = (self.db.now(), reason.to_owned());
+            let baseline = Baseline { version: 1, at, reason, accuracy: Some(accuracy), ..Baseline::default() };
+            Ok((self.put_baseline(&records, &baseline)?, ()))
+        })
+    }
+
+    fn put_baseline(&self, records: &Records, baseline: &Baseline) -> Result<Batch> {
+        let key = records.named(&format!("{:010}", baseline.version));
+        let absent = self.db.batch().require(&records.baselines.collection()?, key.as_str(), Precondition::Absent);
+        records.baselines.put_in(absent, key.as_str(), baseline)
     }
 
     /// What is normal, where that was set.

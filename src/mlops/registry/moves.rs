@@ -1,6 +1,7 @@
 //! Moving aliases: one batch for the alias, its history and the audit log.
 
 use crate::clock::Timestamp;
+use crate::database::batch::Batch;
 use crate::database::gate::Protected;
 use crate::database::request::Precondition;
 use crate::error::{Error, ErrorKind, Result};
@@ -90,46 +91,81 @@ impl Model {
         change: &Change,
         apply: impl FnOnce(&mut Alias) -> Result<Option<MoveKind>>,
     ) -> Result<Alias> {
-        let key = self.alias_key(alias);
-        // While this is held nobody else moves an alias, so what is read here is what the batch meets.
         let mut moved = None;
         let done = self.db.audit().commit_built(|db| {
-            let row = self.aliases.get(&*key)?;
-            let before = row.as_ref().map(|row| row.lsn);
-            let mut next = match row {
-                Some(row) => row.value,
-                None => Alias::new(alias)?,
-            };
-            let from = next.version.clone();
-            self.check_expected(alias, change, from.as_ref())?;
-            let Some(kind) = apply(&mut next)? else {
-                moved = Some(next);
-                return Ok(None);
-            };
-            // Time in a history runs forward, whatever the clock does.
-            next.since = db.now().max(next.since);
-            next.moves += 1;
-            let step = AliasMove {
-                number: next.moves,
-                kind,
-                from,
-                to: next.version.clone(),
-                time: next.since,
-                actor: change.actor.clone(),
-                reason: change.reason.clone(),
-                correlation: change.correlation.clone(),
-            };
-            let condition = before.map_or(Precondition::Absent, Precondition::AtLsn);
-            let batch = db.batch().require(&self.aliases.collection()?, &*key, condition);
-            let batch = self.aliases.put_in(batch, &*key, &next)?;
-            let batch = self.moves.put_in(batch, format!("{key}/{:012}", step.number), &step)?;
-            let batch = if alias == PRODUCTION { modes::begin_inference(db, batch)? } else { batch };
-            let entry = self.audit_of(alias, &step, change);
-            moved = Some(next);
-            Ok(Some((batch, vec![entry])))
+            let (alias, step) = self.move_in(db.batch(), alias, change, apply)?;
+            moved = Some(alias);
+            Ok(step.map(|(batch, entry)| (batch, vec![entry])))
         });
         done.map_err(|error| error.at(format!("alias {alias} of model {}", self.name)))?;
         moved.ok_or_else(|| Error::internal("an alias was moved and is not there"))
+    }
+
+    /// What rolling an alias back would commit, for a batch that does more: to the latest earlier version that has the tag,
+    /// or to the one before where none has it.
+    pub(crate) fn rollback_in(
+        &self,
+        batch: Batch,
+        alias: &str,
+        tag: &str,
+        change: &Change,
+    ) -> Result<(Batch, Alias, AuditEntry)> {
+        let has_tag = |version: &str| Ok(self.find(version)?.is_some_and(|it| it.tags.iter().any(|has| has == tag)));
+        let (alias, step) = self.move_in(batch, alias, change, |it| {
+            let mut tagged = it.clone();
+            match tagged.roll_back(has_tag) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    it.roll_back(|version| Ok(self.find(version)?.is_some())).map(Some)
+                }
+                other => {
+                    *it = tagged;
+                    other.map(Some)
+                }
+            }
+        })?;
+        let (batch, entry) = step.ok_or_else(|| Error::internal("an alias was rolled back and not moved"))?;
+        Ok((batch, alias, entry))
+    }
+
+    /// An alias after a move, and what is to be committed, unless it points there already. While the audit log commits
+    /// nobody else moves an alias, so what is read here is what the batch meets.
+    fn move_in(
+        &self,
+        batch: Batch,
+        alias: &str,
+        change: &Change,
+        apply: impl FnOnce(&mut Alias) -> Result<Option<MoveKind>>,
+    ) -> Result<(Alias, Option<(Batch, AuditEntry)>)> {
+        let key = self.alias_key(alias);
+        let row = self.aliases.get(&*key)?;
+        let before = row.as_ref().map(|row| row.lsn);
+        let mut next = match row {
+            Some(row) => row.value,
+            None => Alias::new(alias)?,
+        };
+        let from = next.version.clone();
+        self.check_expected(alias, change, from.as_ref())?;
+        let Some(kind) = apply(&mut next)? else { return Ok((next, None)) };
+        // Time in a history runs forward, whatever the clock does.
+        next.since = self.db.now().max(next.since);
+        next.moves += 1;
+        let step = AliasMove {
+            number: next.moves,
+            kind,
+            from,
+            to: next.version.clone(),
+            time: next.since,
+            actor: change.actor.clone(),
+            reason: change.reason.clone(),
+            correlation: change.correlation.clone(),
+        };
+        let condition = before.map_or(Precondition::Absent, Precondition::AtLsn);
+        let batch = batch.require(&self.aliases.collection()?, &*key, condition);
+        let batch = self.aliases.put_in(batch, &*key, &next)?;
+        let batch = self.moves.put_in(batch, format!("{key}/{:012}", step.number), &step)?;
+        let batch = if alias == PRODUCTION { modes::begin_inference(&self.db, batch)? } else { batch };
+        let entry = self.audit_of(alias, &step, change);
+        Ok((next, Some((batch, entry))))
     }
 
     fn check_expected(&self, alias: &str, change: &Change, points_to: Option<&String>) -> Result<()> {

@@ -1,6 +1,5 @@
 //! Who trains: closures, and commands.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -22,7 +21,7 @@ impl RetrainCommand {
         RetrainCommand { program: program.into(), arguments: arguments.into_iter().map(Into::into).collect() }
     }
 
-    pub(super) fn run(&self, event: &RetrainEvent) -> Result<String> {
+    pub(crate) fn run(&self, event: &RetrainEvent) -> Result<String> {
         let reasons: Vec<&str> = event.reasons.iter().map(|reason| &*reason.text).collect();
         let status = Command::new(&self.program)
             .args(&self.arguments)
@@ -36,14 +35,4 @@ impl RetrainCommand {
         }
         Err(Error::new(ErrorKind::Io, format!("the training command ended with {status}")).at(&*self.program))
     }
-}
-
-/// Calls a trainer; a panic is a failure like any other.
-pub(super) fn guarded(train: impl FnOnce() -> Result<String>) -> Result<String> {
-    catch_unwind(AssertUnwindSafe(train)).unwrap_or_else(|panic| {
-        let told = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let told = told.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-        Err(Error::new(ErrorKind::Internal, format!("the handler panicked: {told}"))
-            .mend("see what it does with this model"))
-    })
 }

@@ -3,7 +3,9 @@
 mod config;
 mod event;
 mod handler;
+mod request;
 mod rules;
+mod run;
 #[cfg(feature = "watch")]
 mod watch;
 
@@ -16,10 +18,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::clock::Timestamp;
+use crate::database::batch::Batch;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter;
+use crate::mlops::audit::AuditEntry;
 use crate::mlops::change::Change;
 use crate::mlops::model::ModelId;
 use crate::mlops::table::{Row, Table};
@@ -30,6 +34,7 @@ pub use config::RetrainConfig;
 pub use event::{RetrainEvent, RetrainReason, RetrainState, Trigger};
 pub use handler::RetrainCommand;
 pub use rules::Signals;
+pub(crate) use run::Job;
 
 /// The collections of what is configured and of what happened.
 const TRIGGERS: &str = "_retrain_triggers";
@@ -103,6 +108,17 @@ impl fmt::Debug for Hooks {
     }
 }
 
+/// What a look at a model's trigger came to.
+#[derive(Debug)]
+pub(crate) enum Look {
+    /// There is nothing to be done, or to be done by somebody else.
+    Nothing,
+    /// A run waits for approval now, or was found to have been cut off.
+    Changed(RetrainEvent),
+    /// The run of this number is to begin.
+    Due(u64),
+}
+
 /// How often a model was trained, and how often that succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
@@ -121,15 +137,26 @@ impl Retraining {
     /// Configures the trigger of a model, or changes how it is configured. Fails with `Invalid`, naming the field, when a
     /// value is out of its range.
     pub fn configure(&self, model: &str, config: RetrainConfig, change: Change) -> Result<()> {
-        ModelId::new(model, "1")?;
-        config.check()?;
         let done = self.db.audit().commit_built(|db| {
-            let since = self.triggers.get(model)?.map_or(db.now(), |row| row.value.since);
-            let entry = change.audited("retrain.configure", model.to_owned(), json!({ "config": config }));
-            let batch = self.triggers.put_in(db.batch(), model, &Configured { config: config.clone(), since })?;
+            let (batch, entry) = self.configure_in(db.batch(), model, &config, &change)?;
             Ok(Some((batch, vec![entry])))
         });
         done.map(drop)
+    }
+
+    /// What configuring a trigger would commit, for a batch that does more.
+    pub(crate) fn configure_in(
+        &self,
+        batch: Batch,
+        model: &str,
+        config: &RetrainConfig,
+        change: &Change,
+    ) -> Result<(Batch, AuditEntry)> {
+        ModelId::new(model, "1")?;
+        config.check()?;
+        let since = self.triggers.get(model)?.map_or(self.db.now(), |row| row.value.since);
+        let batch = self.triggers.put_in(batch, model, &Configured { config: config.clone(), since })?;
+        Ok((batch, change.audited("retrain.configure", model.to_owned(), json!({ "config": config }))))
     }
 
     /// How the trigger of a model is configured. Fails with `NotFound` when it is not.
@@ -155,6 +182,11 @@ impl Retraining {
     /// or a panic makes the run a failure.
     pub fn on_retrain(&self, model: &str, train: impl Fn(&RetrainEvent) -> Result<String> + Send + Sync + 'static) {
         self.hooks.trainers.lock().insert(model.to_owned(), Arc::new(train));
+    }
+
+    /// Whether somebody trains the model in this process.
+    pub(crate) fn is_handled(&self, model: &str) -> bool {
+        self.hooks.trainers.lock().contains_key(model)
     }
 
     /// Has a command run for each run of a model, on the thread that ticks.
@@ -185,13 +217,22 @@ impl Retraining {
 
     /// The same for one model, with signals of the caller's; new samples are counted where they tell none.
     pub fn tick_with(&self, model: &str, signals: &Signals) -> Result<Option<RetrainEvent>> {
+        match self.look(model, signals)? {
+            Look::Nothing => Ok(None),
+            Look::Changed(event) => Ok(Some(event)),
+            Look::Due(number) => self.run(model, number).map(Some),
+        }
+    }
+
+    /// Looks at a model's trigger and asks for a run where a rule does and no limit stands against it; begins none.
+    pub(crate) fn look(&self, model: &str, signals: &Signals) -> Result<Look> {
         let configured = self.configured(model)?;
         let events = self.events_of(model)?;
         let open = events.iter().find(|event| event.state.is_open());
         match open {
-            Some(event) if event.state == RetrainState::Approved => return self.run(model, event.number).map(Some),
+            Some(event) if event.state == RetrainState::Approved => return Ok(Look::Due(event.number)),
             Some(event) if event.state == RetrainState::Running => return self.end_if_cut_off(event),
-            Some(_) => return Ok(None),
+            Some(_) => return Ok(Look::Nothing),
             None => {}
         }
         let now = self.db.now();
@@ -199,25 +240,13 @@ impl Retraining {
         let signals = self.with_samples(&configured.config, *signals, since)?;
         let reasons = rules::reasons(&configured.config, &signals, since, now);
         if reasons.is_empty() || rules::limit(&configured.config, &events, now).is_some() {
-            return Ok(None);
+            return Ok(Look::Nothing);
         }
-        let state = if configured.config.approval { RetrainState::Requested } else { RetrainState::Approved };
-        let event = self.request(model, reasons, state, None, Change::default())?;
-        if event.state == RetrainState::Requested {
-            return Ok(Some(event));
+        let event = self.request(model, reasons, configured.config.first_state())?;
+        match event.state {
+            RetrainState::Approved => Ok(Look::Due(event.number)),
+            _ => Ok(Look::Changed(event)),
         }
-        self.run(model, event.number).map(Some)
-    }
-
-    /// Asks for a run now, whatever rules, limits and approvals say; that a limit stood against it is written down. It begins
-    /// at once. Fails with `Conflict` while a run of the model is open.
-    pub fn force_retrain(&self, model: &str, change: Change) -> Result<RetrainEvent> {
-        let config = self.triggers.get(model)?.map_or_else(RetrainConfig::new, |row| row.value.config);
-        let limit = rules::limit(&config, &self.events_of(model)?, self.db.now());
-        let text = if change.reason.is_empty() { "forced".to_owned() } else { change.reason.clone() };
-        let reason = RetrainReason { trigger: Trigger::Forced, value: 0.0, threshold: 0.0, text };
-        let event = self.request(model, vec![reason], RetrainState::Approved, Some(limit.is_some()), change)?;
-        self.run(model, event.number)
     }
 
     /// Lets a run begin that waits for it; it does with the next tick.
@@ -276,88 +305,6 @@ impl Retraining {
         Ok(signals)
     }
 
-    /// Writes down that a run is asked for.
-    fn request(
-        &self,
-        model: &str,
-        reasons: Vec<RetrainReason>,
-        state: RetrainState,
-        forced: Option<bool>,
-        change: Change,
-    ) -> Result<RetrainEvent> {
-        ModelId::new(model, "1")?;
-        let mut requested = None;
-        self.db.audit().commit_built(|db| {
-            let events = self.events_of(model)?;
-            if let Some(open) = events.iter().find(|event| event.state.is_open()) {
-                let told = format!("run {} of `{model}` is still open", open.number);
-                return Err(Error::new(ErrorKind::Conflict, told).mend("wait for its end, or reject it"));
-            }
-            let event = RetrainEvent {
-                number: events.len() as u64 + 1,
-                model: model.to_owned(),
-                reasons: reasons.clone(),
-                forced: forced.is_some(),
-                over_limit: forced.unwrap_or(false),
-                state,
-                requested_at: db.now(),
-                started_at: None,
-                finished_at: None,
-                actor: change.actor.clone(),
-                outcome: None,
-                correlation: change.correlation.clone(),
-            };
-            let action = if event.forced { "retrain.force" } else { "retrain.request" };
-            let entry =
-                change.audited(action, model.to_owned(), json!({"run": event.number, "reasons": event.reasons}));
-            let key = key(model, event.number);
-            let batch = db.batch().require(&self.events.collection()?, &*key, Precondition::Absent);
-            let batch = self.events.put_in(batch, &*key, &event)?;
-            requested = Some(event);
-            Ok(Some((batch, vec![entry])))
-        })?;
-        requested.ok_or_else(|| Error::internal("a run was asked for and is not there"))
-    }
-
-    /// Begins a run that was approved, trains, and writes down what came of it.
-    fn run(&self, model: &str, number: u64) -> Result<RetrainEvent> {
-        let Some(trainer) = self.hooks.trainers.lock().get(model).cloned() else {
-            // Nobody trains here; the run stays approved for whoever registers.
-            return self.event(model, number);
-        };
-        let change = Change::default();
-        self.hooks.running.lock().insert(model.to_owned(), number);
-        let _running = Running { hooks: &self.hooks, model };
-        let event = self.step(model, number, "begin", RetrainState::Approved, &change, |event, now| {
-            event.state = RetrainState::Running;
-            event.started_at = Some(now);
-        })?;
-        let outcome = handler::guarded(|| trainer(&event));
-        let (state, action, told) = match outcome {
-            Ok(told) => (RetrainState::Done, "finish", told),
-            Err(error) => (RetrainState::Failed, "fail", error.to_string()),
-        };
-        self.step(model, number, action, RetrainState::Running, &change, |event, now| {
-            event.state = state;
-            event.finished_at = Some(now);
-            event.outcome = Some(told.clone());
-        })
-    }
-
-    /// Ends a run that stands as running and is not: the process that had begun it is gone.
-    fn end_if_cut_off(&self, event: &RetrainEvent) -> Result<Option<RetrainEvent>> {
-        if self.hooks.running.lock().contains_key(&event.model) {
-            return Ok(None);
-        }
-        let change = Change::default();
-        let ended = self.step(&event.model, event.number, "fail", RetrainState::Running, &change, |event, now| {
-            event.state = RetrainState::Failed;
-            event.finished_at = Some(now);
-            event.outcome = Some("cut off: the process that ran it ended".to_owned());
-        })?;
-        Ok(Some(ended))
-    }
-
     /// The run of this number.
     pub fn event(&self, model: &str, number: u64) -> Result<RetrainEvent> {
         Ok(self.row(model, number)?.value)
@@ -394,18 +341,6 @@ impl Retraining {
             Ok(Some((batch, vec![entry])))
         })?;
         stepped.ok_or_else(|| Error::internal("a run was changed and is not there"))
-    }
-}
-
-/// A run that is under way in this process.
-struct Running<'a> {
-    hooks: &'a Hooks,
-    model: &'a str,
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.hooks.running.lock().remove(self.model);
     }
 }
 

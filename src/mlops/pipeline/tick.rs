@@ -1,0 +1,149 @@
+//! Doing what is due.
+
+use serde::Serialize;
+
+use super::Pipeline;
+use super::finding::{Concern, Finding, step};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::mlops::alerts::{Alert, Incident, metric};
+use crate::mlops::drift::MonitorTick;
+use crate::mlops::performance::TickReport;
+use crate::mlops::registry::PRODUCTION;
+use crate::mlops::retraining::{Look, RetrainEvent, Signals};
+use crate::mlops::times::{TimeRange, before};
+
+/// What a tick did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct PipelineTick {
+    /// Windows of predictions that were closed, and counted again.
+    pub windows: u64,
+    /// Windows of drift that were judged.
+    pub drift_windows: u64,
+    /// What rules had to say of predictions.
+    pub alerts: Vec<Alert>,
+    /// Incidents that were ended because their version serves no more.
+    pub ended: Vec<Incident>,
+    /// Experiments that were stopped because their time is over.
+    pub stopped: Vec<String>,
+    /// The run of training that was asked for, began or ended.
+    pub run: Option<RetrainEvent>,
+    /// What could not be done, and kept nobody from the rest.
+    pub findings: Vec<Finding>,
+}
+
+impl Pipeline {
+    /// Does what is due at a time; to be called every few minutes, by a timer of the application or by
+    /// [`Pipeline::start`]. In this order:
+    ///
+    /// 1. the monitors of the versions that serve are set up as the configuration says;
+    /// 2. windows of predictions that are over are closed and judged;
+    /// 3. so are windows of what these versions logged, for drift;
+    /// 4. alerts are written down in the audit log; what they ask for is done, and they are brought to handlers (on this
+    ///    thread under [`Maintenance::Manual`](crate::Maintenance::Manual), else on threads of their own);
+    /// 5. incidents about versions that have been out of production, and without a prediction, for a whole window end;
+    /// 6. experiments of the model whose time is over stop;
+    /// 7. the trigger is looked at, and a run of training that is due begins, and trains on this thread.
+    ///
+    /// The signals of the trigger are the values of the incidents of the version in production, while they last.
+    ///
+    /// What fails is a finding, and the next step goes on. Fails where the store itself does: closed, out of room, or to be
+    /// opened again. A tick that was cut off is made up for by the next one; nothing is done twice.
+    pub fn tick(&self, now: Timestamp) -> Result<PipelineTick> {
+        let mut tick = self.watch(now)?;
+        let (retraining, model) = (self.db.retraining(), &self.model);
+        let run = step(&mut tick.findings, Concern::Retraining, || retraining.tick_with(model, &self.signals()?))?;
+        tick.run = run;
+        // What failed on the way may have taken the store with it.
+        self.db.engine().check_writable()?;
+        Ok(tick)
+    }
+
+    /// All of it but training.
+    pub(super) fn watch(&self, now: Timestamp) -> Result<PipelineTick> {
+        use Concern::{Alerts, Drift, Experiments, Performance};
+        self.stored()?;
+        let mut findings = Vec::new();
+        let found = &mut findings;
+        for version in step(found, Performance, || self.serving())? {
+            step(found, Performance, || self.prepare_version(&version))?;
+        }
+        let mut tick = PipelineTick::default();
+        for monitor in step(found, Performance, || self.monitors())? {
+            let TickReport { closed, recounted, alerts, .. } = step(found, Performance, || monitor.tick(now))?;
+            tick.windows += closed + recounted;
+            tick.alerts.extend(alerts);
+        }
+        tick.drift_windows = step(found, Drift, || self.judge_drift(now))?;
+        step(found, Alerts, || self.write_down())?;
+        let undone = step(found, Alerts, || self.db.alerts().act())?;
+        found.extend(undone.map(|why| Finding::new(Alerts, format!("what alerts ask for waits: {why}"))));
+        step(found, Alerts, || self.db.alerts().deliver())?;
+        tick.ended = step(found, Alerts, || self.end_incidents(now))?;
+        step(found, Alerts, || self.write_down())?;
+        tick.stopped = step(found, Experiments, || self.db.experiments().tick_of(&self.model))?;
+        tick.findings = findings;
+        Ok(tick)
+    }
+
+    /// Asks the trigger what is due; the number of a run that is to begin.
+    pub(super) fn look_at_trigger(&self) -> Result<Option<u64>> {
+        match self.db.retraining().look(&self.model, &self.signals()?)? {
+            Look::Due(number) => Ok(Some(number)),
+            Look::Nothing | Look::Changed(_) => Ok(None),
+        }
+    }
+
+    /// Judges what the versions that serve have logged; tells how many windows.
+    fn judge_drift(&self, now: Timestamp) -> Result<u64> {
+        let serving = self.serving()?;
+        let mut judged = 0;
+        for space in self.db.embedding_log().spaces()?.into_iter().filter(|it| serving.contains(&it.model)) {
+            let monitor = self.db.drift_monitor(space.model, self.config()?.drift_options())?;
+            let MonitorTick { reports, .. } = monitor.tick(now)?;
+            judged += reports.len() as u64;
+        }
+        Ok(judged)
+    }
+
+    /// Ends the incidents of versions that are out of production and quiet: what does not serve cannot fail. What was in
+    /// production until a moment ago may still be on its way.
+    fn end_incidents(&self, now: Timestamp) -> Result<Vec<Incident>> {
+        let alias = self.db.model(&self.model)?.alias(PRODUCTION)?;
+        let Some((since, production)) = alias.and_then(|alias| Some((alias.since, alias.version?))) else {
+            return Ok(Vec::new());
+        };
+        let mut ended = Vec::new();
+        for (version, incident) in self.incidents()? {
+            let monitor = self.db.monitor(&version);
+            let quiet = TimeRange { from: before(now, monitor.settings()?.step), to: Timestamp::NEVER };
+            let serves = version.version() == production || since > quiet.from;
+            if serves || monitor.figures(quiet)?.predictions > 0 {
+                continue;
+            }
+            let told = |it: &Incident| format!("{} of {} is over: {version} serves no more", it.metric, it.subject);
+            ended.push(self.db.alerts().resolve_because(incident.id, told)?);
+        }
+        Ok(ended)
+    }
+
+    /// What the trigger is told: the values of the incidents about the version in production, or about any where none is.
+    fn signals(&self) -> Result<Signals> {
+        let production = self.production()?;
+        let mut signals = Signals::new();
+        for (version, incident) in self.incidents()? {
+            if production.as_deref().is_some_and(|production| production != version.version()) {
+                continue;
+            }
+            let signal = match &*incident.metric {
+                metric::ACCURACY_DROP => &mut signals.accuracy_drop,
+                metric::DRIFT_SCORE => &mut signals.drift_score,
+                metric::ERROR_RATE => &mut signals.error_rate,
+                _ => continue,
+            };
+            *signal = Some(signal.unwrap_or(f64::NEG_INFINITY).max(incident.value));
+        }
+        Ok(signals)
+    }
+}
