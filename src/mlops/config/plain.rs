@@ -22,8 +22,7 @@ fn number(word: &str) -> Option<Value> {
         return Some(Value::Int(whole));
     }
     // Rust reads `inf` and `nan` as numbers; here they are texts, and no key takes YAML's `.inf` and `.nan`.
-    let digits = word.bytes().any(|byte| byte.is_ascii_digit());
-    let fits = digits && word.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let fits = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     word.parse().ok().filter(|_| fits).map(Value::Float)
 }
 
