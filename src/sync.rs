@@ -1,4 +1,4 @@
-//! The locks the engine uses, from one place, so that a model checker can replace them: `loom/` does.
+//! The locks the engine uses, from one place, so that a model checker can replace them: `tests/loom/` does.
 //!
 //! Lock order of the engine's fields, outermost first; a thread that holds one may take only those below it:
 //!

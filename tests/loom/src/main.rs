@@ -1,22 +1,23 @@
-//! The small types in which the engine's threads meet, under a model checker: `cargo run --manifest-path loom/Cargo.toml`.
+//! The small types in which the engine's threads meet, under a model checker:
+//! `cargo run --manifest-path tests/loom/Cargo.toml`.
 //!
 //! Their files are taken as they are. What they import from `crate::sync` is loom's here, so that each model runs in
 //! every order in which its threads may take their locks and see each other's atomics.
 #![allow(dead_code, reason = "the engine uses the rest")]
 
-#[path = "../../src/error.rs"]
+#[path = "../../../src/error.rs"]
 mod error;
-#[path = "../../src/ids.rs"]
+#[path = "../../../src/ids.rs"]
 mod ids;
 mod models;
-#[path = "../../src/database/poison.rs"]
+#[path = "../../../src/database/poison.rs"]
 mod poison;
-#[path = "../../src/database/queue.rs"]
+#[path = "../../../src/database/queue.rs"]
 mod queue;
-#[path = "../../src/storage/stored_file.rs"]
+#[path = "../../../src/storage/stored_file.rs"]
 mod stored_file;
 mod sync;
-#[path = "../../src/database/view_cell.rs"]
+#[path = "../../../src/database/view_cell.rs"]
 mod view_cell;
 
 mod storage {
