@@ -18,6 +18,7 @@ mod caches;
 mod closing;
 #[cfg(feature = "config")]
 mod configuration;
+mod contained;
 mod containment;
 mod crash;
 mod damage;
