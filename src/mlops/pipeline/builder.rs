@@ -132,7 +132,8 @@ impl PipelineBuilder {
         if let Some(train) = self.trainer {
             self.db.retraining().on_retrain(&self.model, train);
         }
-        let pipeline = Pipeline::standing(&self.db, &self.model)?;
+        let pipeline = Pipeline { db: self.db, model: self.model };
+        pipeline.register()?;
         pipeline.prepare()?;
         Ok(pipeline)
     }

@@ -35,7 +35,8 @@ impl Database {
         Ok(rows.into_iter().filter_map(|row| row.key.as_text().map(str::to_owned)).collect())
     }
 
-    /// The pipeline of a model, as it was set up. Fails with `NotFound` when there is none.
+    /// The pipeline of a model, as it was set up. Nothing is done for it before it ticks or is started. Fails with `NotFound`
+    /// when there is none.
     pub fn pipeline(&self, model: &str) -> Result<Pipeline> {
         if stored::table(self).get(model)?.is_none() {
             let known = self.pipelines()?;
@@ -45,7 +46,7 @@ impl Database {
                 None => error.mend("set one up with a configuration"),
             });
         }
-        Pipeline::standing(self, model)
+        Ok(Pipeline { db: self.clone(), model: model.to_owned() })
     }
 }
 
@@ -108,20 +109,18 @@ impl Pipeline {
         Pipeline::builder(db, model).config(config).open()
     }
 
-    /// The pipeline that is set up already.
-    fn standing(db: &Database, model: &str) -> Result<Pipeline> {
-        let pipeline = Pipeline { db: db.clone(), model: model.to_owned() };
-        let registered: Arc<Registered> = db.companion();
+    /// Registers for what alerts ask for, and adds the check of health, once for each open store.
+    fn register(&self) -> Result<()> {
+        let registered: Arc<Registered> = self.db.companion();
         let mut registered = registered.0.lock();
-        if db.is_writable() && registered.is_empty() {
-            actions::register(db)?;
+        if registered.is_empty() {
+            actions::register(&self.db)?;
         }
-        if registered.iter().all(|known| known != model) {
-            status::add_check(&pipeline)?;
-            registered.push(model.to_owned());
+        if registered.iter().all(|known| *known != self.model) {
+            status::add_check(self)?;
+            registered.push(self.model.clone());
         }
-        drop(registered);
-        Ok(pipeline)
+        Ok(())
     }
 
     /// The model.

@@ -64,6 +64,7 @@ impl Pipeline {
     pub(super) fn watch(&self, now: Timestamp) -> Result<PipelineTick> {
         use Concern::{Alerts, Drift, Experiments, Performance};
         self.stored()?;
+        self.register()?;
         let mut findings = Vec::new();
         let found = &mut findings;
         for version in step(found, Performance, || self.serving())? {
