@@ -90,7 +90,7 @@ impl VectorKind {
 }
 
 impl Schema {
-    /// Every record has a vector of `dimension` numbers, at most [`MAX_DIMENSION`].
+    /// Every record has a vector of `dimension` numbers, at most [`MAX_DIMENSION`](crate::MAX_DIMENSION).
     pub fn vector(dimension: usize, metric: Metric) -> Schema {
         Schema::of(Vectors::F32 { dimension, metric })
     }
