@@ -7,9 +7,12 @@
 )]
 
 mod alerts;
+mod alerts_handlers;
+mod alerts_killed;
 mod audits;
 mod backups;
 mod backups_hostile;
+mod bad_input_watching;
 mod batches;
 #[cfg(feature = "cli")]
 mod bench;

@@ -228,6 +228,6 @@ pub(in crate::mlops) fn reports(db: &Database, model: &ModelId, range: TimeRange
 /// The newest of them.
 pub(in crate::mlops) fn newest(db: &Database, model: &ModelId) -> Result<Option<DriftReport>> {
     let name = stored::concepts_of(&Subject::Model(model.clone()));
-    let newest = stored::reports(db).walk(|scan| scan.prefix(format!("{name}/")).reverse().limit(1))?;
+    let newest = stored::reports(db).walk(|scan| scan.prefix(stored::prefix(&name)).reverse().limit(1))?;
     Ok(newest.into_iter().next().map(|row| row.value))
 }

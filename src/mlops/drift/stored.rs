@@ -40,9 +40,15 @@ pub(super) fn concepts_of(subject: &Subject) -> String {
     format!("concept {subject}")
 }
 
-/// The key of what happened to `name` at a time. Names have no `/` at their end, so no two names meet.
+/// What begins the keys of all that happened to `name`. The `/` behind it is the only one: names of models may have some,
+/// which would meet the times of others. No name has control characters.
+pub(super) fn prefix(name: &str) -> String {
+    format!("{}/", name.replace('/', "\u{1f}"))
+}
+
+/// The key of what happened to `name` at a time.
 pub(super) fn at(name: &str, time: Timestamp) -> Key {
-    format!("{name}/{:016x}", (time.0 as u64) ^ (1 << 63)).into()
+    format!("{}{:016x}", prefix(name), (time.0 as u64) ^ (1 << 63)).into()
 }
 
 /// The keys of all that happened to `name` in a time.
@@ -67,5 +73,8 @@ mod tests {
         assert!(within("docs", range).contains(&at("docs", Timestamp(9))));
         assert!(!within("docs", range).contains(&at("docs", Timestamp(10))));
         assert!(!within("docs", range).contains(&at("docs/x", Timestamp(5))));
+        let inside = at("m@1", Timestamp(5)).to_string();
+        let hostile = inside.split_once('/').map(|(name, time)| format!("{name}/{time}")).unwrap_or_default();
+        assert!(!within("m@1", range).contains(&at(&hostile, Timestamp(5))), "a name that looks like a key");
     }
 }
