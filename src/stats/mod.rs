@@ -16,6 +16,7 @@ pub mod change;
 pub mod chi_square;
 pub mod classifier;
 pub mod divergence;
+pub mod harmonic;
 pub mod ks;
 pub mod linear;
 pub mod moments;

@@ -88,7 +88,7 @@ pub enum Test {
     Fisher,
     /// Two rates by z.
     TwoProportions,
-    /// Energy, neighbours, dimensions and novelty, combined by Holm.
+    /// Energy, neighbours, dimensions and novelty, combined by the harmonic mean of their p.
     Auto,
     /// The energy distance, permuted.
     Energy,

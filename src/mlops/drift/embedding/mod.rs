@@ -2,8 +2,8 @@
 //!
 //! No test of vectors is best at all changes. The energy distance sees moves of the mean and of the spread, the share of
 //! nearest neighbours new clusters, every dimension by itself broken or noisy ones, and the count of rows that lie beyond
-//! nearly all of the reference a few that are new; Holm's correction makes one verdict of the four that errs as seldom as its
-//! level says. Fixed thresholds on a distance are not used: they are silent or always on, depending on how many rows there
+//! nearly all of the reference a few that are new; the harmonic mean of the four p-values makes one verdict that errs as seldom
+//! as its level says. Fixed thresholds on a distance are not used: they are silent or always on, depending on how many rows there
 //! are.
 
 pub(super) mod centroids;
@@ -20,6 +20,7 @@ pub use verdict::{DriftedDimension, Effects, EmbeddingVerdict, NovelRow, TestOut
 use super::method::Test;
 use super::verdict::{Note, Verdict};
 use crate::error::{Error, ErrorKind, Result};
+use crate::stats::harmonic;
 use crate::stats::multiple::{Correction, adjust};
 use crate::stats::rows::Rows;
 use crate::stats::two_sample::{self, Distances, Energy, Neighbors, Novelty};
@@ -40,7 +41,7 @@ const NEAREST: usize = 3;
 /// permutation; where there is none, few are drawn.
 ///
 /// The tests are those of Székely and Rizzo (2013), Schilling (1986) and Kolmogorov and Smirnov with Benjamini and
-/// Hochberg (1995), combined by Holm (1979); permutations end early as Besag and Clifford (1991) say.
+/// Hochberg (1995), combined by Wilson's harmonic mean (2019); permutations end early as Besag and Clifford (1991) say.
 ///
 /// ```
 /// use driftline::Random;
@@ -118,7 +119,7 @@ impl Samples<'_> {
         let dimensions = Dimensions::of(*reference, *current)?;
         let novelty = two_sample::novelty(distances, options.neighbors, NOVEL_SHARE)?;
         let tests = self.tests(&energy, &neighbors, &dimensions, &novelty)?;
-        let p = tests.iter().filter_map(|test| test.adjusted_p).fold(1.0, f64::min);
+        let p = harmonic::combine(&tests.iter().filter_map(|test| test.p).collect::<Vec<f64>>())?;
         let effects = self.effects(&energy, &neighbors, &dimensions, &novelty)?;
         let (extra, notes) = self.extra()?;
         let drift = p <= options.level;

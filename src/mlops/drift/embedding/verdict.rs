@@ -15,7 +15,7 @@ pub struct EmbeddingVerdict {
     pub drift: bool,
     /// Whether there is drift, and an effect reaches its floor.
     pub alarm: bool,
-    /// The smallest of the four p-values adjusted by Holm; none where there were too few rows.
+    /// The four p-values as one, by their [harmonic mean](crate::stats::harmonic); none where there were too few rows.
     pub p: Option<f64>,
     /// What p is held against.
     pub level: f64,
@@ -51,7 +51,7 @@ pub struct TestOutcome {
     pub statistic: f64,
     /// Its own p; none for a distance without one.
     pub p: Option<f64>,
-    /// Its p adjusted over the four tests of the verdict.
+    /// Its p adjusted over the four tests of the verdict by Holm, which tells who of them has something to report.
     pub adjusted_p: Option<f64>,
     /// Permutations that were drawn, where it permutes.
     pub permutations: Option<u32>,
