@@ -51,8 +51,8 @@ pub use experiments::{
 };
 pub use knn::{Estimate, KnnClassifier, KnnRegressor, LabelShare, Neighbour, Prediction, Weights};
 pub use log::{
-    Attached, Canary, CanaryPolicy, Embedder, EmbeddingLog, Entry, INPUT_FIELD, LogHit, LogHits, LogQuery, LogScan,
-    LogTick, Logged, Profile, Reembed, ReembedReport, Retention, Sample, SpaceInfo, SpaceOptions,
+    Attached, Canary, CanaryPolicy, Embedder, EmbeddingLog, EmbeddingQuality, Entry, INPUT_FIELD, LogHit, LogHits,
+    LogQuery, LogScan, LogTick, Logged, Profile, Reembed, ReembedReport, Retention, Sample, SpaceInfo, SpaceOptions,
 };
 pub use model::ModelId;
 pub use modes::{ModeGuard, Modes};

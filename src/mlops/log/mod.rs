@@ -38,7 +38,7 @@ pub use catalog::SpaceInfo;
 pub use embedder::Embedder;
 pub use entry::{Entry, INPUT_FIELD, Logged};
 pub use options::{Retention, SpaceOptions};
-pub use profile::{Profile, Sample};
+pub use profile::{EmbeddingQuality, Profile, Sample};
 pub use query::{LogHit, LogHits, LogQuery};
 pub use read::LogScan;
 pub use reembed::{Reembed, ReembedReport};

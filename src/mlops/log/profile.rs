@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::sketch::Sketch;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::mlops::model::ModelId;
 use crate::mlops::times::TimeRange;
 use crate::stats::quantile::Kll;
@@ -83,10 +85,53 @@ impl Profile {
         self.sketch.inputs.repeated_share()
     }
 
+    /// What is odd about the vectors, held against those of another time of the same model, where all was well.
+    ///
+    /// # Errors
+    /// `Dimension` when the other has vectors of another dimension.
+    pub fn quality(&self, normal: &Profile) -> Result<EmbeddingQuality> {
+        let (now, before) = (self.variance(), normal.variance());
+        if now.len() != before.len() {
+            let message = format!("vectors of {} numbers are held against those of {}", now.len(), before.len());
+            return Err(Error::new(ErrorKind::Dimension, message).mend("compare vectors of one model and version"));
+        }
+        let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+        let enough = self.count().min(normal.count()) >= LEAST_FOR_DEAD;
+        let died = now.iter().zip(&before).filter(|(now, before)| enough && **now == 0.0 && **before > 0.0).count();
+        let middle = |norms: &Kll| norms.quantile(0.5).map(|length| length.filter(|length| *length > 0.0));
+        let shift = middle(self.norms())?.zip(middle(normal.norms())?).map(|(now, before)| now / before - 1.0);
+        Ok(EmbeddingQuality {
+            vectors: self.count(),
+            zero_norm: share(self.zero_vectors(), self.count()),
+            repeated_inputs: self.repeated_inputs(),
+            dead_dimensions: share(died as u64, now.len() as u64),
+            norm_shift: shift,
+        })
+    }
+
     /// The keys of a uniform sample of the vectors, as many as the space keeps of a window, in an order of chance.
     pub fn sample_keys(&self) -> impl ExactSizeIterator<Item = u64> {
         self.sketch.rows.keys()
     }
+}
+
+/// A dimension is called dead where so many vectors on both sides say so.
+const LEAST_FOR_DEAD: u64 = 30;
+
+/// What is odd about the vectors of a time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct EmbeddingQuality {
+    /// Vectors.
+    pub vectors: u64,
+    /// The share of vectors of zeros.
+    pub zero_norm: f64,
+    /// The share of vectors whose input had come before.
+    pub repeated_inputs: f64,
+    /// The share of dimensions that have one value, and varied before; 0 below 30 vectors a side.
+    pub dead_dimensions: f64,
+    /// By which share of itself the median length (L2) has moved; none where one of them is 0 or unknown.
+    pub norm_shift: Option<f64>,
 }
 
 /// Vectors drawn by chance from those of a model and a time, each as likely as any other, in the order of their keys.

@@ -241,3 +241,30 @@ fn handles_print_where_the_store_is_and_not_what_it_holds() {
         assert!(text.contains(&db.location()) && text.len() < 500, "{text}");
     }
 }
+
+#[test]
+fn the_quality_of_vectors_tells_dead_dimensions_and_moved_lengths() {
+    let db = Database::in_memory().unwrap();
+    let log = db.embedding_log();
+    let hour = 3_600_000_000i64;
+    let entry = |n: i64| {
+        let (length, second) = if n < 100 { (1.0, (n % 7) as f32) } else { (3.0, 2.0) };
+        Entry::new([length * (1 + n % 5) as f32, second, 4.0])
+            .at(Timestamp(n * hour / 100))
+            .input(&format!("{}", n % 50))
+    };
+    log.log_all(&model(), (0..200).map(entry)).unwrap();
+    let of = |from: i64, to: i64| {
+        log.profile(&model(), TimeRange::new(Timestamp(from * hour / 100), Timestamp(to * hour / 100)).unwrap())
+            .unwrap()
+    };
+    let (before, after) = (of(0, 100), of(100, 200));
+    let same = before.quality(&before).unwrap();
+    assert_eq!((same.vectors, same.dead_dimensions, same.norm_shift, same.repeated_inputs), (100, 0.0, Some(0.0), 0.5));
+    let found = after.quality(&before).unwrap();
+    assert_eq!((found.dead_dimensions, found.zero_norm), (1.0 / 3.0, 0.0), "the third never varied");
+    assert!(found.norm_shift.is_some_and(|shift| shift > 0.3), "{found:?}");
+    assert_eq!(of(100, 129).quality(&before).unwrap().dead_dimensions, 0.0, "29 are too few to tell");
+    let empty = of(500, 600).quality(&before).unwrap();
+    assert_eq!((empty.vectors, empty.dead_dimensions, empty.norm_shift), (0, 0.0, None));
+}
