@@ -14,6 +14,7 @@ use crate::database::health::HealthStatus;
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter::suggest;
 use crate::mlops::alerts::Severity;
+use crate::mlops::cache::CacheOverview;
 use crate::mlops::model::ModelId;
 use crate::mlops::performance::AlertCounts;
 use crate::mlops::registry::PRODUCTION;
@@ -58,6 +59,8 @@ pub struct StoreBoard {
     pub incidents: AlertCounts,
     /// The names of experiments that run.
     pub experiments: Vec<String>,
+    /// The caches, with what was found in them since the store was opened.
+    pub caches: Vec<CacheOverview>,
 }
 
 impl Database {
@@ -136,6 +139,7 @@ impl StoreBoard {
             file_bytes: stats.file_bytes + stats.log_bytes,
             incidents,
             experiments: running.into_iter().map(|it| it.config.name).collect(),
+            caches: db.caches()?,
             location: stats.location,
         })
     }

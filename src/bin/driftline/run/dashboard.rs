@@ -61,6 +61,10 @@ fn contents(store: &StoreBoard) -> String {
     if !store.experiments.is_empty() {
         parts.push(format!("{} running", render::counted(store.experiments.len() as u64, "experiment")));
     }
+    let ratio = |it: &driftline::mlops::CacheOverview| {
+        it.hit_ratio.map(|ratio| format!("cache {} hits {} %", render::plain(&it.name), render::number(ratio * 100.0)))
+    };
+    parts.extend(store.caches.iter().filter_map(ratio));
     parts.join(", ")
 }
 
