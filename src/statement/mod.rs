@@ -1,7 +1,7 @@
 //! Statements: what people type into the shell, and what scripts are made of.
 //!
 //! `script` cuts a text into statements, `reader` reads one from left to right, and a file for each group of verbs
-//! (`collections`, `records`, `reads`, `files`, `logs`, `drift`, `monitoring`, `models`, `trials`, `configuration`,
+//! (`collections`, `records`, `reads`, `files`, `logs`, `drift`, `monitoring`, `models`, `trials`, `configuration`, `pipelines`,
 //! `watching`) makes a `tree` of it. `verbs` is the table of all of them, from which come parsing, help and completion.
 //! Nothing here opens a store or a file: a program does, once it has the tree.
 //!
@@ -28,6 +28,8 @@ mod models;
 mod monitoring;
 mod monitoring_tree;
 mod name;
+mod pipelines;
+mod pipelines_tree;
 mod reader;
 mod reads;
 mod records;
@@ -45,6 +47,7 @@ pub use crate::filter::Params;
 pub use configuration_tree::Configuration;
 pub use drift_tree::{Against, Baseline, Drift, DriftCheck, DriftSubject};
 pub use monitoring_tree::{Alerts, Monitor};
+pub use pipelines_tree::Pipelines;
 pub use reader::Clause;
 pub use script::{Piece, pieces};
 pub use serving::{

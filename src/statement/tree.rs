@@ -9,6 +9,7 @@ use super::configuration_tree::Configuration;
 use super::drift_tree::{Baseline, Drift};
 use super::monitoring_tree::{Alerts, Monitor};
 pub use super::name::Name;
+use super::pipelines_tree::Pipelines;
 use super::serving::{
     AliasStatement, AuditStatement, Author, CacheStatement, ExperimentStatement, ModelStatement, RetrainStatement,
 };
@@ -57,6 +58,7 @@ pub enum Statement {
     Monitor(Monitor),
     Mode { set: Option<(Mode, Author)> },
     Model(ModelStatement),
+    Pipeline(Pipelines),
     Patch { collection: Name, which: Which, change: Change },
     Put(Put),
     PutLines { collection: Name, if_absent: bool },

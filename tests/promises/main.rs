@@ -87,6 +87,7 @@ mod shell_files;
 #[cfg(feature = "cli")]
 mod shell_models;
 #[cfg(feature = "cli")]
+mod shell_pipeline;
 mod shell_registry;
 #[cfg(feature = "cli")]
 mod shell_rescue;

@@ -71,6 +71,17 @@ pub enum ActionOutcome {
     Unclaimed,
 }
 
+impl std::fmt::Display for ActionOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ActionOutcome::Done(what) => write!(f, "{what}"),
+            ActionOutcome::Nothing(why) => write!(f, "nothing to be done, {why}"),
+            ActionOutcome::Failed(why) => write!(f, "failed, {why}"),
+            ActionOutcome::Unclaimed => f.write_str("nobody has registered for it"),
+        }
+    }
+}
+
 pub(super) fn schema() -> Schema {
     Schema::payload_only().ttl(KEPT)
 }

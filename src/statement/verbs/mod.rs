@@ -123,6 +123,7 @@ pub const VERBS: &[Verb] = &[
     models::MODEL,
     monitoring::MONITOR,
     records::PATCH,
+    models::PIPELINE,
     records::PUT,
     collections::REBUILD,
     reads::RECALL,

@@ -1,7 +1,7 @@
 //! Verbs of models: versions, aliases, modes, caches, experiments, training anew, and who changed what.
 
 use super::{BECAUSE, BY, Verb, clause};
-use crate::statement::{configuration, models, trials};
+use crate::statement::{configuration, models, pipelines, trials};
 
 pub(super) const ALIAS: Verb = Verb {
     name: "alias",
@@ -49,12 +49,24 @@ pub(super) const CACHE: Verb = Verb {
 pub(super) const CONFIG: Verb = Verb {
     name: "config",
     head: "config [ACTION]",
-    clauses: &[clause("profile", "NAME", "of check: the profile of the file, such as production")],
+    clauses: &[
+        clause("profile", "NAME", "of check and apply: the profile of the file, such as production"),
+        clause("for", "MODEL", "of apply: the model that is watched so; of show: what that was set up with"),
+        BY,
+        BECAUSE,
+    ],
     summary: "Show how models are watched: every key, its value, and where that was said",
     details: "Without an action or with show: the defaults, and what the environment changes. ACTION is keys, which tells every \
         key with what it takes and means, or check 'FILE', which tells what would hold with that file, of TOML or YAML, and \
-        what does not apply of it. It changes nothing. DRIFTLINE_PROFILE names a profile where the statement does not.",
-    examples: &["config", "config keys", "config check 'production_config.yaml' profile production"],
+        what does not apply of it. Neither changes anything; apply 'FILE' for MODEL sets up the pipeline of a model with it. \
+        DRIFTLINE_PROFILE names a profile where the statement does not.",
+    examples: &[
+        "config",
+        "config keys",
+        "config show for ranker",
+        "config check 'production_config.yaml' profile production",
+        "config apply 'production_config.yaml' for ranker by kim",
+    ],
     read: configuration::config,
 };
 
@@ -132,6 +144,18 @@ pub(super) const MODEL: Verb = Verb {
         "model gate ranker production {\"requirements\": [{\"metric\": \"accuracy\", \"bound\": {\"at_least\": 0.9}}], \"approvals\": 1}",
     ],
     read: models::model,
+};
+
+pub(super) const PIPELINE: Verb = Verb {
+    name: "pipeline",
+    head: "pipeline [tick] [MODEL]",
+    clauses: &[],
+    summary: "Show how a model that is watched stands, and do what is due for it",
+    details: "Without a model: all that have a pipeline. tick closes windows, judges them, and does what alerts ask for: rolling \
+        back, asking for training, pausing experiments. A pipeline is set up by `config apply`, or by the application, which \
+        also trains.",
+    examples: &["pipeline", "pipeline ranker", "pipeline tick ranker"],
+    read: pipelines::pipeline,
 };
 
 pub(super) const RETRAIN: Verb = Verb {

@@ -50,7 +50,7 @@ pub(super) fn vector_as(vector: Option<&Vector>, look: Look) -> String {
 }
 
 /// A payload, shortened or as JSON; nothing for null.
-pub(super) fn payload_as(payload: &Value, look: Look) -> String {
+pub(crate) fn payload_as(payload: &Value, look: Look) -> String {
     match look {
         Look::Short => shortened(if payload.is_null() { String::new() } else { plain(&payload.to_string()) }),
         Look::Whole if payload.is_null() => String::new(),

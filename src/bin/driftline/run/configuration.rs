@@ -1,26 +1,38 @@
 //! `config`: what holds, and what a file would have hold.
 
-use driftline::mlops::{Config, ConfigKey, NotApplied, Setting};
+use driftline::mlops::{Config, ConfigKey, NotApplied, Pipeline, Setting};
 use driftline::statement::Configuration;
 use serde_json::{Value as Json, json};
 
+use super::models::change;
 use crate::failure::{Failure, Outcome};
 use crate::render::{self, Output, Plain};
 use crate::session::Session;
 
 pub(super) fn config(session: &mut Session, asked: &Configuration) -> Outcome {
-    let output = &mut session.output;
     match asked {
-        Configuration::Show => show(output, &Config::environment(std::env::vars_os())?),
-        Configuration::Keys => keys(output),
-        Configuration::Check { file, profile } => {
-            let loader = Config::loader().file(file).environment(std::env::vars_os())?;
-            let loader = profile.iter().fold(loader, |loader, name| loader.profile(name));
-            show(output, &loader.load()?)
+        Configuration::Show(None) => show(&mut session.output, &Config::environment(std::env::vars_os())?),
+        Configuration::Show(Some(model)) => {
+            let config = session.store.reading()?.pipeline(model)?.config()?;
+            show(&mut session.output, &config)
+        }
+        Configuration::Keys => keys(&mut session.output),
+        Configuration::Check { file, profile } => show(&mut session.output, &read(file, profile.as_deref())?),
+        Configuration::Apply { file, profile, model, author } => {
+            let config = read(file, profile.as_deref())?;
+            let db = session.store.making()?;
+            let pipeline = Pipeline::builder(&db, model).config(&config).by(change(author)).open()?;
+            let status = pipeline.status()?;
+            session.output.one(&status, || super::pipelines::told(&status))
         }
         // The library may learn to ask before this program does.
         _ => Err(Failure::failed("this program cannot do that yet")),
     }
+}
+
+fn read(file: &str, profile: Option<&str>) -> driftline::Result<Config> {
+    let loader = Config::loader().file(file).environment(std::env::vars_os())?;
+    profile.into_iter().fold(loader, |loader, name| loader.profile(name)).load()
 }
 
 /// What holds, and below it what does not apply.

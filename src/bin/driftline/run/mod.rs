@@ -1,6 +1,7 @@
 //! Does what a statement says, and prints the answer.
 
 mod alerts;
+mod audit;
 mod backup;
 mod baseline;
 mod caches;
@@ -16,6 +17,7 @@ mod inputs;
 mod logs;
 mod models;
 mod monitor;
+mod pipelines;
 mod recall;
 mod records;
 mod search;
@@ -57,7 +59,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
     match statement {
         Statement::Alerts(asked) => alerts::alerts(session, asked),
         Statement::Alias(asked) => models::alias(session, asked),
-        Statement::Audit(asked) => models::audit(session, asked),
+        Statement::Audit(asked) => audit::audit(session, asked),
         Statement::Cache(asked) => caches::cache(session, asked),
         Statement::Experiment(asked) => trials::experiment(session, asked),
         Statement::Mode { set } => models::mode(session, set.as_ref()),
@@ -90,6 +92,7 @@ fn answer(session: &mut Session, statement: &Statement) -> Outcome {
         Statement::Logs { model: Some(model), from, to } => logs::windows(session, model, *from, *to),
         Statement::Metrics { file } => watching::metrics(session, file.as_deref()),
         Statement::Monitor(asked) => monitor::monitor(session, asked),
+        Statement::Pipeline(asked) => pipelines::pipeline(session, asked),
         Statement::Patch { collection, which, change } => records::patch(session, collection, which, change),
         Statement::Put(put) => records::put(session, put),
         Statement::PutLines { collection, if_absent } => records::put_lines(session, collection, *if_absent),

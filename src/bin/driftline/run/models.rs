@@ -1,15 +1,13 @@
-//! `model`, `alias`, `mode` and `audit`: versions of models, and who changed what.
+//! `model`, `alias` and `mode`: versions of models, and which of them is used.
 
 use std::io::{Read, copy};
 use std::path::{Component, Path, PathBuf};
 
-use driftline::mlops::{
-    Alias, AliasMove, AuditLog, AuditRecord, Change, MetricChange, Mode, ModelVersion, NewVersion, PromotionGate,
-};
-use driftline::statement::{AliasStatement, AuditStatement, Author, ModelStatement, NewModel};
+use driftline::mlops::{Alias, AliasMove, Change, MetricChange, Mode, ModelVersion, NewVersion, PromotionGate};
+use driftline::statement::{AliasStatement, Author, ModelStatement, NewModel};
 use driftline::{Error, ErrorKind, Timestamp, json};
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::Outcome;
 use crate::files;
 use crate::render::{self, Plain};
 use crate::session::Session;
@@ -249,38 +247,4 @@ pub(super) fn mode(session: &mut Session, set: Option<&(Mode, Author)>) -> Outco
     }
     let mode = session.store.reading()?.modes().current()?;
     session.output.one(&json!({ "mode": mode }), || mode.to_string())
-}
-
-pub(super) fn audit(session: &mut Session, asked: &AuditStatement) -> Outcome {
-    let audit = session.store.reading()?.audit();
-    match asked {
-        AuditStatement::Verify => verify(session, &audit),
-        AuditStatement::Correlated(id) => entries(session, audit.correlated(id)?),
-        AuditStatement::Newest { limit, action, by } => {
-            let wanted = |it: &AuditRecord| {
-                action.as_ref().is_none_or(|action| it.action == *action)
-                    && by.as_ref().is_none_or(|by| it.actor == *by)
-            };
-            entries(session, audit.newest(*limit, wanted)?)
-        }
-    }
-}
-
-fn verify(session: &mut Session, audit: &AuditLog) -> Outcome {
-    let verdict = audit.verify()?;
-    let head =
-        verdict.head.as_ref().map_or_else(String::new, |head| format!("\nhead: {} {}", head.position, head.hash));
-    session.output.one(&verdict, || format!("{verdict}{head}"))?;
-    if verdict.is_whole() { Ok(()) } else { session.output.finish().and(Err(Failure::damaged())) }
-}
-
-fn entries(session: &mut Session, records: Vec<AuditRecord>) -> Outcome {
-    let row = |it: AuditRecord| {
-        let details = if it.details.is_null() { String::new() } else { it.details.to_string() };
-        let texts = [&it.actor, &it.action, &it.subject, &details].map(|text| render::plain(text));
-        let cells = [it.position.to_string(), render::time(it.time)].into_iter().chain(texts).collect();
-        Ok(Plain { thing: it, cells })
-    };
-    let headings = ["entry", "time", "by", "action", "subject", "details"];
-    session.output.many(&headings, records.into_iter().map(row))
 }
