@@ -67,7 +67,9 @@ fn a_mistake_is_told_with_its_place_and_what_was_meant() {
         .run(&["S", &check])
         .refused(1, &["c.toml, line 3", "`monitoring.check_intervl`", "did you mean `check_interval`?"]);
     shell.run(&["S", "config check 'none.toml'"]).refused(1, &["none.toml", "[not_found]"]);
-    shell.run(&["S", "config chekc 'c.toml'"]).refused(2, &["expected show, keys, or check FILE"]);
+    shell
+        .run(&["S", "config chekc 'c.toml'"])
+        .refused(2, &["expected show, keys, check FILE, or apply FILE for MODEL"]);
     shell.run(&["S", "config keys profile x"]).refused(2, &["expected the end of the statement"]);
     shell.run(&["S", "config check"]).refused(2, &["the name of a file"]);
     shell.run(&["S", "config check 'c.toml' profil x"]).refused(2, &["profile"]);

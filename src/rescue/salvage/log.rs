@@ -67,8 +67,10 @@ pub(super) fn read(
                 .push(format!("what was written from LSN {} on and is in no other file: {error}", log.first_lsn)),
         }
     }
-    if promised > logged.last {
-        let last = logged.last;
+    // What was written before the first log begins is in files.
+    let begins = root.manifest.logs.first().map_or(Lsn(0), |log| Lsn(log.first_lsn.0.saturating_sub(1)));
+    let last = logged.last.max(begins);
+    if promised > last {
         report.losses.push(format!("the log was durable up to LSN {promised}, and can be read up to LSN {last}"));
     }
     Ok(logged)

@@ -87,7 +87,7 @@ impl Run {
     /// explains it. The store must open, unless the power goes again.
     pub(crate) fn recover(&mut self) {
         // Salvaging reads the same disk, and finds the same.
-        let salvaged = self.random.one_in(SALVAGED).then(|| self.salvaged());
+        let salvaged = self.random.one_in(SALVAGED).then(|| self.salvaged()).flatten();
         match self.open() {
             Ok(db) if !self.is_off() => {
                 self.adopt(db);
