@@ -104,12 +104,6 @@ impl World {
         }
     }
 
-    /// The same with rows that may have any position.
-    pub(crate) fn without_positions(mut self) -> World {
-        self.tables.values_mut().flat_map(|table| table.rows.values_mut()).for_each(|row| row.lsn = None);
-        self
-    }
-
     pub(crate) fn apply_all(&mut self, changes: &[Change]) {
         changes.iter().for_each(|change| self.apply(change));
     }
