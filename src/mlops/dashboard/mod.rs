@@ -77,8 +77,8 @@ impl Database {
     /// use driftline::mlops::{PredictionRecord, TimeRange};
     /// let db = Database::in_memory()?;
     /// db.monitor(&"spam@3".parse()?).record_prediction(PredictionRecord::new("ham").truth("ham"))?;
-    /// let day = std::time::Duration::from_secs(86_400);
-    /// let board = db.dashboard(Some("spam"), TimeRange::last(day, db.now().after(day))?)?;
+    /// let hour = std::time::Duration::from_secs(3_600);
+    /// let board = db.dashboard(Some("spam"), TimeRange::last(24 * hour, db.now().after(hour))?)?;
     /// assert_eq!(board.models[0].summary.avg_accuracy, Some(1.0));
     /// assert!(db.dashboard(Some("spqm"), board.range).unwrap_err().to_string().contains("did you mean spam@3?"));
     /// # Ok(())

@@ -104,6 +104,18 @@ impl World {
         }
     }
 
+    /// What of it is still there at a time.
+    pub(crate) fn at(mut self, now: Timestamp) -> World {
+        self.tables.values_mut().for_each(|table| table.rows.retain(|_, row| row.is_live(now)));
+        self
+    }
+
+    /// The same with rows that may have any position.
+    pub(crate) fn without_positions(mut self) -> World {
+        self.tables.values_mut().flat_map(|table| table.rows.values_mut()).for_each(|row| row.lsn = None);
+        self
+    }
+
     pub(crate) fn apply_all(&mut self, changes: &[Change]) {
         changes.iter().for_each(|change| self.apply(change));
     }

@@ -272,8 +272,6 @@ impl Run {
         match kind {
             ErrorKind::Busy => self.relieve(),
             ErrorKind::Poisoned if self.poisoned => {}
-            // Closing saves what it can first, and a failure of that is told by what comes after it.
-            ErrorKind::Poisoned if self.shape.faults => self.poisoned = true,
             ErrorKind::OutcomeUnknown if self.shape.faults => self.poisoned = true,
             ErrorKind::Io | ErrorKind::DiskFull if self.shape.faults => {}
             _ => panic!("nothing explains this error: {error:?}"),
