@@ -188,14 +188,14 @@ impl Error {
         self.edit(|inner| inner.mend = Some(mend.into()))
     }
 
-    /// The same error, naming the bytes of the text that was read where it lies.
-    #[must_use]
     /// Whether the store as a whole could not do it, so that nothing else can be done either before it can again.
     pub(crate) fn is_of_the_store(&self) -> bool {
         use ErrorKind::{Busy, Closed, DiskFull, Internal, Io, OutcomeUnknown, Poisoned};
         matches!(self.kind(), Busy | Closed | DiskFull | Internal | Io | OutcomeUnknown | Poisoned)
     }
 
+    /// The same error, naming the bytes of the text that was read where it lies.
+    #[must_use]
     pub(crate) fn with_span(self, span: Range<usize>) -> Error {
         self.edit(|inner| inner.span = Some(span))
     }

@@ -6,6 +6,7 @@ use crate::collection::seal::{Sealing, seal};
 use crate::collection::view::CollectionView;
 use crate::database::engine::{DatabaseView, Engine, LogState};
 use crate::database::publish::split_logs;
+use crate::database::stats::unsealed_bytes;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, Lsn};
 use crate::segment::mutable::Mutable;
@@ -69,11 +70,19 @@ impl Engine {
         self.flush_and(&ids, After::Close, CommitLock { engine: self, held: None }).map(drop)
     }
 
-    /// Flushing frees the log, so it may take what was set aside.
+    /// Flushing frees the log, so it may take what was set aside, if that can be enough: deletions need it, too.
     fn flush_and(&self, collections: &[CollectionId], after: After, mut lock: CommitLock<'_>) -> Result<Lsn> {
-        let flushed = self.with_last_room(|| self.flush_once(collections, after, &mut lock))?;
+        let fits = self.may_fit(self.rows_in_memory(collections));
+        let mut flush = || self.flush_once(collections, after, &mut lock);
+        let flushed = if fits { self.with_last_room(flush)? } else { flush()? };
         self.refill_reserve();
         Ok(flushed)
+    }
+
+    /// Bytes that rows of collections take in memory.
+    fn rows_in_memory(&self, collections: &[CollectionId]) -> u64 {
+        let view = self.current().view;
+        collections.iter().filter_map(|id| view.collections.get(id)).map(|it| unsealed_bytes(it)).sum()
     }
 
     fn flush_once(&self, collections: &[CollectionId], after: After, lock: &mut CommitLock<'_>) -> Result<Lsn> {

@@ -52,6 +52,13 @@ impl Engine {
         if self.reserve.is_held() { self.reserve_bytes() } else { 0 }
     }
 
+    /// Whether rows that take so many bytes in memory may fit on the disk, with what is set aside. Small rows take less
+    /// there: half of it has to be free.
+    pub(crate) fn may_fit(&self, bytes: u64) -> bool {
+        let free = self.opener.fs.free_bytes().ok().flatten().unwrap_or(u64::MAX);
+        free.saturating_add(self.reserve_held_bytes()) >= bytes / 2
+    }
+
     fn reserve_bytes(&self) -> u64 {
         MOST_BYTES.min(self.options.free_disk_reserve())
     }

@@ -136,7 +136,7 @@ fn file_bytes(collection: &CollectionView) -> u64 {
 }
 
 /// Bytes of a collection's rows in memory.
-fn unsealed_bytes(collection: &CollectionView) -> u64 {
+pub(crate) fn unsealed_bytes(collection: &CollectionView) -> u64 {
     collection.in_memory().map(|segment| segment.bytes()).sum()
 }
 

@@ -15,6 +15,8 @@ const LEAST: f64 = 1e-300;
 const SHIFT: f64 = 0.874_367_040_387_922;
 /// Steps of the integral.
 const STEPS: u32 = 4_000;
+/// Below this, nearly everything lies beyond: all but a millionth. The integral serves above it only.
+const LEAST_PLACE: f64 = -3.4;
 
 /// The p-value of the question whether any of the tests has something to report: small where one is very small, or several
 /// are small. Exact for many tests, and for few within some hundredths of itself; of one it is that one. Costs some 4,000
@@ -42,10 +44,10 @@ pub fn combine(p: &[f64]) -> Result<f64> {
     let mean = p.iter().map(|p| p.max(LEAST).recip()).sum::<f64>() / p.len() as f64;
     // In units in which Landau's law has its usual form.
     let place = mean - (p.len() as f64).ln() - SHIFT + FRAC_PI_2.ln();
-    Ok(landau_tail(place).clamp(0.0, 1.0))
+    Ok(if place < LEAST_PLACE { 1.0 } else { landau_tail(place).clamp(0.0, 1.0) })
 }
 
-/// The chance of more than `x` under Landau's law: ∫ exp(-t ln t - x t) sin(π t) / (π t) dt over all t > 0, here for x ≥ -1.
+/// The chance of more than `x` under Landau's law: ∫ exp(-t ln t - x t) sin(π t) / (π t) dt over all t > 0, here for x ≥ -3.4.
 fn landau_tail(x: f64) -> f64 {
     // Beyond this, nothing is left that counts. With t = s² the logarithm at 0 does no harm.
     let end = if x > 1.5 { 60.0 / x } else { 40.0 };
@@ -84,6 +86,13 @@ mod tests {
         let rising: Vec<f64> = (1..=1_000).map(|n| of_equal(f64::from(n) / 1_000.0, 4)).collect();
         assert!(rising.is_sorted());
         assert_eq!(combine(&[0.3]).unwrap(), 0.3);
+        for count in [5, 20, 70, 100, 1_000] {
+            assert!(
+                of_equal(1.0, count) > 0.85 && of_equal(1.0, count) >= of_equal(0.5, count),
+                "{count} p-values of 1"
+            );
+        }
+        assert_eq!(of_equal(0.5, 500), 1.0);
         for refused in [&[][..], &[0.1, 1.1], &[f64::NAN, 0.5]] {
             assert!(combine(refused).is_err(), "{refused:?}");
         }

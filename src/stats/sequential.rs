@@ -1,11 +1,9 @@
 //! Tests that may be looked at after every user: their error holds over all looks together.
 
+use super::ab::fewest_users;
 use super::{check, special};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// Most users that are looked for.
-const MOST: f64 = 1e15;
 
 /// The mixture sequential probability ratio test of two rates (Johari, Koomen, Pekelis and Walsh 2017).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,7 +77,7 @@ impl Msprt {
     /// sooner.
     ///
     /// # Errors
-    /// A difference of 0, a spread that is not above 0, or a level and power that are not in 0 .. 1.
+    /// A difference of 0 or too small for 10^15 users, a spread that is not above 0, or a level and power not in 0 .. 1.
     pub fn users_to_find(difference: f64, spread: f64, alpha: f64, power: f64) -> Result<f64> {
         check::positive("the difference", difference.abs())?;
         check::positive("the spread", spread)?;
@@ -89,7 +87,7 @@ impl Msprt {
             let variance = spread / users;
             power - special::normal_tail((test.half_width(variance) - difference.abs()) / variance.sqrt())
         };
-        Ok(special::root_of_falling(0.0, MOST, missing))
+        fewest_users(missing)
     }
 
     fn half_width(&self, v: f64) -> f64 {

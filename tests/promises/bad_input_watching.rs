@@ -317,6 +317,12 @@ fn monitors_of_predictions_refuse_nonsense_and_work_with_one_class() {
     }
     wrong.refuses_invalid("an output of NaN", record(PredictionRecord::new(f64::NAN)));
     wrong.refuses_invalid("a truth of infinity", record(PredictionRecord::new(1.0).truth(f64::INFINITY)));
+    // Their squares could not be added up.
+    for large in [1e200, -1e308] {
+        wrong.refuses_invalid("a huge output", record(PredictionRecord::new(large).truth(0.0)));
+        wrong.refuses_invalid("a huge truth", record(PredictionRecord::new(0.0).truth(large)));
+        wrong.refuses_invalid("a huge latency", record(PredictionRecord::new("a").latency_ms(large.abs())));
+    }
     wrong.refuses_invalid("a truth of another kind", record(PredictionRecord::new(1.0).truth("a")));
     for id in ["a\u{1f}b", "a\0", &"x".repeat(100_000)] {
         wrong.refuses_invalid(&format!("the id {}", short(id)), record(PredictionRecord::new("a").id(id)));

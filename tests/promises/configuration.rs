@@ -265,6 +265,13 @@ fn what_is_not_known_is_refused_where_it_stands_with_what_was_meant() {
         ("serving:\n  prot: 3\n", "[serving]\nprot = 3\n", "`serving.prot`", 2, "did you mean `port`?"),
         ("window: 5\n", "window = 5\n", "`window`", 1, "did you mean `monitoring.window`?"),
         (
+            "monitoring.window: 5\n",
+            "\"monitoring.window\" = 5\n",
+            "`monitoring.window` is one name with dots in it",
+            1,
+            "nest it",
+        ),
+        (
             "zebra:\n  a: 5\n",
             "[zebra]\na = 5\n",
             "`zebra`",

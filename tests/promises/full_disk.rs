@@ -155,6 +155,22 @@ fn what_takes_room_is_refused_until_the_room_that_was_set_aside_is_back() {
     assert!(db.health().check("disk_space").unwrap().passed());
 }
 
+/// Many more rows wait in memory than would fit there.
+#[test]
+fn a_flush_that_cannot_fit_leaves_to_deletions_what_is_set_aside() {
+    let fs = SimulatedFs::new(1);
+    let db = store(&fs);
+    let (docs, _) = collections(&db);
+    docs.put_all((300..4_300).map(record)).unwrap();
+    fill(&fs);
+    assert_full(db.flush());
+    assert!(fs.list().unwrap().contains(&"RESERVE".to_owned()), "it would not have been enough");
+    (0..20u64).for_each(|key| assert!(docs.delete(key).unwrap()));
+    fs.heal();
+    db.flush().unwrap();
+    assert_eq!(docs.count().unwrap(), 4_280);
+}
+
 /// Half of each segment is gone; all of what is left does not fit beside it, that of one segment does.
 #[test]
 fn a_collection_that_is_larger_than_the_room_is_compacted_segment_by_segment() {

@@ -88,6 +88,9 @@ impl Layer<'_> {
         for Entry { name, line, node } in entries {
             let full = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
             let refuse = |why: &str| self.refuse(*line, format!("`{}` {why}", self.said(&full)));
+            if name.contains('.') {
+                return Err(refuse("is one name with dots in it").mend("nest it: a section, and the key under it"));
+            }
             match (keys::find(&full), node) {
                 (Some(key), Node::Value(value)) => key.set(config, value, &self.said(&full), self.origin(*line))?,
                 (Some(key), Node::Section(_)) => {

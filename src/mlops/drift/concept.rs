@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::mlops::model::ModelId;
 use crate::mlops::times::TimeRange;
 use crate::stats::ab::{self, Arm};
-use crate::stats::change::PageHinkley;
+use crate::stats::change::{PageHinkley, Side};
 use crate::stats::moments::Moments;
 use crate::stats::sigma;
 
@@ -36,7 +36,7 @@ const SHIFT_FLOOR: f64 = 0.2;
 /// Holds mistakes (true where the model was wrong) of a window against those of a baseline, both in the order of time.
 ///
 /// Two rates by z; the effect is how much the rate has risen, which matters from 0.05 on: a model that errs less may have
-/// drifted, and alarms nobody. Where the rate moved, Page and Hinkley's test tells from which row on ([`Note::ChangedAt`]).
+/// drifted, and alarms nobody. Where the rate moved, Page and Hinkley's test tells at which row that shows ([`Note::ChangedAt`]).
 ///
 /// ```
 /// use driftline::mlops::drift::{DriftKind, concept};
@@ -134,7 +134,8 @@ impl Evidence {
         Effect { name: name.into(), value: self.shift(), floor }
     }
 
-    /// From which row on the errors left the mean of the baseline, by Page and Hinkley in standard deviations of it.
+    /// At which row it shows that the errors left the mean of the baseline to the side where they are now, by Page and Hinkley
+    /// in standard deviations of it.
     pub(in crate::mlops) fn changed_at(&self, steps: &[f64]) -> Result<Option<u64>> {
         let (mean, deviation) = self.normal();
         let unit = if deviation > 0.0 { deviation } else { 1.0 };
@@ -144,8 +145,9 @@ impl Evidence {
         for _ in 0..test.least {
             test.add(0.0)?;
         }
+        let side = if self.shift().is_some_and(|shift| shift < 0.0) { Side::Down } else { Side::Up };
         for (row, step) in steps.iter().enumerate() {
-            if test.add((step - mean) / unit)?.is_some() {
+            if test.add((step - mean) / unit)? == Some(side) {
                 return Ok(Some(row as u64));
             }
         }

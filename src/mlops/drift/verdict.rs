@@ -66,7 +66,7 @@ pub enum Note {
     NoDirection,
     /// There are fewer rows than this test needs; it was left out.
     TestLeftOut(Test),
-    /// Where the error changed within the current rows, counted from 0.
+    /// At which of the current rows it shows that the error changed, counted from 0.
     ChangedAt(u64),
 }
 
@@ -110,7 +110,7 @@ impl fmt::Display for Note {
             Note::NoPermutations => f.write_str("too large to be permuted: no p"),
             Note::NoDirection => f.write_str("a mean vector is 0"),
             Note::TestLeftOut(test) => write!(f, "{test} was left out: too few rows"),
-            Note::ChangedAt(row) => write!(f, "the error changed at row {row}"),
+            Note::ChangedAt(row) => write!(f, "the change of the error shows at row {row}"),
         }
     }
 }

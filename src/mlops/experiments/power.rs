@@ -132,7 +132,7 @@ impl PowerCalculator {
             return Err(Error::invalid(format!("{daily} users a day are none")).mend("give a number above 0"));
         }
         let days = |users: u64| (users as f64 / daily).ceil() as u64;
-        let until_end = days(size.users_a + size.users_b);
+        let until_end = days(size.users_a.saturating_add(size.users_b));
         (size.days, size.days_always_valid) = (Some(until_end), Some(days(size.users_always_valid)));
         if until_end < WEEK_DAYS {
             size.warnings.push(config::LESS_THAN_A_WEEK.to_owned());
@@ -188,6 +188,9 @@ mod tests {
             of(0.5, 0.1).power(1.0),
             of(0.5, 0.1).power(0.01),
             of(0.5, 0.1).users_per_day(0.0),
+            // More users than anybody has.
+            of(0.5, 1e-8),
+            of(0.5, 0.01).split(1.0 - f64::EPSILON),
             PowerCalculator::of_mean(1.0, 0.0),
             PowerCalculator::of_mean(1.0, f64::NAN),
             PowerCalculator::of_mean(0.0, 1.0),

@@ -172,7 +172,7 @@ impl Monitor {
     /// How far the accuracy of the newest truths is below that of the baseline, where both are known.
     fn accuracy(&self, records: &Records, tail: &Tail, at: Timestamp, least: u64) -> Result<Option<Observation>> {
         let Some(before) = records.baseline()?.and_then(|baseline| baseline.accuracy) else { return Ok(None) };
-        let Some(tail) = tail.newest(|part| part.labelled).filter(|it| it.labelled >= least.max(1)) else {
+        let Some(tail) = tail.newest(least, |part| part.labelled).filter(|it| it.labelled >= least.max(1)) else {
             return Ok(None);
         };
         let (from, truths) = (tail.from, tail.labelled);

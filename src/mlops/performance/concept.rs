@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::filter::print_time;
 use crate::mlops::alerts::{Observation, metric};
 use crate::mlops::drift::concept::{self, Evidence};
+use crate::mlops::drift::embedding::MIN_ROWS;
 use crate::mlops::drift::{BaselineRef, DriftReport, DriftResult, Note, Verdict};
 use crate::mlops::times::TimeRange;
 use crate::stats::ab::Arm;
@@ -23,7 +24,7 @@ use crate::stats::moments::Moments;
 
 /// The level of one look. Looks follow each other and share most of their truths.
 const LEVEL: f64 = 0.001;
-/// Where there are more truths, it is not told from which on the errors have changed: each would be read.
+/// Where there are more truths, it is not told at which it shows that errors have risen: each would be read.
 const MOST_READ: u64 = 10_000;
 
 impl Monitor {
@@ -82,7 +83,7 @@ impl Monitor {
 /// What there is of mistakes, or else of errors, on both sides, and since when.
 fn evidence(baseline: &Baseline, tail: &Tail) -> Result<Option<(Evidence, Timestamp)>> {
     let values = |signal| baseline.signals.get(&signal).filter(|values| !values.is_empty());
-    let newest = |truths: fn(&Part) -> u64| tail.newest(truths).filter(|part| truths(part) > 0);
+    let newest = |truths: fn(&Part) -> u64| tail.newest(MIN_ROWS as u64, truths).filter(|part| truths(part) > 0);
     if let (Some(right), Some(part)) = (values(Signal::Correct), newest(|part| part.labelled)) {
         let wrong = right.iter().filter(|right| **right < 0.5).count() as u64;
         let before = Arm { successes: wrong, trials: right.len() as u64 };
@@ -95,7 +96,7 @@ fn evidence(baseline: &Baseline, tail: &Tail) -> Result<Option<(Evidence, Timest
     Ok(Some((Evidence::Errors { before: Moments::of(errors)?, now: part.residuals.errors }, part.from)))
 }
 
-/// From which truth on the errors have changed, counted from 0, and when that prediction was made; none where some of the
+/// At which truth it shows that errors have risen, counted from 0, and when that prediction was made; none where some of the
 /// predictions have gone.
 fn changed(
     records: &Records,

@@ -17,6 +17,8 @@ const MAX_ID_BYTES: usize = 200;
 const MAX_MODEL_BYTES: usize = 250;
 /// The most classes that one output scores.
 const MAX_SCORES: usize = 10_000;
+/// The largest number that is predicted, is true, or is a latency. Squares of such are added up.
+const MAX_NUMBER: f64 = 1e100;
 /// The most of an error's text that is kept, in characters.
 const MAX_ERROR_CHARS: usize = 500;
 /// The longest kind of an error, in characters.
@@ -56,7 +58,7 @@ impl Output {
         let label = |label: &str| (1..=MAX_LABEL_BYTES).contains(&label.len());
         let fine = match self {
             Output::Label(text) => label(text),
-            Output::Number(number) => number.is_finite(),
+            Output::Number(number) => number.abs() <= MAX_NUMBER,
             Output::Scores(scores) => {
                 (1..=MAX_SCORES).contains(&scores.len())
                     && scores.iter().all(|(text, score)| label(text) && (0.0..=1.0).contains(score))
@@ -65,7 +67,7 @@ impl Output {
         if fine {
             return Ok(());
         }
-        Err(Error::invalid("an output is neither a label, nor a finite number, nor scores from 0 to 1")
+        Err(Error::invalid("an output is neither a label, nor a number up to 1e100, nor scores from 0 to 1")
             .mend(format!("use labels of 1 to {MAX_LABEL_BYTES} bytes and at most {MAX_SCORES} scores")))
     }
 }
@@ -261,8 +263,8 @@ impl PredictionRecord {
         if self.confidence.is_some_and(|it| !(0.0..=1.0).contains(&it)) {
             return Err(Error::invalid("a confidence is not from 0 to 1").mend("leave out what is not known"));
         }
-        if self.latency_ms.is_some_and(|it| !(it >= 0.0 && it.is_finite())) {
-            return Err(Error::invalid("a latency is negative or not finite").mend("give milliseconds"));
+        if self.latency_ms.is_some_and(|it| !(0.0..=MAX_NUMBER).contains(&it)) {
+            return Err(Error::invalid("a latency is negative or above 1e100").mend("give milliseconds"));
         }
         Ok(())
     }

@@ -63,12 +63,13 @@ impl Tail {
         self.windows.truncate(MOST_WINDOWS);
     }
 
-    /// The newest windows that have enough truths together, as `truths` counts them; all there are where they do not.
-    pub(super) fn newest(&self, truths: impl Fn(&Part) -> u64) -> Option<Part> {
+    /// The newest windows that have together the truths that are wanted, and at least `least`, as `truths` counts them; all
+    /// there are where they do not.
+    pub(super) fn newest(&self, least: u64, truths: impl Fn(&Part) -> u64) -> Option<Part> {
         let mut windows = self.windows.iter();
         let mut sum = *windows.next()?;
         for earlier in windows {
-            if truths(&sum) >= self.wanted {
+            if truths(&sum) >= self.wanted.max(least) {
                 break;
             }
             sum.merge(earlier);
@@ -85,12 +86,15 @@ mod tests {
     fn the_newest_windows_with_enough_truths_are_added_up() {
         let counted = |labelled: u64, right: u64| Tally { labelled, right, ..Tally::new().unwrap() };
         let mut tail = Tail { windows: VecDeque::new(), wanted: 30 };
-        assert!(tail.newest(|part| part.labelled).is_none());
+        assert!(tail.newest(0, |part| part.labelled).is_none());
         for (from, labelled, right) in [(3, 10, 9), (1, 40, 40), (2, 20, 5), (3, 10, 8)] {
             tail.set(Timestamp(from), &counted(labelled, right));
         }
-        let told = |tail: &Tail| tail.newest(|part| part.labelled).map(|it| (it.from.0, it.labelled, it.right));
+        let told_of =
+            |tail: &Tail, least| tail.newest(least, |part| part.labelled).map(|it| (it.from.0, it.labelled, it.right));
+        let told = |tail: &Tail| told_of(tail, 0);
         assert_eq!(told(&tail), Some((2, 30, 13)), "30 are enough, and window 3 was counted anew");
+        assert_eq!(told_of(&tail, 31), Some((1, 70, 53)), "a rule may need more than is wanted");
         tail.wanted = 31;
         assert_eq!(told(&tail), Some((1, 70, 53)));
         tail.wanted = 1_000;

@@ -92,7 +92,8 @@ fn numbers(value: &Value) -> Option<Vec<f64>> {
     values.iter().map(Value::as_f64).collect()
 }
 
-/// The length of a vector.
+/// The length of a vector; none where it is beyond all numbers.
 pub(super) fn norm(value: &Value) -> Option<f64> {
-    Some(numbers(value)?.iter().map(|number| number * number).sum::<f64>().sqrt())
+    let norm = numbers(value)?.iter().map(|number| number * number).sum::<f64>().sqrt();
+    norm.is_finite().then_some(norm)
 }

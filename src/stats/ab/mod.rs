@@ -9,6 +9,7 @@ mod proportions;
 pub use intervals::{clopper_pearson, newcombe, wilson};
 pub use means::{MannWhitney, Means, mann_whitney, means};
 pub use posterior::{Beta, chance_of_larger};
+pub(in crate::stats) use power::fewest_users;
 pub use power::{cohens_h, power_of_means, sample_size, sample_size_of};
 pub use proportions::{Proportions, proportions};
 

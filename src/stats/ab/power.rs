@@ -27,7 +27,7 @@ pub fn sample_size(rate_a: f64, rate_b: f64, alpha: f64, power: f64, ratio: f64)
 /// The same for a standardized effect: Cohen's h of rates, or of means Cohen's d, for which it is right to a user or two.
 ///
 /// # Errors
-/// An effect of 0 or not finite, and what [`sample_size`] refuses.
+/// An effect of 0, too small for 10^15 users or not finite, and what [`sample_size`] refuses.
 pub fn sample_size_of(effect: f64, alpha: f64, power: f64, ratio: f64) -> Result<f64> {
     check::finite("the effect", &[effect])?;
     let effect = effect.abs();
@@ -44,6 +44,16 @@ pub fn sample_size_of(effect: f64, alpha: f64, power: f64, ratio: f64) -> Result
         let shift = effect * (n * ratio / (1.0 + ratio)).sqrt();
         power - special::normal_tail(cut - shift) - special::normal_tail(cut + shift)
     };
+    fewest_users(missing)
+}
+
+/// The fewest users for whom nothing is missing of the power; what is missing falls with their number.
+pub(in crate::stats) fn fewest_users(missing: impl Fn(f64) -> f64) -> Result<f64> {
+    if missing(MOST) > 0.0 {
+        return Err(
+            Error::invalid("more than 10^15 users would be needed").mend("ask for a larger difference or less power")
+        );
+    }
     Ok(special::root_of_falling(0.0, MOST, missing))
 }
 
