@@ -190,8 +190,8 @@ impl Error {
 
     /// Whether the store as a whole could not do it, so that nothing else can be done either before it can again.
     pub(crate) fn is_of_the_store(&self) -> bool {
-        use ErrorKind::{Busy, Closed, DiskFull, Internal, Io, OutcomeUnknown, Poisoned};
-        matches!(self.kind(), Busy | Closed | DiskFull | Internal | Io | OutcomeUnknown | Poisoned)
+        use ErrorKind::{Busy, Closed, DiskFull, Io, OutcomeUnknown, Poisoned};
+        matches!(self.kind(), Busy | Closed | DiskFull | Io | OutcomeUnknown | Poisoned)
     }
 
     /// The same error, naming the bytes of the text that was read where it lies.

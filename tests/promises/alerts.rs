@@ -141,7 +141,7 @@ fn what_cannot_be_judged_is_refused_and_leaves_nothing() {
         drop_of(f64::INFINITY),
         Observation::new("", "x", 1.0),
         Observation::new("a\u{1f}b", "x", 1.0),
-        Observation::new("a".repeat(257), "x", 1.0),
+        Observation::new("a".repeat(441), "x", 1.0),
         Observation::new(MODEL, "two words", 1.0),
     ];
     for observation in refused {

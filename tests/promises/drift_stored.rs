@@ -302,6 +302,29 @@ fn a_recorded_check_is_found_again() {
 }
 
 #[test]
+fn a_model_whose_name_has_a_slash_has_its_own_reports_and_incidents() {
+    let db = Database::in_memory().unwrap();
+    let model: ModelId = "org/ranker@release/1".parse().unwrap();
+    for hour in 0..12 {
+        let shift = if hour >= 6 { 1.0 } else { 0.0 };
+        let entry = |number| {
+            let Record { vector, created, .. } = record(hour, number, shift);
+            Entry::new(vector.unwrap().as_f32().unwrap()).at(created.unwrap())
+        };
+        db.embedding_log().log_all(&model, (0..120).map(entry)).unwrap();
+    }
+    let options = || MonitorOptions::default().interval(hours(1)).reference(Reference::Range(times(0, 4)));
+    let monitor = db.drift_monitor(model.clone(), options().begin(Timestamp(4 * HOUR))).unwrap();
+    monitor.tick(Timestamp(12 * HOUR)).unwrap();
+    assert_eq!((monitor.reports(times(0, 12)).unwrap().len(), monitor.incidents().unwrap().len()), (8, 1));
+    assert_eq!(db.drift_incidents(model.clone(), times(0, 12)).unwrap().len(), 1);
+    assert_eq!(db.drift_report(model, times(0, 12)).unwrap().drift_incidents, 1);
+    let other = db.drift_monitor("docs", options().name("model org")).unwrap();
+    assert!(other.incidents().unwrap().is_empty(), "these are another's");
+    assert_eq!(db.drift_monitor("docs", options().name("a/b")).unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
 fn a_model_is_judged_by_what_it_logged_and_never_against_another_model() {
     let db = Database::in_memory().unwrap();
     let (old, new): (ModelId, ModelId) = ("m@1".parse().unwrap(), "m@2".parse().unwrap());

@@ -64,6 +64,7 @@ mod mnist;
 mod orders;
 mod performance;
 mod pipeline;
+mod pipeline_bounds;
 mod queries;
 mod recall;
 mod refusals;

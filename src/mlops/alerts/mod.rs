@@ -165,7 +165,7 @@ impl Alerts {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::new(ErrorKind::Busy, "others change the same alerts without a pause").mend("retry later"))
+        Err(Error::new(ErrorKind::Conflict, "others change the same alerts without a pause").mend("retry later"))
     }
 
     /// The alerts of a time, the newest first, at most `limit`. The newest 10,000 of all are kept. Costs reading these.
@@ -468,4 +468,20 @@ fn find(records: &Records, id: u64) -> Result<Row<Watch>> {
     records.watches.walk(|scan| scan)?.into_iter().find(lasts).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, format!("no incident {id} lasts")).mend("`alerts` lists those that do")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::schema::Schema;
+
+    #[test]
+    fn others_who_change_alerts_without_a_pause_are_a_conflict_and_no_fault_of_the_store() {
+        let db = Database::in_memory().unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        let never = || db.batch().require(&notes, "a", Precondition::Present).put(&notes, Record::new("b"));
+        let error = db.alerts().retried(|_| Ok((never(), ()))).unwrap_err();
+        assert!(error.kind() == ErrorKind::Conflict && !error.is_of_the_store(), "{error}");
+    }
 }

@@ -12,7 +12,7 @@ const MAX_CAUSE_BYTES: usize = 512;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Observation {
-    /// What it is about, such as a model: 1 to 256 bytes without control characters.
+    /// What it is about, such as a model: 1 to 440 bytes without control characters.
     pub subject: String,
     /// The metric, such as those of [`metric`](super::metric).
     pub metric: String,

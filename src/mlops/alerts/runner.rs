@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::alert::Alert;
 use super::handler::{Delivery, Handler};
-use super::records::ALERTS;
+use super::records::{ALERTS, KEPT_ALERTS};
 use crate::collection::record::Record;
 use crate::database::bystander::Bystander;
 use crate::error::{Error, ErrorKind, Result, caught};
@@ -18,7 +18,7 @@ use crate::sync::{Condvar, Mutex};
 
 /// The collection of how far each handler is, by its name.
 pub(super) const HANDLERS: &str = "_alert_handlers";
-/// A handler that is further behind than this passes over what is older.
+/// A handler that is further behind than this passes over what is older. Actions wait for as long as their alert is kept.
 const QUEUE: u64 = 1_000;
 /// So often an alert is brought to a handler that fails.
 const ATTEMPTS: u32 = 3;
@@ -41,7 +41,7 @@ pub struct HandlerStatus {
     pub delivered: u64,
     /// Alerts that were given up because it failed three times.
     pub failed: u64,
-    /// Alerts that were passed over because it was more than 1,000 behind.
+    /// Alerts that were passed over because it was more than 1,000 behind; of `actions`, 10,000, as many as are kept.
     pub missed: u64,
     /// Why it failed last.
     pub last_error: Option<String>,
@@ -53,7 +53,7 @@ pub(super) struct Runner {
     handler: Mutex<Box<dyn Handler>>,
     progress: Mutex<Progress>,
     signal: Signal,
-    /// Whether an alert is passed over after some attempts.
+    /// Whether an alert is passed over after some attempts, or when it is too far behind.
     gives_up: bool,
 }
 
@@ -162,9 +162,10 @@ impl Runner {
 
     /// Passes over what is older than the queue is long.
     fn pass_over(&self) -> Result<()> {
+        let queue = if self.gives_up { QUEUE } else { KEPT_ALERTS };
         let newest = self.store.last_key(ALERTS)?.and_then(|key| key.as_number()).unwrap_or(0);
         let mut progress = self.progress.lock();
-        let missed = newest.saturating_sub(QUEUE).saturating_sub(progress.status.last);
+        let missed = newest.saturating_sub(queue).saturating_sub(progress.status.last);
         if missed > 0 {
             progress.status.last += missed;
             progress.status.missed += missed;

@@ -47,11 +47,13 @@ impl Database {
     pub fn drift_monitor(&self, subject: impl Into<Subject>, options: MonitorOptions) -> Result<DriftMonitor> {
         options.check()?;
         let subject = subject.into();
-        let name = options.name.clone().unwrap_or_else(|| subject.to_string());
-        if name.is_empty() || name.len() > 256 || name.contains('/') || name.chars().any(char::is_control) {
+        if let Some(name) = &options.name
+            && (name.is_empty() || name.len() > 256 || name.contains('/') || name.chars().any(char::is_control))
+        {
             return Err(Error::invalid(format!("{name:?} cannot be the name of a monitor"))
                 .mend("use 1 to 256 bytes without `/` and control characters"));
         }
+        let name = options.name.clone().unwrap_or_else(|| subject.to_string());
         Ok(DriftMonitor { db: self.clone(), name, subject, options })
     }
 }
@@ -170,7 +172,7 @@ impl DriftMonitor {
 
     /// All incidents, the earliest first.
     pub fn incidents(&self) -> Result<Vec<DriftIncident>> {
-        let rows = stored::incidents(&self.db).prefix(format!("{}/", self.name))?;
+        let rows = stored::incidents(&self.db).prefix(stored::prefix(&self.name))?;
         Ok(rows.into_iter().map(|row| row.value).collect())
     }
 

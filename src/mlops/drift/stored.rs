@@ -58,7 +58,7 @@ pub(super) fn within(name: &str, range: TimeRange) -> std::ops::Range<Key> {
 
 /// The key of the incident of this number.
 pub(super) fn numbered(name: &str, number: u64) -> Key {
-    format!("{name}/{number:010}").into()
+    format!("{}{number:010}", prefix(name)).into()
 }
 
 #[cfg(test)]

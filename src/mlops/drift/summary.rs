@@ -76,7 +76,7 @@ impl Database {
 
     /// The incidents of a subject that were open at some moment of a time, the earliest first.
     pub fn drift_incidents(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<Vec<DriftIncident>> {
-        let rows = stored::incidents(self).prefix(format!("{}/", subject.into()))?;
+        let rows = stored::incidents(self).prefix(stored::prefix(&subject.into().to_string()))?;
         let meets = |it: &DriftIncident| it.opened.from < range.to && it.closed.is_none_or(|end| end.to > range.from);
         Ok(rows.into_iter().map(|row| row.value).filter(meets).collect())
     }

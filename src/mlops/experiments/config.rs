@@ -242,6 +242,11 @@ impl ExperimentConfig {
         std::iter::once(&self.primary).chain(&self.secondary).chain(&self.guardrails)
     }
 
+    /// Whether a version is one of the two.
+    pub(crate) fn compares(&self, version: &ModelId) -> bool {
+        self.model == version.name() && [&self.version_a, &self.version_b].iter().any(|it| *it == version.version())
+    }
+
     /// What is to be minded of this plan, though it can be run.
     pub fn warnings(&self) -> Vec<String> {
         if self.duration < WEEK { vec![LESS_THAN_A_WEEK.to_owned()] } else { Vec::new() }

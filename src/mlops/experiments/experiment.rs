@@ -49,6 +49,11 @@ impl Experiment {
         self.split_set.unwrap_or_else(|| self.config.split_after(since))
     }
 
+    /// Whether it was started and not stopped.
+    pub(crate) fn lasts(&self) -> bool {
+        matches!(self.state, ExperimentState::Running | ExperimentState::Paused)
+    }
+
     /// Whether its time is over.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.started.is_some_and(|started| now.since(started) >= self.config.duration)

@@ -83,38 +83,41 @@ impl Experiments {
         })
     }
 
-    /// Stops the experiments whose time is over, and notes how the others stand. To be called now and then, for example
-    /// every day; returns the names of those that were stopped.
+    /// Stops the experiments whose time is over, those that are paused as well, and notes how the others stand. To be called
+    /// now and then, for example every day; returns the names of those that were stopped. One experiment's failure keeps
+    /// nobody from the others; the first is returned when all have been looked at.
     pub fn tick(&self) -> Result<Vec<String>> {
-        self.tick_those(|_| true)
-    }
-
-    /// The same for the experiments of one model.
-    pub(crate) fn tick_of(&self, model: &str) -> Result<Vec<String>> {
-        self.tick_those(|experiment| experiment.config.model == model)
-    }
-
-    fn tick_those(&self, those: impl Fn(&Experiment) -> bool) -> Result<Vec<String>> {
-        let now = self.db.now();
-        let mut stopped = Vec::new();
-        for experiment in self.active()?.into_iter().filter(those) {
-            let name = &experiment.config.name;
-            if experiment.is_over(now) {
-                self.stop(name, Change::default().because("its time is over"))?;
-                stopped.push(name.clone());
-                continue;
-            }
-            let analysis = self.analysis_of(&experiment, now)?;
-            let p = analysis.p_always_valid.unwrap_or(1.0);
-            let ratio_p = analysis.sample_ratio.map_or(1.0, |check| check.p_always_valid);
-            if p < experiment.smallest_p || ratio_p < experiment.smallest_ratio_p {
-                self.amend(name, |it| {
-                    it.smallest_p = it.smallest_p.min(p);
-                    it.smallest_ratio_p = it.smallest_ratio_p.min(ratio_p);
-                })?;
+        let (mut stopped, mut failure) = (Vec::new(), None);
+        for experiment in self.list()?.into_iter().filter(Experiment::lasts) {
+            match self.look_at(&experiment) {
+                Ok(over) => stopped.extend(over.then_some(experiment.config.name)),
+                Err(error) => drop(failure.get_or_insert(error)),
             }
         }
-        Ok(stopped)
+        failure.map_or(Ok(stopped), Err)
+    }
+
+    /// Stops an experiment whose time is over, and tells so; else notes how it stands.
+    pub(crate) fn look_at(&self, experiment: &Experiment) -> Result<bool> {
+        let (name, now) = (&experiment.config.name, self.db.now());
+        if experiment.is_over(now) {
+            return match self.stop(name, Change::default().because("its time is over")) {
+                Ok(_) => Ok(true),
+                // Somebody else has stopped it since it was looked up.
+                Err(error) if error.kind() == ErrorKind::Conflict => Ok(false),
+                Err(error) => Err(error),
+            };
+        }
+        let analysis = self.analysis_of(experiment, now)?;
+        let p = analysis.p_always_valid.unwrap_or(1.0);
+        let ratio_p = analysis.sample_ratio.map_or(1.0, |check| check.p_always_valid);
+        if p < experiment.smallest_p || ratio_p < experiment.smallest_ratio_p {
+            self.amend(name, |it| {
+                it.smallest_p = it.smallest_p.min(p);
+                it.smallest_ratio_p = it.smallest_ratio_p.min(ratio_p);
+            })?;
+        }
+        Ok(false)
     }
 
     fn amend(&self, name: &str, amend: impl Fn(&mut Experiment)) -> Result<()> {
@@ -173,5 +176,40 @@ impl Experiments {
         let details = json!({"state": value.state, "split": value.split_set});
         let entry = change.audited(&format!("experiment.{action}"), name.to_owned(), details);
         Ok((batch, value, entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::ManualClock;
+    use crate::collection::record::Record;
+    use crate::database::options::Options;
+    use crate::mlops::experiments::users;
+    use crate::payload::Value;
+
+    #[test]
+    fn one_that_cannot_be_read_or_was_stopped_keeps_nobody_from_the_others() {
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let db = Options::new().clock(clock.clone()).in_memory().unwrap();
+        let (experiments, by_kim) = (db.experiments(), || Change::by("kim"));
+        for name in ["a", "b", "c"] {
+            experiments.create(ExperimentConfig::new(name, "ranker", "1", "2"), by_kim()).unwrap();
+            experiments.start(name, by_kim()).unwrap();
+        }
+        let before = experiments.get("b").unwrap();
+        let unreadable = Record::new(users::key(1, "kim").unwrap()).payload(Value::from("no user"));
+        experiments.users.collection().unwrap().put(unreadable).unwrap();
+        experiments.pause("c", by_kim()).unwrap();
+        let states = || ["a", "b", "c"].map(|name| experiments.get(name).unwrap().state);
+        assert_eq!(experiments.tick().unwrap_err().kind(), ErrorKind::Corrupt);
+        clock.advance(Duration::from_secs(14 * 86_400));
+        assert_eq!(experiments.tick().unwrap_err().kind(), ErrorKind::Corrupt, "it is said");
+        use ExperimentState::{Running, Stopped};
+        assert_eq!(states(), [Running, Stopped, Stopped]);
+        assert!(!experiments.look_at(&before).unwrap(), "somebody was first");
     }
 }

@@ -136,7 +136,7 @@ impl Monitor {
                 other => return other.map(|_| made),
             }
         }
-        Err(Error::new(ErrorKind::Busy, "others change the same monitor without a pause").mend("retry later"))
+        Err(Error::new(ErrorKind::Conflict, "others change the same monitor without a pause").mend("retry later"))
     }
 
     /// Records a prediction, or an attempt at one; returns its id. Fails with `Exists` when there is one of its id.
@@ -384,4 +384,20 @@ fn taken(error: Error, id: &str) -> Error {
     }
     Error::new(ErrorKind::Exists, format!("there is a prediction {id} already"))
         .mend("give each prediction an id of its own; the truth about one comes with record_label")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::schema::Schema;
+
+    #[test]
+    fn others_who_change_a_monitor_without_a_pause_are_a_conflict_and_no_fault_of_the_store() {
+        let db = Database::in_memory().unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        let never = || Ok((db.batch().require(&notes, "a", Precondition::Present).put(&notes, Record::new("b")), ()));
+        let error = db.monitor(&ModelId::new("ranker", "1").unwrap()).retried(never).unwrap_err();
+        assert!(error.kind() == ErrorKind::Conflict && !error.is_of_the_store(), "{error}");
+    }
 }

@@ -50,8 +50,7 @@ pub(super) fn register(db: &Database) -> Result<()> {
 
 /// Does an action, or finds that it was done.
 fn perform(db: &Database, alert: &Alert, action: Action) -> Result<()> {
-    let version = alert.subject.as_deref().and_then(about);
-    let watched = version.filter(|version| stored::table(db).get(version.name()).is_ok_and(|row| row.is_some()));
+    let watched = watched(db, alert)?;
     if let Some(version) = &watched {
         // The story begins with the alert.
         Pipeline { db: db.clone(), model: version.name().to_owned() }.write_down()?;
@@ -63,6 +62,13 @@ fn perform(db: &Database, alert: &Alert, action: Action) -> Result<()> {
             done => return done,
         }
     }
+}
+
+/// The version that an alert is about, where its model has a pipeline.
+fn watched(db: &Database, alert: &Alert) -> Result<Option<ModelId>> {
+    let version = alert.subject.as_deref().map(|subject| about(db, subject)).transpose()?.flatten();
+    let Some(version) = version else { return Ok(None) };
+    Ok(stored::table(db).get(version.name())?.is_some().then_some(version))
 }
 
 fn commit(db: &Database, alert: &Alert, action: Action, version: Option<ModelId>) -> Result<()> {
@@ -173,10 +179,8 @@ impl Case<'_> {
 
     fn pause_experiments(&self) -> Result<Deed> {
         let experiments = self.db.experiments();
-        let version = self.version.version();
         let mut running = experiments.active()?;
-        running.retain(|it| it.config.model == self.version.name());
-        running.retain(|it| it.config.version_a == version || it.config.version_b == version);
+        running.retain(|it| it.config.compares(&self.version));
         let (mut batch, mut entries, mut names) = (self.db.batch(), Vec::new(), Vec::new());
         for experiment in running {
             let entry;
@@ -188,5 +192,31 @@ impl Case<'_> {
             return Ok(self.nothing(format!("no experiment with {} runs", self.version)));
         }
         Ok(Deed::done(batch, entries, format!("paused: {}", names.join(", "))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::database::options::{Maintenance, Options};
+    use crate::mlops::alerts::{Observation, metric};
+    use crate::mlops::config::Config;
+    use crate::payload::Value;
+
+    #[test]
+    fn a_pipeline_that_cannot_be_read_is_not_taken_for_none() {
+        let db = Options::new().maintenance(Maintenance::Manual).in_memory().unwrap();
+        Pipeline::from_config(&db, &Config::default(), "ranker").unwrap();
+        let pipelines = stored::table(&db).collection().unwrap();
+        pipelines.put(Record::new("ranker").payload(Value::from("not a pipeline"))).unwrap();
+        db.alerts().observe(&Observation::new("ranker@1", metric::ACCURACY_DROP, 0.3)).unwrap();
+        db.alerts().deliver().unwrap();
+        let runs = db.alerts().action_runs(9).unwrap();
+        assert!(!runs.is_empty());
+        for run in runs {
+            let ActionOutcome::Failed(why) = &run.outcome else { panic!("{run:?}") };
+            assert!(why.contains("cannot be read"), "{why}");
+        }
     }
 }

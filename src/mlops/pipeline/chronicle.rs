@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::serving::about;
+use super::serving::model_of;
 use super::{Pipeline, stored};
 use crate::error::Result;
 use crate::mlops::alerts::Alert;
@@ -36,8 +36,7 @@ impl Pipeline {
     }
 
     fn concerns(&self, alert: &Alert) -> bool {
-        let version = alert.subject.as_deref().and_then(about);
-        version.is_some_and(|version| version.name() == self.model)
+        alert.subject.as_deref().and_then(model_of) == Some(&*self.model)
     }
 }
 

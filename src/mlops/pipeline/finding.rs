@@ -83,3 +83,20 @@ pub(super) fn step<T: Default>(
         done => done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn only_what_the_whole_store_cannot_do_ends_a_tick() {
+        use ErrorKind::{Busy, Closed, DiskFull, Io, OutcomeUnknown, Poisoned};
+        for kind in ErrorKind::ALL {
+            let mut findings = Vec::new();
+            let done = step(&mut findings, Concern::Drift, || Err::<u64, _>(Error::new(kind, "it failed")));
+            let ends = [Busy, Closed, DiskFull, Io, OutcomeUnknown, Poisoned].contains(&kind);
+            assert_eq!((done.is_err(), findings.len()), (ends, usize::from(!ends)), "{kind:?}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ pub use status::PipelineStatus;
 pub use thread::PipelineThread;
 pub use tick::PipelineTick;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -101,7 +102,14 @@ pub struct Pipeline {
 /// What is done once for each open store, the same for all handles: that actions are registered for, and the checks of
 /// health that were added.
 #[derive(Debug, Default)]
-struct Registered(Mutex<Vec<String>>);
+struct Registered(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    actions: bool,
+    /// The models whose check of health was added.
+    checks: BTreeSet<String>,
+}
 
 impl Pipeline {
     /// Sets up the pipeline of a model from a configuration; see [`PipelineBuilder`] for what a file cannot hold.
@@ -109,18 +117,31 @@ impl Pipeline {
         Pipeline::builder(db, model).config(config).open()
     }
 
-    /// Registers for what alerts ask for, and adds the check of health, once for each open store.
+    /// Registers for what alerts ask for, and adds the check of health, once for each open store. Fails with `NotFound` where
+    /// the pipeline was removed.
     fn register(&self) -> Result<()> {
         let registered: Arc<Registered> = self.db.companion();
-        let mut registered = registered.0.lock();
-        if registered.is_empty() {
+        let mut known = registered.0.lock();
+        // Looked at under the lock, so that one that is being removed is not registered anew.
+        self.stored()?;
+        if !known.actions {
             actions::register(&self.db)?;
+            known.actions = true;
         }
-        if registered.iter().all(|known| *known != self.model) {
+        if !known.checks.contains(&self.model) {
             status::add_check(self)?;
-            registered.push(self.model.clone());
+            known.checks.insert(self.model.clone());
         }
         Ok(())
+    }
+
+    /// Takes the check of health away.
+    fn unregister(&self) {
+        let registered: Arc<Registered> = self.db.companion();
+        let mut known = registered.0.lock();
+        if known.checks.remove(&self.model) {
+            self.db.remove_check(&status::check_name(&self.model));
+        }
     }
 
     /// The model.
@@ -162,6 +183,7 @@ impl Pipeline {
             let entry = change.audited("pipeline.remove", self.model.clone(), serde_json::json!({}));
             Ok(Some((batch, vec![entry])))
         })?;
+        self.unregister();
         Ok(())
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::Pipeline;
+use crate::database::handle::Database;
 use crate::error::Result;
 use crate::mlops::alerts::Incident;
-use crate::mlops::experiments::{Experiment, ExperimentState};
+use crate::mlops::experiments::Experiment;
 use crate::mlops::model::ModelId;
 use crate::mlops::performance::Monitor;
 use crate::mlops::registry::PRODUCTION;
@@ -30,7 +31,8 @@ impl Pipeline {
         }
         if production.is_none() {
             let monitored = self.db.monitored_models()?;
-            versions.extend(monitored.iter().filter_map(|model| about(model)).filter(|id| id.name() == self.model));
+            let named = monitored.iter().filter_map(|model| model.parse::<ModelId>().ok());
+            versions.extend(named.filter(|id| id.name() == self.model));
         }
         Ok(versions)
     }
@@ -45,16 +47,22 @@ impl Pipeline {
     /// The experiments of the model that run or are paused.
     pub(super) fn experiments(&self) -> Result<Vec<Experiment>> {
         let mut experiments = self.db.experiments().list()?;
-        let lasts = |state| matches!(state, ExperimentState::Running | ExperimentState::Paused);
-        experiments.retain(|it| it.config.model == self.model && lasts(it.state));
+        experiments.retain(|it| it.config.model == self.model && it.lasts());
         Ok(experiments)
     }
 
     /// The incidents of the model that last, each with the version it is about.
     pub(super) fn incidents(&self) -> Result<Vec<(ModelId, Incident)>> {
-        let lasting = self.db.alerts().incidents()?.into_iter().filter(Incident::is_open);
-        let with_version = lasting.filter_map(|it| Some((about(&it.subject)?, it)));
-        Ok(with_version.filter(|(version, _)| version.name() == self.model).collect())
+        let mut found = Vec::new();
+        for incident in self.db.alerts().incidents()? {
+            if incident.is_open()
+                && model_of(&incident.subject) == Some(&*self.model)
+                && let Some(version) = about(&self.db, &incident.subject)?
+            {
+                found.push((version, incident));
+            }
+        }
+        Ok(found)
     }
 
     /// Has the monitors of the versions that serve work as the configuration says, and know what is normal.
@@ -90,22 +98,63 @@ impl Pipeline {
     }
 }
 
-/// The version that a subject names, or that it is a part of: parts are written behind a `/`.
-pub(super) fn about(subject: &str) -> Option<ModelId> {
-    let (name, version) = subject.split_once('@')?;
-    let version = version.split_once('/').map_or(version, |(version, _)| version);
-    ModelId::new(name, version).ok()
+/// The name of the model whose version a subject names, or is a part of.
+pub(super) fn model_of(subject: &str) -> Option<&str> {
+    subject.split_once('@').map(|(name, _)| name)
+}
+
+/// The version that a subject names, or that it is a part of. Parts are written behind a `/`, which versions may have as
+/// well: the longest that is known is meant, and where none is, what stands before the first `/`.
+pub(super) fn about(db: &Database, subject: &str) -> Result<Option<ModelId>> {
+    let Some((name, mut version)) = subject.split_once('@') else { return Ok(None) };
+    while let Some((whole, _)) = version.rsplit_once('/') {
+        if let Ok(id) = ModelId::new(name, version)
+            && is_known(db, &id)?
+        {
+            return Ok(Some(id));
+        }
+        version = whole;
+    }
+    Ok(ModelId::new(name, version).ok())
+}
+
+/// Whether a version was registered, or has a monitor.
+fn is_known(db: &Database, version: &ModelId) -> Result<bool> {
+    Ok(db.model(version.name())?.find(version.version())?.is_some()
+        || db.monitored_models()?.contains(&version.to_string()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mlops::performance::PredictionRecord;
+    use crate::mlops::registry::NewVersion;
 
     #[test]
     fn subjects_name_versions_and_parts_of_them() {
-        let named = |subject| about(subject).map(|id| id.to_string());
+        let db = Database::in_memory().unwrap();
+        let named = |subject: &str| about(&db, subject).unwrap().map(|id| id.to_string());
         assert_eq!(named("org/ranker@2").as_deref(), Some("org/ranker@2"));
-        assert_eq!(named("ranker@2/price").as_deref(), Some("ranker@2"));
+        assert_eq!(named("ranker@2/price/eu").as_deref(), Some("ranker@2"));
         assert_eq!((named("docs"), named("ranker@"), named("@2")), (None, None, None));
+        assert_eq!(named(&format!("ranker@2/{}", "x".repeat(200))).as_deref(), Some("ranker@2"));
+    }
+
+    #[test]
+    fn versions_that_are_known_may_have_a_slash() {
+        let db = Database::in_memory().unwrap();
+        db.model("ranker").unwrap().register(NewVersion::new("release/2"), &b"it"[..]).unwrap();
+        let monitored = ModelId::new("ranker", "main/3/hot").unwrap();
+        db.monitor(&monitored).record_prediction(PredictionRecord::new("yes")).unwrap();
+        let named = |subject: &str| about(&db, subject).unwrap().map(|id| id.to_string());
+        for (subject, wanted) in [
+            ("ranker@release/2", "ranker@release/2"),
+            ("ranker@release/2/price/eu", "ranker@release/2"),
+            ("ranker@main/3/hot/eu", "ranker@main/3/hot"),
+            ("ranker@release/4", "ranker@release"),
+            ("other@release/2", "other@release"),
+        ] {
+            assert_eq!(named(subject).as_deref(), Some(wanted), "{subject}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Pipeline;
 use super::finding::{Concern, Finding};
-use super::serving::about;
+use super::serving::model_of;
 use crate::clock::Timestamp;
 use crate::database::health::Severity as HealthSeverity;
 use crate::error::Result;
@@ -50,7 +50,7 @@ impl Pipeline {
     /// How it stands, and what is not as it should be. Reads, and changes nothing.
     pub fn status(&self) -> Result<PipelineStatus> {
         let incidents: Vec<Incident> = self.incidents()?.into_iter().map(|(_, incident)| incident).collect();
-        let run = self.db.retraining().history(&self.model, u32::MAX)?.pop();
+        let run = self.db.retraining().newest(&self.model)?;
         let actions = self.actions()?;
         let running = self.experiments()?.into_iter().filter(|it| it.state == ExperimentState::Running);
         let mut findings = self.unregistered()?;
@@ -72,8 +72,7 @@ impl Pipeline {
 
     fn actions(&self) -> Result<Vec<ActionRun>> {
         let mut runs = self.db.alerts().action_runs(ACTIONS_READ)?;
-        let version = |run: &ActionRun| run.subject.as_deref().and_then(about);
-        runs.retain(|run| version(run).is_some_and(|version| version.name() == self.model));
+        runs.retain(|run| run.subject.as_deref().and_then(model_of) == Some(&*self.model));
         runs.truncate(MOST_ACTIONS);
         Ok(runs)
     }
@@ -162,5 +161,10 @@ pub(super) fn add_check(pipeline: &Pipeline) -> Result<()> {
         let told: Vec<String> = status.findings.iter().map(ToString::to_string).collect();
         Err(told.join("; "))
     };
-    pipeline.db.add_check(&format!("pipeline {}", pipeline.model), HealthSeverity::Minor, check)
+    pipeline.db.add_check(&check_name(&pipeline.model), HealthSeverity::Minor, check)
+}
+
+/// The name of a pipeline's check of health.
+pub(super) fn check_name(model: &str) -> String {
+    format!("pipeline {model}")
 }

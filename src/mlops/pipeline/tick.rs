@@ -7,7 +7,7 @@ use super::finding::{Concern, Finding, step};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::mlops::alerts::{Alert, Incident, metric};
-use crate::mlops::drift::MonitorTick;
+use crate::mlops::model::ModelId;
 use crate::mlops::performance::TickReport;
 use crate::mlops::registry::PRODUCTION;
 use crate::mlops::retraining::{Look, RetrainEvent, Signals};
@@ -42,7 +42,8 @@ impl Pipeline {
     /// 3. so are windows of what these versions logged, for drift;
     /// 4. alerts are written down in the audit log; what they ask for is done, and they are brought to handlers (on this
     ///    thread under [`Maintenance::Manual`](crate::Maintenance::Manual), else on threads of their own);
-    /// 5. incidents about versions that have been out of production, and without a prediction, for a whole window end;
+    /// 5. incidents end that are about versions which have been out of production, in no experiment that runs, and without a
+    ///    prediction, for a whole window;
     /// 6. experiments of the model whose time is over stop;
     /// 7. the trigger is looked at, and a run of training that is due begins, and trains on this thread.
     ///
@@ -63,7 +64,6 @@ impl Pipeline {
     /// All of it but training.
     pub(super) fn watch(&self, now: Timestamp) -> Result<PipelineTick> {
         use Concern::{Alerts, Drift, Experiments, Performance};
-        self.stored()?;
         self.register()?;
         let mut findings = Vec::new();
         let found = &mut findings;
@@ -76,14 +76,19 @@ impl Pipeline {
             tick.windows += closed + recounted;
             tick.alerts.extend(alerts);
         }
-        tick.drift_windows = step(found, Drift, || self.judge_drift(now))?;
+        for model in step(found, Drift, || self.logged())? {
+            tick.drift_windows += step(found, Drift, || self.judge_drift(model, now))?;
+        }
         step(found, Alerts, || self.write_down())?;
         let undone = step(found, Alerts, || self.db.alerts().act())?;
         found.extend(undone.map(|why| Finding::new(Alerts, format!("what alerts ask for waits: {why}"))));
         step(found, Alerts, || self.db.alerts().deliver())?;
         tick.ended = step(found, Alerts, || self.end_incidents(now))?;
         step(found, Alerts, || self.write_down())?;
-        tick.stopped = step(found, Experiments, || self.db.experiments().tick_of(&self.model))?;
+        for experiment in step(found, Experiments, || self.experiments())? {
+            let stopped = step(found, Experiments, || self.db.experiments().look_at(&experiment))?;
+            tick.stopped.extend(stopped.then_some(experiment.config.name));
+        }
         tick.findings = findings;
         Ok(tick)
     }
@@ -96,31 +101,34 @@ impl Pipeline {
         }
     }
 
-    /// Judges what the versions that serve have logged; tells how many windows.
-    fn judge_drift(&self, now: Timestamp) -> Result<u64> {
+    /// The versions that serve and log vectors.
+    fn logged(&self) -> Result<Vec<ModelId>> {
         let serving = self.serving()?;
-        let mut judged = 0;
-        for space in self.db.embedding_log().spaces()?.into_iter().filter(|it| serving.contains(&it.model)) {
-            let monitor = self.db.drift_monitor(space.model, self.config()?.drift_options())?;
-            let MonitorTick { reports, .. } = monitor.tick(now)?;
-            judged += reports.len() as u64;
-        }
-        Ok(judged)
+        let spaces = self.db.embedding_log().spaces()?.into_iter().map(|space| space.model);
+        Ok(spaces.filter(|model| serving.contains(model)).collect())
     }
 
-    /// Ends the incidents of versions that are out of production and quiet: what does not serve cannot fail. What was in
-    /// production until a moment ago may still be on its way.
+    /// Judges what a version has logged; tells how many windows.
+    fn judge_drift(&self, model: ModelId, now: Timestamp) -> Result<u64> {
+        let monitor = self.db.drift_monitor(model, self.config()?.drift_options())?;
+        Ok(monitor.tick(now)?.reports.len() as u64)
+    }
+
+    /// Ends the incidents of versions that are out of production, in no experiment that runs, and quiet: what does not serve
+    /// cannot fail. What was in production until a moment ago may still be on its way.
     fn end_incidents(&self, now: Timestamp) -> Result<Vec<Incident>> {
         let alias = self.db.model(&self.model)?.alias(PRODUCTION)?;
         let Some((since, production)) = alias.and_then(|alias| Some((alias.since, alias.version?))) else {
             return Ok(Vec::new());
         };
+        let experiments = self.db.experiments().active()?;
         let mut ended = Vec::new();
         for (version, incident) in self.incidents()? {
             let monitor = self.db.monitor(&version);
             let quiet = TimeRange { from: before(now, monitor.settings()?.step), to: Timestamp::NEVER };
+            let tried = experiments.iter().any(|it| it.config.compares(&version));
             let serves = version.version() == production || since > quiet.from;
-            if serves || monitor.figures(quiet)?.predictions > 0 {
+            if serves || tried || monitor.figures(quiet)?.predictions > 0 {
                 continue;
             }
             let told = |it: &Incident| format!("{} of {} is over: {version} serves no more", it.metric, it.subject);

@@ -242,10 +242,10 @@ impl Retraining {
         if reasons.is_empty() || rules::limit(&configured.config, &events, now).is_some() {
             return Ok(Look::Nothing);
         }
-        let event = self.request(model, reasons, configured.config.first_state())?;
-        match event.state {
-            RetrainState::Approved => Ok(Look::Due(event.number)),
-            _ => Ok(Look::Changed(event)),
+        match self.request(model, &reasons, configured.config.first_state(), &events)? {
+            Some(event) if event.state == RetrainState::Approved => Ok(Look::Due(event.number)),
+            Some(event) => Ok(Look::Changed(event)),
+            None => Ok(Look::Nothing),
         }
     }
 
@@ -284,6 +284,12 @@ impl Retraining {
             summary.rejected += u64::from(event.state == RetrainState::Rejected);
         }
         Ok(summary)
+    }
+
+    /// The newest run of a model.
+    pub(crate) fn newest(&self, model: &str) -> Result<Option<RetrainEvent>> {
+        let newest = self.events.walk(|scan| scan.prefix(format!("{model}@")).reverse().limit(1))?;
+        Ok(newest.into_iter().next().map(|row| row.value))
     }
 
     fn events_of(&self, model: &str) -> Result<Vec<RetrainEvent>> {
@@ -347,4 +353,42 @@ impl Retraining {
 /// Runs of a model sort by their numbers.
 fn key(model: &str, number: u64) -> String {
     format!("{model}@{number:012}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trained() -> Retraining {
+        let retraining = Database::in_memory().unwrap().retraining();
+        for model in ["ranker", "ranker2"] {
+            retraining.configure(model, RetrainConfig::new(), Change::by("kim")).unwrap();
+            retraining.on_retrain(model, |_| Ok("trained".into()));
+        }
+        retraining
+    }
+
+    #[test]
+    fn nothing_is_asked_for_on_the_strength_of_what_has_changed_since() {
+        let retraining = trained();
+        let before = retraining.events_of("ranker").unwrap();
+        let run = retraining.tick_with("ranker", &Signals::new().drift_score(0.3)).unwrap().unwrap();
+        assert_eq!(run.state, RetrainState::Done);
+        // Another ticker had looked before that run, when no limit stood against it.
+        assert_eq!(retraining.request("ranker", &run.reasons, RetrainState::Approved, &before).unwrap(), None);
+        assert_eq!(retraining.events_of("ranker").unwrap().len(), 1);
+        let now = retraining.events_of("ranker").unwrap();
+        let asked = retraining.request("ranker", &run.reasons, RetrainState::Approved, &now).unwrap().unwrap();
+        assert_eq!(asked.number, 2);
+    }
+
+    #[test]
+    fn the_newest_run_is_that_of_the_highest_number() {
+        let retraining = trained();
+        assert_eq!(retraining.newest("ranker").unwrap(), None);
+        for (model, runs) in [("ranker", 11), ("ranker2", 1)] {
+            (0..runs).for_each(|_| drop(retraining.force_retrain(model, Change::by("kim")).unwrap()));
+        }
+        assert_eq!(retraining.newest("ranker").unwrap().unwrap().number, 11);
+    }
 }

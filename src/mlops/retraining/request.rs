@@ -69,22 +69,27 @@ impl Retraining {
         self.requested(batch, Request { model, reasons: vec![reason], state, forced: Some(limit.is_some()) }, change)
     }
 
-    /// Writes down that a rule asks for a run.
+    /// Writes down that a rule asks for a run, on the strength of the runs that were `seen`; none where these are others by
+    /// now, as somebody else's run may have begun that a limit counts from.
     pub(super) fn request(
         &self,
         model: &str,
-        reasons: Vec<RetrainReason>,
+        reasons: &[RetrainReason],
         state: RetrainState,
-    ) -> Result<RetrainEvent> {
+        seen: &[RetrainEvent],
+    ) -> Result<Option<RetrainEvent>> {
         let mut requested = None;
         let change = Change::default();
         self.db.audit().commit_built(|db| {
-            let request = Request { model, reasons: reasons.clone(), state, forced: None };
+            if self.events_of(model)? != seen {
+                return Ok(None);
+            }
+            let request = Request { model, reasons: reasons.to_vec(), state, forced: None };
             let (batch, event, entry) = self.requested(db.batch(), request, &change)?;
             requested = Some(event);
             Ok(Some((batch, vec![entry])))
         })?;
-        requested.ok_or_else(|| Error::internal("a run was asked for and is not there"))
+        Ok(requested)
     }
 
     fn requested(

@@ -1,10 +1,10 @@
 //! Directories in which new data arrives as files. They belong to others: nothing here writes.
 
-use std::fs;
 use std::time::UNIX_EPOCH;
+use std::{fs, io};
 
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// The most entries of a directory that are looked at.
 const MAX_ENTRIES: usize = 100_000;
@@ -17,7 +17,7 @@ const MAX_ENTRIES: usize = 100_000;
 pub(super) fn new_files(directories: &[String], endings: &[String], since: Timestamp) -> Result<u64> {
     let mut found = 0;
     for directory in directories {
-        let failed = |error| Error::io("look for new data", &**directory, error);
+        let failed = |error| unreadable(directory, error);
         for entry in fs::read_dir(directory).map_err(failed)?.take(MAX_ENTRIES) {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
@@ -31,4 +31,10 @@ pub(super) fn new_files(directories: &[String], endings: &[String], since: Times
         }
     }
     Ok(found)
+}
+
+/// It is not the store that the operating system refuses.
+fn unreadable(directory: &str, error: io::Error) -> Error {
+    let error = Error::io("look for new data", directory, error);
+    if error.kind() == ErrorKind::NotFound { error } else { error.into_kind(ErrorKind::Invalid) }
 }
