@@ -68,19 +68,53 @@ pub(crate) fn before(time: Timestamp, length: Duration) -> Timestamp {
     Timestamp(time.0.saturating_sub(i64::try_from(length.as_micros()).unwrap_or(i64::MAX)))
 }
 
-/// Times as seconds in JSON.
+/// Times as seconds in JSON. The parts that serde gives a time by itself, as earlier records have them, are read as well.
 pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum Written {
+        Seconds(f64),
+        Parts(Duration),
+    }
+
+    impl Written {
+        pub(super) fn time<E: Error>(self) -> Result<Duration, E> {
+            match self {
+                Written::Seconds(seconds) => Duration::try_from_secs_f64(seconds).map_err(E::custom),
+                Written::Parts(time) => Ok(time),
+            }
+        }
+    }
+
     pub(crate) fn serialize<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_f64(time.as_secs_f64())
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+        Written::deserialize(deserializer)?.time()
+    }
+}
+
+/// The same of times that may be none.
+pub(crate) mod maybe_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::seconds::Written;
+
+    #[expect(clippy::ref_option, reason = "what serde calls")]
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        time.map(|time| time.as_secs_f64()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Option::<Written>::deserialize(deserializer)?.map(Written::time).transpose()
     }
 }
 
@@ -93,6 +127,28 @@ mod tests {
         let of = |time| TimeRange::window(Timestamp(time), Duration::from_micros(10));
         assert_eq!((of(0).from.0, of(9).to.0, of(-1).from.0, of(-10).from.0, of(-11).from.0), (0, 10, -10, -10, -20));
         let _ = (of(i64::MAX), of(i64::MIN));
+    }
+
+    #[test]
+    fn times_are_written_as_seconds_and_read_in_their_earlier_form_too() {
+        #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        struct Times {
+            #[serde(with = "seconds")]
+            hold: Duration,
+            #[serde(with = "maybe_seconds")]
+            ttl: Option<Duration>,
+        }
+        let times = Times { hold: Duration::from_micros(604_799_999_999), ttl: Some(Duration::from_millis(1)) };
+        let json = serde_json::to_value(&times).unwrap();
+        assert_eq!(json, serde_json::json!({"hold": 604_799.999_999, "ttl": 0.001}));
+        assert_eq!(serde_json::from_value::<Times>(json).unwrap(), times);
+        let earlier = r#"{"hold": {"secs": 604799, "nanos": 999999000}, "ttl": {"secs": 0, "nanos": 1000000}}"#;
+        assert_eq!(serde_json::from_str::<Times>(earlier).unwrap(), times);
+        assert_eq!(serde_json::from_str::<Times>(r#"{"hold": 1, "ttl": null}"#).unwrap().ttl, None);
+        for wrong in [r#"{"hold": -1, "ttl": null}"#, r#"{"hold": 1e300, "ttl": null}"#, r#"{"hold": "1h", "ttl": 1}"#]
+        {
+            serde_json::from_str::<Times>(wrong).unwrap_err();
+        }
     }
 
     #[test]

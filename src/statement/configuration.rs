@@ -34,8 +34,16 @@ fn watched(reader: &mut Reader<'_>) -> Result<Option<String>> {
 fn check(reader: &mut Reader<'_>) -> Result<Configuration> {
     let file = reader.text("the name of a file, in quotes")?;
     let mut profile = None;
-    while let Some("profile") = reader.clause()? {
-        profile = Some(reader.text("the name of a profile")?);
+    let mut begin = reader.at();
+    while let Some(clause) = reader.clause()? {
+        match clause {
+            "profile" => profile = Some(reader.text("the name of a profile")?),
+            other => {
+                let message = format!("`{other}` belongs to apply; a check changes nothing, and is about no model");
+                return Err(reader.refuse(reader.span_from(begin), &message));
+            }
+        }
+        begin = reader.at();
     }
     Ok(Configuration::Check { file, profile })
 }

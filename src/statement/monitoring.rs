@@ -6,6 +6,7 @@ use super::monitoring_tree::{Alerts, Monitor};
 use super::reader::Reader;
 use super::tree::Statement;
 use super::values;
+use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::payload::Value;
 
@@ -19,6 +20,7 @@ struct Clauses {
     by: Option<String>,
     on: Option<String>,
     reason: Option<String>,
+    at: Option<Timestamp>,
 }
 
 /// Takes the clauses, of which only these may be said here.
@@ -38,6 +40,7 @@ fn clauses(reader: &mut Reader<'_>, allowed: &[&str]) -> Result<Clauses> {
             "for" => taken.time = Some(values::duration(reader)?),
             "limit" => taken.limit = Some(reader.number("how many")?),
             "by" => taken.by = Some(reader.text("who it is")?),
+            "at" => taken.at = Some(values::moment(reader)?),
             "on" => taken.on = Some(reader.text("a subject, such as 'minilm@*'")?),
             _ => taken.reason = Some(reader.text("a reason, in quotes")?),
         }
@@ -90,8 +93,8 @@ fn alerts_part(reader: &mut Reader<'_>) -> Result<Alerts> {
         return simple(reader, asked);
     }
     if reader.keyword("unset") {
-        let asked = Alerts::RemoveRule(reader.text("the name of a rule")?);
-        return simple(reader, asked);
+        let name = reader.text("the name of a rule")?;
+        return Ok(Alerts::RemoveRule { name, model: clauses(reader, &["on"])?.on });
     }
     if reader.keyword("raise") {
         let severity = reader.word("info, warning or critical")?.to_owned();
@@ -117,8 +120,8 @@ fn monitor_part(reader: &mut Reader<'_>) -> Result<Monitor> {
     let model = |reader: &mut Reader<'_>| reader.text("a model, such as spam@3");
     if reader.keyword("record") {
         let (model, prediction) = (model(reader)?, values::literal(reader)?);
-        clauses(reader, &[])?;
-        return Ok(Monitor::Record { model, prediction });
+        let at = clauses(reader, &["at"])?.at;
+        return Ok(Monitor::Record { model, prediction, at });
     }
     if reader.keyword("label") {
         let (model, id) = (model(reader)?, reader.text("the id of a prediction")?);
@@ -126,8 +129,8 @@ fn monitor_part(reader: &mut Reader<'_>) -> Result<Monitor> {
             Some('\'' | '"' | '$') => values::literal(reader)?,
             _ => truth(reader.word("what was true")?),
         };
-        clauses(reader, &[])?;
-        return Ok(Monitor::Label { model, id, truth });
+        let at = clauses(reader, &["at"])?.at;
+        return Ok(Monitor::Label { model, id, truth, at });
     }
     if reader.keyword("tick") {
         let model = if reader.is_at_end() { None } else { Some(model(reader)?) };

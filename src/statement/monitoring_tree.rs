@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Timestamp;
 use crate::payload::Value;
 
 /// What an `alerts` statement asks for.
@@ -55,7 +56,12 @@ pub enum Alerts {
     /// A rule is stored.
     SetRule(Value),
     /// A stored rule is removed.
-    RemoveRule(String),
+    RemoveRule {
+        /// Its name.
+        name: String,
+        /// The model whose rule it is; the store's unless told.
+        model: Option<String>,
+    },
     /// An alert is raised by hand.
     Raise {
         /// How bad it is.
@@ -95,6 +101,8 @@ pub enum Monitor {
         model: String,
         /// Its fields.
         prediction: Value,
+        /// When it was made; now unless told.
+        at: Option<Timestamp>,
     },
     /// The truth about a prediction is recorded.
     Label {
@@ -104,6 +112,8 @@ pub enum Monitor {
         id: String,
         /// What was true.
         truth: Value,
+        /// When that was found out; now unless told.
+        at: Option<Timestamp>,
     },
     /// Windows that are over are closed and judged.
     Tick {

@@ -33,6 +33,15 @@ pub struct Clause {
     pub argument: &'static str,
     /// What it does.
     pub summary: &'static str,
+    /// Whether it may be said several times.
+    pub repeats: bool,
+}
+
+impl Clause {
+    /// The same clause, which may be said several times.
+    pub(super) const fn repeated(self) -> Clause {
+        Clause { repeats: true, ..self }
+    }
 }
 
 /// What ends a word that was written without quotes.
@@ -69,7 +78,7 @@ impl<'a> Reader<'a> {
             });
         };
         self.at += word.len();
-        if self.taken.contains(&clause.keyword) {
+        if !clause.repeats && self.taken.contains(&clause.keyword) {
             return Err(self.refuse(self.span_from(begin), &format!("`{}` is said twice", clause.keyword)));
         }
         self.taken.push(clause.keyword);

@@ -155,8 +155,14 @@ pub struct ExperimentClauses {
     pub level: Option<f64>,
     /// The primary metric, and whether its values are any numbers and lower ones are better.
     pub primary: Option<(String, bool, bool)>,
-    /// A metric that must not become worse.
+    /// Metrics that are looked at, too.
+    pub secondary: Vec<(String, bool, bool)>,
+    /// Metrics that must not become worse.
     pub guardrails: Vec<(String, bool, bool)>,
+    /// Other shares of B, from so long after the start on.
+    pub ramp: Vec<(Duration, f64)>,
+    /// The smallest difference of interest.
+    pub effect: Option<f64>,
     /// Which users take part.
     pub segment: Option<String>,
     /// Who creates it.

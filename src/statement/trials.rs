@@ -76,6 +76,9 @@ fn create(reader: &mut Reader<'_>) -> Result<ExperimentStatement> {
             "level" => clauses.level = Some(reader.number("a level such as 0.05")?),
             "metric" => clauses.primary = Some(metric(reader)?),
             "guardrail" => clauses.guardrails.push(metric(reader)?),
+            "secondary" => clauses.secondary.push(metric(reader)?),
+            "ramp" => clauses.ramp.push((values::duration(reader)?, reader.number("a share such as 0.5")?)),
+            "effect" => clauses.effect = Some(reader.number("the smallest difference of interest")?),
             "segment" => clauses.segment = Some(reader.text("a filter, in quotes")?),
             other => {
                 if !clauses.author.clause(other, reader)? {

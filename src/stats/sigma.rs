@@ -29,8 +29,12 @@ pub struct Sigma {
 
 /// Applies the rule with `threshold`, in standard deviations of the baseline.
 pub fn rule(baseline: &[f64], current: &[f64], threshold: f64) -> Result<Sigma> {
+    rule_of(&Moments::of(baseline)?, &Moments::of(current)?, threshold)
+}
+
+/// The same of what is known of values that were counted; of none, all is 0.
+pub fn rule_of(before: &Moments, now: &Moments, threshold: f64) -> Result<Sigma> {
     check::positive("the threshold", threshold)?;
-    let (before, now) = (Moments::of(baseline)?, Moments::of(current)?);
     let (step, deviation) = ((now.mean() - before.mean()).abs(), before.population_deviation());
     let score = if step == 0.0 { 0.0 } else { step / deviation };
     Ok(Sigma {
@@ -42,7 +46,7 @@ pub fn rule(baseline: &[f64], current: &[f64], threshold: f64) -> Result<Sigma> 
         score,
         drift: score > threshold,
         sample_count: now.count(),
-        welch_p: welch_p(&before, &now),
+        welch_p: welch_p(before, now),
     })
 }
 

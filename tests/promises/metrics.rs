@@ -253,7 +253,35 @@ fn watched() -> (tempfile::TempDir, Database) {
     for name in ["a", "a", "b"] {
         mlops::Cache::get(&cache, name).unwrap();
     }
+    let model = db.model("m").unwrap();
+    for version in ["1", "2"] {
+        model.register(mlops::NewVersion::new(version), version.as_bytes()).unwrap();
+    }
+    model.promote_to_production("1", mlops::Change::by("kim")).unwrap();
+    let retraining = db.retraining();
+    retraining.configure("m", mlops::RetrainConfig::new(), mlops::Change::by("kim")).unwrap();
+    let outcome = |run: &mlops::RetrainEvent| match run.number {
+        2 => Err(driftline::Error::new(driftline::ErrorKind::Invalid, "no data")),
+        number => Ok(number.to_string()),
+    };
+    retraining.on_retrain("m", outcome);
+    for _ in 0..3 {
+        retraining.force_retrain("m", mlops::Change::by("kim")).unwrap();
+    }
     (folder, db)
+}
+
+#[test]
+fn what_serves_and_what_came_of_training_is_told() {
+    let (_folder, db) = watched();
+    let read = parse(&db.metrics_text());
+    let ended = |outcome| value(&read, "driftline_retraining_runs_total", &[("model", "m"), ("outcome", outcome)]);
+    assert_eq!((ended("done"), ended("failed"), ended("rejected")), (2.0, 1.0, 0.0));
+    let last = value(&read, "driftline_retraining_last_success_timestamp_seconds", &[("model", "m")]);
+    assert_eq!(last, 100.0 * 86_400.0);
+    let serving = &read["driftline_model_in_production"].samples;
+    assert_eq!((serving.len(), serving[0].1.0["version"].as_str(), serving[0].1.1), (1, "1", 1.0));
+    assert_eq!(value(&read, "driftline_metrics_unreadable", &[("part", "training")]), 0.0);
 }
 
 #[test]

@@ -72,6 +72,8 @@ fn a_mistake_is_told_with_its_place_and_what_was_meant() {
         .refused(2, &["expected show, keys, check FILE, or apply FILE for MODEL"]);
     shell.run(&["S", "config keys profile x"]).refused(2, &["expected the end of the statement"]);
     shell.run(&["S", "config check"]).refused(2, &["the name of a file"]);
+    shell.run(&["S", &format!("{check} for ranker")]).refused(2, &["`for` belongs to apply"]);
+    shell.run(&["S", &format!("{check} by kim")]).refused(2, &["`by` belongs to apply"]);
     shell.run(&["S", "config check 'c.toml' profil x"]).refused(2, &["profile"]);
 }
 

@@ -77,6 +77,16 @@ fn alerts_are_raised_listed_and_silenced() {
     slow["bands"][0]["edge"]["above"] = 50.0.into();
     let table = shell.run(&["S", &format!("alerts set {slow}")]).done();
     assert!(table.contains("above 50") && table.contains("at least 200"), "{table}");
+    slow["model"] = "spam".into();
+    slow["bands"][0]["edge"]["above"] = 70.0.into();
+    let table = shell.run(&["S", &format!("alerts set {slow}")]).done();
+    assert!(table.contains("spam@*") && table.contains("above 70"), "{table}");
+    assert_eq!(
+        shell.run(&["S", "alerts unset high_latency on spam"]).done(),
+        "spam has no high_latency of its own any more\n"
+    );
+    shell.run(&["S", "alerts unset high_latency on spam"]).refused(1, &["no rule `high_latency` of model `spam`"]);
+    assert!(shell.run(&["S", "alerts rules"]).done().contains("above 50"), "that of the store stays");
     shell.run(&["S", "alerts unset high_latency"]).done();
     assert!(shell.run(&["S", "alerts rules"]).done().contains("above 500"));
 }

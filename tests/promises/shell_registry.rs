@@ -81,6 +81,23 @@ fn an_experiment_runs_from_the_shell() {
         "experiment create 'ranker-2' on ranker '1.0.0' '1.1.0' split 0.5 for 7d guardrail latency_ms mean lower";
     assert_eq!(shell.run(&["S", create]).done(), "ranker-2 is created\n");
     shell.run(&["S", create]).refused(1, &["already"]);
+    let misspelt = "experiment create 'x' on ranker '1.0.0' '1.1.O'";
+    shell.run(&["S", misspelt]).refused(1, &["no version \"1.1.O\"", "did you mean `1.1.0`?"]);
+    let free = "experiment create 'x' on other 'a' 'b' guardrail errors lower guardrail latency_ms mean lower \
+        secondary clicks ramp '1d' 0.4 ramp '2d' 0.5 effect 0.02";
+    assert_eq!(shell.run(&["S", free]).done(), "x is created\n");
+    let all = shell.json("experiment");
+    let config = &all.as_array().unwrap().iter().find(|it| it["config"]["name"] == "x").unwrap()["config"];
+    let names = |role: &str| config[role].as_array().unwrap().iter().map(|it| it["name"].clone()).collect::<Vec<_>>();
+    assert_eq!((names("guardrails").len(), names("secondary")), (2, vec!["clicks".into()]));
+    assert_eq!(
+        (&config["ramp"][1]["after_seconds"], &config["ramp"][1]["traffic_split"]),
+        (&172_800.0.into(), &0.5.into())
+    );
+    assert_eq!((&config["minimal_effect"], &config["duration_seconds"]), (&0.02.into(), &1_209_600.0.into()));
+    shell
+        .run(&["S", "experiment create 'y' on other 'a' 'b' split 0.1 split 0.2"])
+        .refused(2, &["`split` is said twice"]);
     shell.run(&["S", "experiment pause 'ranker-2'"]).refused(1, &["it is created", "running"]);
     shell.run(&["S", "experiment start 'ranker-2' by kim"]).done();
     let assigned = shell.json("experiment assign 'ranker-2' 'user-1'");

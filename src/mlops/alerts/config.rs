@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rule::{AlertRule, Edge};
 use super::severity::{Action, Severity};
+use crate::mlops::times::seconds;
 
 /// Names of the metrics that the parts of this crate report. A rule may look at any other name, too.
 pub mod metric {
@@ -19,7 +20,7 @@ pub mod metric {
     pub const CONCEPT_DRIFT: &str = "concept_drift";
     /// How many features have drifted.
     pub const FEATURE_DRIFT: &str = "feature_drift";
-    /// How many outputs have drifted.
+    /// How many outputs have drifted: of confidence and predicted numbers, by the sigma rule.
     pub const PREDICTION_DRIFT: &str = "prediction_drift";
     /// How far the data have drifted, on the scale of the detector.
     pub const DRIFT_SCORE: &str = "drift_score";
@@ -78,8 +79,10 @@ pub struct AlertConfig {
     /// Data quality below this is info; 0.95.
     pub min_data_quality: f64,
     /// How long values must stay in a band before the alert fires; zero.
+    #[serde(with = "seconds", rename = "hold_seconds", alias = "hold")]
     pub hold: Duration,
     /// How long after a recovery a relapse belongs to the same incident; one hour.
+    #[serde(with = "seconds", rename = "cool_down_seconds", alias = "cool_down")]
     pub cool_down: Duration,
     /// By which share of its edge a band is wider for what is in it; 0.1.
     pub hysteresis: f64,

@@ -15,6 +15,7 @@ mod observation;
 mod records;
 mod round;
 mod rule;
+mod rules;
 mod runner;
 mod severity;
 mod silence;
@@ -301,48 +302,6 @@ impl Alerts {
         self.records().silences.put(id, &Silence { until: self.db.now(), ..silence })
     }
 
-    /// The rules, by name: the defaults of [`AlertConfig`], and instead of those what was stored.
-    pub fn rules(&self) -> Result<Vec<AlertRule>> {
-        self.records().rules()
-    }
-
-    /// Stores a rule, instead of the one of its name. An incident that lasts is judged by it from the next observation on.
-    pub fn set_rule(&self, rule: &AlertRule) -> Result<()> {
-        self.set_rules(std::slice::from_ref(rule))
-    }
-
-    /// Stores the rules that a configuration stands for, instead of those of their names.
-    pub fn configure(&self, config: &AlertConfig) -> Result<()> {
-        self.set_rules(&config.rules())
-    }
-
-    /// Stores rules, all or none.
-    pub fn set_rules(&self, rules: &[AlertRule]) -> Result<()> {
-        self.set_rules_in(self.db.batch(), rules)?.commit().map(drop)
-    }
-
-    /// The same in a batch that does more.
-    pub(crate) fn set_rules_in(&self, batch: Batch, rules: &[AlertRule]) -> Result<Batch> {
-        rules.iter().try_for_each(AlertRule::check)?;
-        let table = self.records().rules;
-        rules.iter().try_fold(batch, |batch, rule| table.put_in(batch, rule.name.as_str(), rule))
-    }
-
-    /// Removes a stored rule; one of the defaults is then as it was. To switch a default off, store it
-    /// [disabled](AlertRule::disabled). Fails with `NotFound` when none of this name is stored.
-    pub fn remove_rule(&self, name: &str) -> Result<()> {
-        let table = self.records().rules;
-        if table.get(name)?.is_none() {
-            let stored: Vec<String> = table.walk(|scan| scan)?.into_iter().map(|row| row.value.name).collect();
-            let error = Error::new(ErrorKind::NotFound, format!("no rule `{name}` is stored"));
-            return Err(match crate::filter::suggest(name, stored.iter().map(String::as_str)) {
-                Some(near) => error.mend(format!("did you mean `{near}`?")),
-                None => error.mend("a default is switched off by storing it disabled"),
-            });
-        }
-        table.collection()?.delete(name).map(drop)
-    }
-
     /// Adds a [`Handler`]. It hears of what was recorded since it was last told under this name, by an earlier process too;
     /// under a new name, of what is recorded from now on. Fails with `Exists` when there is one of this name.
     pub fn add_handler(&self, name: &str, handler: impl Handler + 'static) -> Result<()> {
@@ -390,24 +349,6 @@ impl Alerts {
     /// Has handlers look for alerts that came in a batch of somebody else's.
     pub(crate) fn wake(&self) {
         self.desk().wake();
-    }
-
-    /// Has alerts of a type ask for an action from a severity on: adds a route to the rule. Fails with `NotFound` when
-    /// there is no such rule.
-    pub fn on(&self, alert_type: &str, from: Severity, action: Action) -> Result<()> {
-        let rules = self.rules()?;
-        let Some(rule) = rules.iter().find(|rule| rule.name == alert_type) else {
-            let error = Error::new(ErrorKind::NotFound, format!("there is no rule `{alert_type}`"));
-            return Err(match crate::filter::suggest(alert_type, rules.iter().map(|rule| rule.name.as_str())) {
-                Some(near) => error.mend(format!("did you mean `{near}`?")),
-                None => error.mend("store the rule first"),
-            });
-        };
-        let route = Route { from, action };
-        if rule.actions.contains(&route) {
-            return Ok(());
-        }
-        self.set_rule(&rule.clone().action(from, action))
     }
 
     /// Registers who does an action: a closure that tells what it has done, or why it could not. It runs like a handler,

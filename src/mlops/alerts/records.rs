@@ -1,5 +1,7 @@
 //! Where alerts and all that belongs to them are kept.
 
+use std::collections::BTreeMap;
+
 use super::alert::Alert;
 use super::config::AlertConfig;
 use super::incident::Watch;
@@ -29,6 +31,11 @@ pub(super) struct Records {
     pub(super) silences: Table<Silence>,
 }
 
+/// The key of a rule that is stored. No name and no model has a control character.
+pub(super) fn rule_key(name: &str, model: Option<&str>) -> String {
+    model.map_or_else(|| name.to_owned(), |model| format!("{name}\u{1f}{model}"))
+}
+
 /// The key of what is remembered of one rule and one subject; neither has control characters.
 pub(super) fn watch_key(rule: &str, subject: &str) -> String {
     format!("{rule}\u{1f}{subject}")
@@ -44,13 +51,11 @@ impl Records {
         }
     }
 
-    /// The rules that hold, by name: the defaults, and instead of those what was stored.
+    /// All rules, by name: the defaults, and instead of those what was stored; behind each those of single models.
     pub(super) fn rules(&self) -> Result<Vec<AlertRule>> {
-        let mut rules: std::collections::BTreeMap<String, AlertRule> =
-            AlertConfig::default().rules().into_iter().map(|rule| (rule.name.clone(), rule)).collect();
-        for row in self.rules.walk(|scan| scan)? {
-            rules.insert(row.value.name.clone(), row.value);
-        }
+        let place = |rule: AlertRule| ((rule.name.clone(), rule.model.clone()), rule);
+        let mut rules: BTreeMap<_, AlertRule> = AlertConfig::default().rules().into_iter().map(place).collect();
+        rules.extend(self.rules.walk(|scan| scan)?.into_iter().map(|row| place(row.value)));
         Ok(rules.into_values().collect())
     }
 

@@ -7,6 +7,7 @@ use super::incident::{AlertKind, Change, Incident, Reading, Watch};
 use super::observation::Observation;
 use super::records::{Records, watch_key};
 use super::rule::AlertRule;
+use super::rules;
 use super::silence::Silence;
 use crate::clock::Timestamp;
 use crate::database::batch::Batch;
@@ -47,11 +48,9 @@ impl<'a> Round<'a> {
     pub(super) fn judge(&mut self, observation: &Observation) -> Result<()> {
         observation.check()?;
         let at = observation.at.unwrap_or(self.now);
-        for place in 0..self.rules.len() {
-            if !self.rules[place].concerns(&observation.subject, &observation.metric) {
-                continue;
-            }
-            let rule = self.rules[place].clone();
+        let holding = rules::holding(&self.rules, rules::model_of(&observation.subject));
+        let concerned = holding.into_iter().filter(|rule| rule.concerns(&observation.subject, &observation.metric));
+        for rule in concerned.cloned().collect::<Vec<_>>() {
             let reading = Reading {
                 rule: &rule,
                 subject: &observation.subject,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::severity::{Action, Severity};
 use crate::error::{Error, Result};
+use crate::mlops::model::ModelId;
 use crate::mlops::times::seconds;
 
 /// The most bands one rule has, and the most routes to actions.
@@ -115,6 +116,9 @@ pub struct AlertRule {
     pub metric: String,
     /// Which subjects it holds for: a text in which `*` stands for any characters. All unless told.
     pub subjects: String,
+    /// The model whose versions it is for; then it holds for them instead of the store's rule of its name. None unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// Which values are how bad; at least one.
     pub bands: Vec<Band>,
     /// How long values must stay in a band before the alert fires. Zero unless told: at once.
@@ -140,6 +144,7 @@ impl AlertRule {
             name: name.into(),
             metric: metric.into(),
             subjects: "*".into(),
+            model: None,
             bands: Vec::new(),
             hold: Duration::ZERO,
             cool_down: Duration::from_secs(3600),
@@ -160,6 +165,13 @@ impl AlertRule {
     #[must_use]
     pub fn subjects(mut self, pattern: impl Into<String>) -> AlertRule {
         self.subjects = pattern.into();
+        self
+    }
+
+    /// Has it hold for one model only, in place of the store's rule of its name.
+    #[must_use]
+    pub fn of_model(mut self, model: impl Into<String>) -> AlertRule {
+        self.model = Some(model.into());
         self
     }
 
@@ -219,6 +231,9 @@ impl AlertRule {
         check_name("the name of a rule", &self.name)?;
         check_name("a metric", &self.metric)?;
         check_subject("the pattern of subjects", &self.subjects)?;
+        if let Some(model) = &self.model {
+            ModelId::new(model.as_str(), "1")?;
+        }
         let refused = if self.bands.is_empty() {
             "it has no band, so no value would be bad".into()
         } else if self.bands.len() > MAX_BANDS || self.actions.len() > MAX_BANDS {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::mlops::times::maybe_seconds;
 use crate::sync::Mutex;
 
 /// How much a cache keeps, and for how long.
@@ -22,6 +23,7 @@ pub struct CacheLimits {
     /// Bytes at most, as entries are weighed; no limit.
     pub max_bytes: Option<u64>,
     /// How long an entry is kept that says nothing else; for ever.
+    #[serde(with = "maybe_seconds", rename = "ttl_seconds", alias = "ttl")]
     pub ttl: Option<Duration>,
 }
 

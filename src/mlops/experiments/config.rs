@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::filter::IntoFilter;
 use crate::mlops::model::ModelId;
+use crate::mlops::times::seconds;
 
 /// The most characters an experiment's name may have.
 const MAX_NAME_CHARS: usize = 100;
@@ -52,6 +53,7 @@ pub struct ExperimentConfig {
     /// Shares of B from later times on, for a gradual rollout; none.
     pub ramp: Vec<RampStep>,
     /// How long it runs; 14 days. At its end it stops, and the test for a fixed end decides.
+    #[serde(with = "seconds", rename = "duration_seconds", alias = "duration")]
     pub duration: Duration,
     /// Users with an outcome that each variant must have before anything is decided; 1,000.
     pub min_samples_per_variant: u64,
@@ -77,6 +79,7 @@ pub struct ExperimentConfig {
 #[non_exhaustive]
 pub struct RampStep {
     /// How long after the start.
+    #[serde(with = "seconds", rename = "after_seconds", alias = "after")]
     pub after: Duration,
     /// The share of users who get B from then on.
     pub traffic_split: f64,

@@ -13,10 +13,12 @@ use crate::mlops::experiments::{Experiment, ExperimentState, Experiments};
 use crate::mlops::table::Row;
 
 impl Experiments {
-    /// Creates an experiment, which does not run yet. Fails with `Exists` when there is one of its name, and with
-    /// `Invalid` or `Filter`, naming the field, when the configuration is not usable.
+    /// Creates an experiment, which does not run yet. Fails with `Exists` when there is one of its name, with
+    /// `Invalid` or `Filter`, naming the field, when the configuration is not usable, and with `NotFound` when the registry
+    /// has the model and not these versions of it. A model that is not in the registry may be tried as well.
     pub fn create(&self, config: ExperimentConfig, change: Change) -> Result<Experiment> {
         config.check()?;
+        self.check_registered(&config)?;
         let mut created = None;
         let done = self.db.audit().commit_built(|db| {
             let number = self.table.walk(|scan| scan)?.len() as u64 + 1;
@@ -35,6 +37,14 @@ impl Experiments {
                 other.and_then(|_| created.ok_or_else(|| Error::internal("an experiment was made and is not there")))
             }
         }
+    }
+
+    fn check_registered(&self, config: &ExperimentConfig) -> Result<()> {
+        let model = self.db.model(&config.model)?;
+        if model.latest()?.is_none() {
+            return Ok(());
+        }
+        [&config.version_a, &config.version_b].into_iter().try_for_each(|version| model.version(version).map(drop))
     }
 
     /// Starts an experiment that was created, or goes on with one that was paused.

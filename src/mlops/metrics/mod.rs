@@ -1,6 +1,6 @@
 //! What a store does, as text for Prometheus: written to a file or served by the application, no HTTP in here.
 //!
-//! `text` writes the format, `store` tells of the engine, `models` and `caches` of what stands on it; `file` puts it where a collector looks. The guide lists every
+//! `text` writes the format, `store` tells of the engine, `models`, `training` and `caches` of what stands on it; `file` puts it where a collector looks. The guide lists every
 //! metric: docs/guide/metrics.md.
 
 mod caches;
@@ -8,6 +8,7 @@ mod file;
 mod models;
 mod store;
 mod text;
+mod training;
 
 use std::path::Path;
 
@@ -24,7 +25,7 @@ const OTHERS: &str = "(others)";
 type Tell = fn(&Database, &mut Exposition) -> Result<()>;
 
 /// The parts are written one after the other, and one that fails leaves the others.
-const PARTS: [(&str, Tell); 7] = [
+const PARTS: [(&str, Tell); 8] = [
     ("engine", store::engine),
     ("stats", store::sizes),
     ("disk", store::disk),
@@ -32,6 +33,7 @@ const PARTS: [(&str, Tell); 7] = [
     ("drift", models::drift),
     ("predictions", models::predictions),
     ("caches", caches::tell),
+    ("training", training::tell),
 ];
 
 impl Database {

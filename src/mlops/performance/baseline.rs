@@ -11,6 +11,7 @@ use super::quality::FeatureProfile;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::suggest;
+use crate::stats::moments::Moments;
 use crate::stats::sigma;
 
 /// So many values of a signal are kept with a baseline, the newest.
@@ -158,7 +159,11 @@ pub struct SigmaReport {
 
 impl SigmaReport {
     pub(super) fn of(baseline: &[f64], current: &[f64], threshold: f64) -> Result<SigmaReport> {
-        let sigma = sigma::rule(baseline, current, threshold)?;
+        SigmaReport::of_moments(&Moments::of(baseline)?, &Moments::of(current)?, threshold)
+    }
+
+    pub(super) fn of_moments(baseline: &Moments, current: &Moments, threshold: f64) -> Result<SigmaReport> {
+        let sigma = sigma::rule_of(baseline, current, threshold)?;
         Ok(SigmaReport {
             drift_detected: sigma.drift,
             // JSON has no infinity.

@@ -135,7 +135,7 @@ impl MonitorBuilder {
         self
     }
 
-    /// Stores the rules of this configuration, for all monitors of the store.
+    /// Stores the rules of this configuration, for all versions of the model.
     pub fn alert_config(mut self, config: AlertConfig) -> MonitorBuilder {
         self.alerts = Some(config);
         self
@@ -156,7 +156,7 @@ impl MonitorBuilder {
         let monitor = self.db.monitor(&self.model);
         monitor.store_settings(&self.settings)?;
         if let Some(config) = &self.alerts {
-            self.db.alerts().configure(config)?;
+            self.db.alerts().configure_model(self.model.name(), config)?;
         }
         if self.given {
             self.baseline.labels = shares(&self.labels);

@@ -37,7 +37,9 @@ impl Monitor {
     /// Rules see, of each window of at least [`MonitorSettings::min_samples`](super::MonitorSettings::min_samples)
     /// predictions: `error_rate`, `latency_ms` (the 95th percentile) and `data_quality`; and `accuracy_drop`, that of the
     /// baseline less that of the newest windows that together have as many truths as the settings' window; and of the same
-    /// truths `concept_drift`, see [`Monitor::concept_drift`]. The subject is the model, the time that of the window's end, the
+    /// truths `concept_drift`, see [`Monitor::concept_drift`]; and `prediction_drift`, how many of confidence and predicted
+    /// numbers have drifted by the sigma rule, over the newest windows with as many predictions, where the baseline has them
+    /// (see [`Monitor::detect_drift`]). The subject is the model, the time that of the window's end, the
     /// correlation names the window. Windows without predictions are passed over.
     pub fn tick(&self, now: Timestamp) -> Result<TickReport> {
         let records = self.records();
@@ -87,6 +89,7 @@ impl Monitor {
         tail.set(window.from, &tally);
         let mut observations = self.judged(&tally, window, stored.settings.min_samples)?;
         observations.extend(self.accuracy(records, tail, window.to, stored.settings.min_samples)?);
+        observations.extend(self.outputs(records, tail, window.to, &stored.settings)?);
         stored.closed_until = Some(window.to);
         let settings = stored.settings.clone();
         let batch = self.keep(records, self.db.batch(), &stored, lsn)?;
@@ -120,6 +123,7 @@ impl Monitor {
             batch = self.store(records, batch, window, &tally, stored.settings.summary_retention)?;
             let mut observations: Vec<Observation> =
                 self.accuracy(records, tail, until, stored.settings.min_samples)?.into_iter().collect();
+            observations.extend(self.outputs(records, tail, until, &stored.settings)?);
             let concept;
             (batch, concept) = self.judge_concept(batch, records, tail, until)?;
             observations.extend(concept);

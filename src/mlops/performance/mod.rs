@@ -6,6 +6,7 @@ mod closing;
 mod concept;
 mod figures;
 mod monitor;
+mod outputs;
 mod prediction;
 mod quality;
 mod records;

@@ -7,6 +7,7 @@ use super::tally::{Residuals, Tally};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::mlops::table::Row;
+use crate::stats::moments::Moments;
 
 /// Truths are gathered over at most so many windows.
 const MOST_WINDOWS: usize = 1_000;
@@ -28,11 +29,21 @@ pub(super) struct Part {
     pub(super) right: u64,
     /// Numbers with a truth.
     pub(super) residuals: Residuals,
+    /// What was said, whether its truth is known or not: how sure the model was, and numbers.
+    pub(super) confidence: Moments,
+    pub(super) numbers: Moments,
 }
 
 impl Part {
     fn of(from: Timestamp, tally: &Tally) -> Part {
-        Part { from, labelled: tally.labelled, right: tally.right, residuals: tally.residuals }
+        Part {
+            from,
+            labelled: tally.labelled,
+            right: tally.right,
+            residuals: tally.residuals,
+            confidence: tally.confidence.moments,
+            numbers: tally.numbers,
+        }
     }
 
     /// Adds an earlier one.
@@ -41,6 +52,8 @@ impl Part {
         self.labelled = self.labelled.saturating_add(earlier.labelled);
         self.right = self.right.saturating_add(earlier.right);
         self.residuals.merge(&earlier.residuals);
+        self.confidence.merge(&earlier.confidence);
+        self.numbers.merge(&earlier.numbers);
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::prediction::PredictionRecord;
+use super::prediction::{Output, PredictionRecord};
 use super::quality::{FeatureProfile, QualityTally};
 use crate::error::{Error, ErrorKind, Result};
 use crate::stats::moments::Moments;
@@ -36,6 +36,9 @@ pub(super) struct Tally {
     pub(super) latency: Spread,
     pub(super) buckets: Buckets,
     pub(super) confidence: Spread,
+    /// Numbers that were predicted; windows that were counted before it was are without.
+    #[serde(default)]
+    pub(super) numbers: Moments,
     pub(super) kinds: BTreeMap<String, ErrorPattern>,
     pub(super) quality: QualityTally,
     /// Latencies one by one, while these are all.
@@ -128,6 +131,7 @@ impl Tally {
             latency: Spread::default(),
             buckets: Buckets::new(SKETCH_ERROR)?,
             confidence: Spread::default(),
+            numbers: Moments::default(),
             kinds: BTreeMap::new(),
             quality: QualityTally::default(),
             exact: Vec::new(),
@@ -153,6 +157,9 @@ impl Tally {
         }
         if let Some(confidence) = record.confidence {
             self.confidence.add(confidence)?;
+        }
+        if let Some(number) = record.output.as_ref().and_then(Output::number) {
+            self.numbers.add(number)?;
         }
         if !record.features.is_null() {
             self.quality.add(record, profile);
@@ -206,6 +213,7 @@ impl Tally {
         self.latency.merge(&other.latency);
         self.buckets.merge(&other.buckets)?;
         self.confidence.merge(&other.confidence);
+        self.numbers.merge(&other.numbers);
         for (kind, pattern) in &other.kinds {
             let sum = self.kinds.entry(kind.clone()).or_insert_with(|| ErrorPattern::new(kind));
             sum.count += pattern.count;
@@ -251,7 +259,8 @@ impl Tally {
         let kinds = self.kinds.values().try_fold(0u64, |sum, pattern| sum.checked_add(pattern.count));
         let bins =
             self.calibration.iter().all(|bin| bin.right <= bin.count && bin.count < most && bin.confidence >= 0.0);
-        let moments = [&self.latency.moments, &self.confidence.moments, &self.residuals.truth, &self.residuals.errors];
+        let Residuals { truth, errors, .. } = &self.residuals;
+        let moments = [&self.latency.moments, &self.confidence.moments, &self.numbers, truth, errors];
         let sound = self.rows < most
             && self.errors <= self.rows
             && self.right <= self.labelled

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::Pipeline;
 use super::stored::{self, Stored};
 use crate::database::handle::Database;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mlops::change::Change;
 use crate::mlops::config::Config;
 use crate::mlops::model::ModelId;
@@ -113,7 +113,7 @@ impl PipelineBuilder {
     /// held, and the trigger are one batch with its entry in the audit log; where the same is set up already nothing is
     /// written.
     ///
-    /// Rules for alerts are those of the store: what a configuration changes in them holds for all its models.
+    /// What a configuration changes in the rules for alerts holds for this model alone; all others are the store's.
     ///
     /// # Errors
     /// `Invalid` for a name that no model can have, and for a value outside its range; `ReadOnly` for a new baseline while
@@ -148,15 +148,13 @@ fn store(db: &Database, model: &str, config: &Config, change: &Change) -> Result
             return Ok(None);
         }
         let told = match &known {
-            Some(known) => json!({"changes": stored::changes(&known.config, config)?}),
-            None => {
-                json!({"config": serde_json::to_value(config).map_err(|error| Error::internal(error.to_string()))?})
-            }
+            Some(known) => json!({"changes": stored::changes(&known.config, config)}),
+            None => json!({"config": stored::values(config)}),
         };
         let before = known.as_ref().map(|known| known.config.alerts.clone()).unwrap_or_default().rules();
-        let rules: Vec<_> = config.alerts.rules().into_iter().filter(|rule| !before.contains(rule)).collect();
+        let changed: Vec<_> = config.alerts.rules().into_iter().filter(|rule| !before.contains(rule)).collect();
         let written = known.map_or_else(|| db.alerts().newest(), |known| Ok(known.written))?;
-        let batch = db.alerts().set_rules_in(db.batch(), &rules)?;
+        let batch = db.alerts().set_model_rules_in(db.batch(), model, changed)?;
         let (batch, trigger) = db.retraining().configure_in(batch, model, &config.retraining, change)?;
         let batch = table.put_in(batch, model, &Stored { config: config.clone(), since: db.now(), written })?;
         Ok(Some((batch, vec![change.audited("pipeline.configure", model.to_owned(), told), trigger])))

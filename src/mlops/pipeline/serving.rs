@@ -86,7 +86,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn registered_accuracy(&self, version: &ModelId) -> Result<Option<f64>> {
+    pub(super) fn registered_accuracy(&self, version: &ModelId) -> Result<Option<f64>> {
         let registered = self.db.model(version.name())?.find(version.version())?;
         let accuracy = registered.and_then(|it| it.metrics.get(ACCURACY).copied());
         Ok(accuracy.filter(|accuracy| (0.0..=1.0).contains(accuracy)))

@@ -10,7 +10,7 @@ use super::serving::model_of;
 use crate::clock::Timestamp;
 use crate::database::health::Severity as HealthSeverity;
 use crate::error::Result;
-use crate::mlops::alerts::{ActionOutcome, ActionRun, Incident};
+use crate::mlops::alerts::{ActionOutcome, ActionRun, AlertRule, Incident};
 use crate::mlops::experiments::ExperimentState;
 use crate::mlops::registry::PRODUCTION;
 use crate::mlops::retraining::{RetrainEvent, RetrainState};
@@ -94,7 +94,12 @@ impl Pipeline {
             found.push(Finding::new(Concern::Registry, lacks));
         }
         for version in self.serving()? {
-            if self.db.monitor(&version).baseline()?.is_none_or(|baseline| baseline.accuracy.is_none()) {
+            // One that was not looked at yet gets the accuracy that it was registered with.
+            let known = match self.db.monitor(&version).baseline()? {
+                Some(baseline) => baseline.accuracy,
+                None => self.registered_accuracy(&version)?,
+            };
+            if known.is_none() {
                 let lacks = format!(
                     "what accuracy {version} should have is not known, so a drop is not seen: register versions with the \
                      metric `accuracy`, or give a baseline"
@@ -105,9 +110,10 @@ impl Pipeline {
         Ok(found)
     }
 
-    /// Whether the store's rules for alerts are others than the configuration says.
+    /// Whether the rules for alerts about the model are others than the configuration says.
     fn foreign_rules(&self) -> Result<Option<Finding>> {
-        let held = self.db.alerts().rules()?;
+        let held = self.db.alerts().rules_of(&self.model)?;
+        let held: Vec<AlertRule> = held.into_iter().map(|rule| AlertRule { model: None, ..rule }).collect();
         let others: Vec<String> = self
             .config()?
             .alerts

@@ -1,13 +1,10 @@
 //! What is stored of a pipeline, and what differs between two configurations.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::clock::Timestamp;
 use crate::database::handle::Database;
-use crate::error::{Error, Result};
 use crate::mlops::config::Config;
 use crate::mlops::table::Table;
 
@@ -27,49 +24,44 @@ pub(super) fn table(db: &Database) -> Table<Stored> {
     Table::new(db, PIPELINES)
 }
 
-/// The keys whose values differ, with both.
-pub(super) fn changes(from: &Config, to: &Config) -> Result<Json> {
-    let tree = |config: &Config| {
-        let tree = serde_json::to_value(config).map_err(|error| Error::internal(error.to_string()))?;
-        let mut leaves = BTreeMap::new();
-        flatten(String::new(), tree, &mut leaves);
-        Ok::<_, Error>(leaves)
-    };
-    let (from, to) = (tree(from)?, tree(to)?);
-    let differs = to.iter().filter(|(key, value)| from.get(*key) != Some(value));
-    let told = differs.map(|(key, value)| (key.clone(), json!({"from": from.get(key), "to": value})));
-    Ok(Json::Object(told.collect()))
+/// What holds, by the keys of files.
+pub(super) fn values(config: &Config) -> Json {
+    let told = config.settings().into_iter().map(|it| (it.key.to_owned(), it.value.to_json()));
+    Json::Object(told.collect())
 }
 
-/// Values by their keys from the top, with dots between.
-fn flatten(key: String, value: Json, leaves: &mut BTreeMap<String, Json>) {
-    match value {
-        Json::Object(fields) => {
-            for (name, value) in fields {
-                flatten(if key.is_empty() { name } else { format!("{key}.{name}") }, value, leaves);
-            }
-        }
-        leaf => drop(leaves.insert(key, leaf)),
-    }
+/// The keys whose values differ, with both.
+pub(super) fn changes(from: &Config, to: &Config) -> Json {
+    let both = from.settings().into_iter().zip(to.settings());
+    let told = both
+        .filter(|(from, to)| from.value != to.value)
+        .map(|(from, to)| (to.key.to_owned(), json!({"from": from.value.to_json(), "to": to.value.to_json()})));
+    Json::Object(told.collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn what_differs_is_named_with_both_values() {
         let mut config = Config::default();
-        assert_eq!(changes(&config, &config).unwrap(), json!({}));
+        assert_eq!(changes(&config, &config), json!({}));
         config.monitoring.window = 500;
+        config.alerts.cool_down = Duration::from_secs(60);
         config.retraining.min_new_samples = None;
-        let told = changes(&Config::default(), &config).unwrap();
+        let told = changes(&Config::default(), &config);
         assert_eq!(
             told,
             json!({
                 "monitoring.window": {"from": 1000, "to": 500},
+                "monitoring.alert_config.cool_down_seconds": {"from": 3600, "to": 60},
                 "retraining.min_new_samples": {"from": 1000, "to": null},
             })
         );
+        assert_eq!(values(&config)["monitoring.alert_config.cool_down_seconds"], 60);
+        assert_eq!(values(&config)["monitoring.retention_days"], 30);
     }
 }

@@ -17,6 +17,7 @@ use crate::database::gate::Protected;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter::suggest;
 use crate::mlops::audit::AuditEntry;
 use crate::mlops::change::Change;
 use crate::mlops::model::ModelId;
@@ -221,10 +222,11 @@ impl Model {
         if let Some(row) = self.versions.get(self.key(version))? {
             return Ok(row);
         }
-        let known: Vec<String> = self.all()?.iter().rev().take(10).map(|it| it.version().to_owned()).collect();
-        let mend = match known[..] {
-            [] => "register one first; the model has no versions".to_owned(),
-            _ => format!("name one of: {}", known.join(", ")),
+        let known: Vec<String> = self.list()?.iter().rev().map(|it| it.version().to_owned()).collect();
+        let mend = match (suggest(version, known.iter().map(String::as_str)), &known[..]) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "register one first; the model has no versions".to_owned(),
+            (None, _) => format!("name one of: {}", known[..known.len().min(10)].join(", ")),
         };
         Err(Error::new(ErrorKind::NotFound, format!("model `{}` has no version {version:?}", self.name)).mend(mend))
     }

@@ -58,7 +58,7 @@ pub(super) const COMMANDS: &[(&str, &str)] = &[
 ];
 
 const fn clause(keyword: &'static str, argument: &'static str, summary: &'static str) -> Clause {
-    Clause { keyword, argument, summary }
+    Clause { keyword, argument, summary, repeats: false }
 }
 
 const WHERE: Clause = clause("where", "FILTER", "only records that match: year >= 2020 and lang in ['en', 'de']");

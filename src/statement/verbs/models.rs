@@ -83,7 +83,16 @@ pub(super) const EXPERIMENT: Verb = Verb {
             "NAME [mean] [lower]",
             "of create: what decides; the rate accuracy, higher is better, unless told",
         ),
-        clause("guardrail", "NAME [mean] [lower]", "of create: what must not become worse; may be given several times"),
+        clause("guardrail", "NAME [mean] [lower]", "of create: what must not become worse; several may be said")
+            .repeated(),
+        clause("secondary", "NAME [mean] [lower]", "of create: what is looked at, too; several may be said").repeated(),
+        clause(
+            "ramp",
+            "TIME SHARE",
+            "of create: another share of B from so long after the start on; several may be said",
+        )
+        .repeated(),
+        clause("effect", "N", "of create: the smallest difference of interest"),
         clause("segment", "'FILTER'", "of create: which users take part"),
         clause("chance", "P", "of power: how often the difference is found; 0.8 unless told"),
         clause("daily", "N", "of power: how many users come in a day"),

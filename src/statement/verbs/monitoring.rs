@@ -10,7 +10,7 @@ pub(super) const ALERTS: Verb = Verb {
         clause("last", "TIME", "of history: how far back, such as '24h'; all unless told"),
         clause("limit", "N", "of history: how many; 50 unless told"),
         clause("for", "TIME", "of silence: how long"),
-        clause("on", "SUBJECT", "of silence: which subjects, such as 'minilm@*'; all unless told"),
+        clause("on", "SUBJECT", "of silence: which subjects, such as 'minilm@*'; all unless told; of unset: a model"),
         clause("by", "NAME", "of ack, resolve and silence: who"),
         clause("because", "TEXT", "of silence: why"),
     ],
@@ -18,7 +18,8 @@ pub(super) const ALERTS: Verb = Verb {
     details: "WHAT is list (the incidents), history, show N, ack N, resolve N, silence TYPE, silences, unsilence N, rules, \
         set RULE, unset NAME, or raise SEVERITY TEXT. N is the number of an incident, or of an alert for show. TYPE is the \
         name of a rule; in it and in a SUBJECT, * stands for any characters. A RULE is JSON, as `alerts rules --format \
-        json` prints it. What is silenced is recorded and told to nobody.",
+        json` prints it; with a `model` it holds for that model alone, instead of the store's rule of its name. What is \
+        silenced is recorded and told to nobody.",
     examples: &[
         "alerts",
         "alerts history last '24h'",
@@ -138,6 +139,7 @@ pub(super) const MONITOR: Verb = Verb {
     clauses: &[
         clause("last", "TIME", "over which time; a day unless told, of a trend a week"),
         clause("step", "TIME", "of a trend: in which steps; a day unless told"),
+        clause("at", "TIME", "of record and label: when it was said, or found out; now unless told"),
         clause("because", "TEXT", "of baseline: why"),
     ],
     summary: "Show how models do, and record what they say and what was true",

@@ -52,9 +52,14 @@ pub(super) fn alerts(session: &mut Session, asked: &Alerts) -> Outcome {
             alerts.set_rule(&rule)?;
             rules(output, &[rule])
         }
-        Alerts::RemoveRule(name) => {
+        Alerts::RemoveRule { name, model: None } => {
             alerts.remove_rule(name)?;
             output.one(&json!({ "removed": name }), || format!("{name} is as it was"))
+        }
+        Alerts::RemoveRule { name, model: Some(model) } => {
+            alerts.remove_rule_of(model, name)?;
+            let told = || format!("{} has no {name} of its own any more", render::plain(model));
+            output.one(&json!({ "removed": name, "model": model }), told)
         }
         Alerts::Raise { severity, message } => {
             let severity: Severity = severity.parse()?;
@@ -157,7 +162,12 @@ fn rules(output: &mut Output, rules: &[AlertRule]) -> Outcome {
         let actions: Vec<&str> = it.actions.iter().map(|route| route.action.name()).collect();
         let name = if it.enabled { it.name.clone() } else { format!("{} (off)", it.name) };
         let bands = [Severity::Critical, Severity::Warning, Severity::Info].map(of);
-        let cells = [name, it.metric.clone(), render::plain(&it.subjects)].into_iter().chain(bands);
+        let subjects = match (&it.model, it.subjects.as_str()) {
+            (None, subjects) => subjects.to_owned(),
+            (Some(model), "*") => format!("{model}@*"),
+            (Some(model), subjects) => format!("{model}@*, if {subjects}"),
+        };
+        let cells = [name, it.metric.clone(), render::plain(&subjects)].into_iter().chain(bands);
         Ok(Plain { thing: it.clone(), cells: cells.chain([actions.join(", ")]).collect() })
     };
     let headings = ["rule", "metric", "subjects", "critical", "warning", "info", "asks for"];

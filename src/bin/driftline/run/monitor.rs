@@ -33,12 +33,14 @@ pub(super) fn monitor(session: &mut Session, asked: &Monitor) -> Outcome {
             let range = TimeRange::last(last.unwrap_or(WEEK), after_now(&db))?;
             trend(output, &monitored(&db, model)?.trend(measure, range, step.unwrap_or(DAY))?)
         }
-        Monitor::Record { model, prediction } => {
-            let id = db.monitor(&model.parse()?).record_prediction(prediction_of(prediction)?)?;
+        Monitor::Record { model, prediction, at } => {
+            let record = prediction_of(prediction)?;
+            let record = at.iter().fold(record, |record, at| record.at(*at));
+            let id = db.monitor(&model.parse()?).record_prediction(record)?;
             output.one(&json!({ "id": id }), || format!("recorded {id}"))
         }
-        Monitor::Label { model, id, truth } => {
-            let changed = db.monitor(&model.parse()?).record_label(id, said(truth)?, None)?;
+        Monitor::Label { model, id, truth, at } => {
+            let changed = db.monitor(&model.parse()?).record_label(id, said(truth)?, *at)?;
             let told = if changed { "recorded" } else { "a later truth is known already" };
             output.one(&json!({ "id": id, "changed": changed }), || told.to_owned())
         }

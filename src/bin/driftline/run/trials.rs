@@ -97,6 +97,9 @@ fn config(name: &str, model: &str, [a, b]: &[String; 2], clauses: &ExperimentCla
     config = clauses.level.iter().fold(config, |config, level| config.significance_level(*level));
     config = clauses.primary.iter().fold(config, |config, it| config.primary(metric(it)));
     config = clauses.guardrails.iter().fold(config, |config, it| config.guardrail(metric(it)));
+    config = clauses.secondary.iter().fold(config, |config, it| config.secondary(metric(it)));
+    config = clauses.ramp.iter().fold(config, |config, (after, share)| config.ramp(*after, *share));
+    config.minimal_effect = clauses.effect;
     match &clauses.segment {
         Some(filter) => Ok(config.segment(filter)?),
         None => Ok(config),
