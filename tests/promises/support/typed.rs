@@ -14,6 +14,8 @@ use driftline::{Database, ErrorKind, Result, json};
 const MODEL: &str = "ranker";
 const ALIAS: &str = "live";
 const EXPERIMENT: &str = "ranker-2";
+/// A model that is not in the registry: versions of one that is have to be registered first.
+const TRIED: &str = "tried";
 const BASELINE: &str = "prices";
 const ALL: usize = 10_000;
 
@@ -118,7 +120,7 @@ impl Typed {
         let experiments = db.experiments();
         match self.experiment {
             (false, ..) => {
-                let config = ExperimentConfig::new(EXPERIMENT, MODEL, "0", "1");
+                let config = ExperimentConfig::new(EXPERIMENT, TRIED, "0", "1");
                 experiments.create(config, change()).map(drop)
             }
             (_, false, _) => experiments.start(EXPERIMENT, change()).map(drop),
