@@ -51,10 +51,40 @@ impl Subscriber for Heard {
     fn exit(&self, _: &Id) {}
 }
 
+/// Listens to everything and keeps nothing.
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Fields<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// Hears what is told while `act` runs on this thread. Other tests meet the same events with nobody listening, and that
+/// is remembered for all threads; so somebody listens everywhere from now on.
+fn hear(heard: &Heard, act: impl FnOnce()) {
+    _ = tracing::subscriber::set_global_default(Deaf);
+    tracing::subscriber::with_default(heard.clone(), act);
+}
+
 #[test]
 fn openings_failures_and_callbacks_that_panic_are_told_with_their_names() {
     let heard = Heard::default();
-    tracing::subscriber::with_default(heard.clone(), || {
+    hear(&heard, || {
         let fs = SimulatedFs::new(1);
         let open = || Options::new().maintenance(Maintenance::Manual).open_on(Arc::new(fs.clone())).unwrap();
         let db = open();
@@ -81,7 +111,7 @@ fn openings_failures_and_callbacks_that_panic_are_told_with_their_names() {
 #[test]
 fn what_does_not_apply_of_a_configuration_is_told_once() {
     let heard = Heard::default();
-    tracing::subscriber::with_default(heard.clone(), || {
+    hear(&heard, || {
         driftline::mlops::Config::from_yaml("serving:\n  port: 5000\nmonitoring:\n  window: 5\n").unwrap();
     });
     assert!(heard.has(Level::WARN, &["do not apply", "serving.port"]), "{:?}", heard.0);
