@@ -114,7 +114,8 @@ impl Engine {
     fn merge_segments(&self, collection: &Arc<CollectionView>, ids: &[FileId], indexing: Indexing) -> Result<()> {
         self.check_room(collection, ids)?;
         self.check_sources(collection, ids)?;
-        // What it keeps is never more than what it frees, so it may take what was set aside.
+        // What it keeps is never more than what it frees, once no snapshot shows its sources any more; so it may take what
+        // was set aside.
         self.with_last_room(|| self.merge_once(collection, ids, indexing))?;
         self.refill_reserve();
         Ok(())

@@ -38,6 +38,7 @@ pub use handler::{Delivery, FileHandler, Handler, StdoutHandler};
 pub use incident::{Acknowledgement, AlertKind, Incident};
 pub use observation::Observation;
 pub use rule::{AlertRule, Band, Edge, Route};
+pub(in crate::mlops) use rules::model_of;
 pub use runner::HandlerStatus;
 pub use severity::{Action, Severity};
 pub use silence::Silence;

@@ -126,7 +126,7 @@ pub(super) fn holding<'a>(rules: &'a [AlertRule], model: Option<&str>) -> Vec<&'
 }
 
 /// The model that a subject is about, if it is about a version of one.
-pub(super) fn model_of(subject: &str) -> Option<&str> {
+pub(in crate::mlops) fn model_of(subject: &str) -> Option<&str> {
     subject.split_once('@').map(|(model, _)| model)
 }
 

@@ -1,7 +1,7 @@
 //! What a store does, as text for Prometheus: written to a file or served by the application, no HTTP in here.
 //!
-//! `text` writes the format, `store` tells of the engine, `models`, `training` and `caches` of what stands on it; `file` puts it where a collector looks. The guide lists every
-//! metric: docs/guide/metrics.md.
+//! `text` writes the format, `store` tells of the engine, `models`, `training` and `caches` of what stands on it; `file` puts
+//! it where a collector looks. The guide lists every metric: docs/guide/metrics.md.
 
 mod caches;
 mod file;
@@ -46,7 +46,9 @@ impl Database {
     /// left out and named by `driftline_metrics_unreadable`.
     ///
     /// Costs what [`Database::stats`], [`Database::disk_usage`] and [`Database::health_within`] of one second cost: a
-    /// look at every file's length and at the rows in memory, no row on disk. For a scrape every few seconds and more.
+    /// look at every file's length and at the rows in memory, no row on disk. Beside these it reads rows of the store's own
+    /// collections: incidents, newest checks, windows of monitors, and all runs of training of up to 100 models. For a scrape
+    /// every few seconds and more.
     ///
     /// ```
     /// # fn main() -> driftline::Result<()> {

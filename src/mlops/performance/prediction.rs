@@ -30,7 +30,7 @@ const MAX_KIND_CHARS: usize = 80;
 pub enum Output {
     /// A class.
     Label(String),
-    /// A number, of regression.
+    /// A number, of regression; from -1e100 to 1e100, so that squares of such can be added up.
     Number(f64),
     /// A chance for each class, from 0 to 1; the class is the one of the highest, the first of equals.
     Scores(BTreeMap<String, f64>),
@@ -67,7 +67,7 @@ impl Output {
         if fine {
             return Ok(());
         }
-        Err(Error::invalid("an output is neither a label, nor a number up to 1e100, nor scores from 0 to 1")
+        Err(Error::invalid("an output is neither a label, nor a number from -1e100 to 1e100, nor scores from 0 to 1")
             .mend(format!("use labels of 1 to {MAX_LABEL_BYTES} bytes and at most {MAX_SCORES} scores")))
     }
 }
@@ -131,7 +131,7 @@ pub struct PredictionRecord {
     pub output: Option<Output>,
     /// How sure the model was, from 0 to 1; the highest score, where there are scores and this is not set.
     pub confidence: Option<f64>,
-    /// How long it took, in milliseconds.
+    /// How long it took, in milliseconds; 1e100 at most.
     pub latency_ms: Option<f64>,
     /// Why it failed.
     pub error: Option<Failure>,
@@ -264,7 +264,7 @@ impl PredictionRecord {
             return Err(Error::invalid("a confidence is not from 0 to 1").mend("leave out what is not known"));
         }
         if self.latency_ms.is_some_and(|it| !(0.0..=MAX_NUMBER).contains(&it)) {
-            return Err(Error::invalid("a latency is negative or above 1e100").mend("give milliseconds"));
+            return Err(Error::invalid("a latency is not a number from 0 to 1e100").mend("give milliseconds"));
         }
         Ok(())
     }

@@ -2,10 +2,9 @@
 
 use serde_json::json;
 
-use super::serving::model_of;
 use super::{Pipeline, stored};
 use crate::error::Result;
-use crate::mlops::alerts::Alert;
+use crate::mlops::alerts::{Alert, model_of};
 use crate::mlops::audit::AuditEntry;
 use crate::mlops::table::Row;
 

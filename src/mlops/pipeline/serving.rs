@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Pipeline;
 use crate::database::handle::Database;
 use crate::error::Result;
-use crate::mlops::alerts::Incident;
+use crate::mlops::alerts::{Incident, model_of};
 use crate::mlops::experiments::Experiment;
 use crate::mlops::model::ModelId;
 use crate::mlops::performance::Monitor;
@@ -96,11 +96,6 @@ impl Pipeline {
     pub(super) fn monitors(&self) -> Result<Vec<Monitor>> {
         Ok(self.watched()?.iter().map(|version| self.db.monitor(version)).collect())
     }
-}
-
-/// The name of the model whose version a subject names, or is a part of.
-pub(super) fn model_of(subject: &str) -> Option<&str> {
-    subject.split_once('@').map(|(name, _)| name)
 }
 
 /// The version that a subject names, or that it is a part of. Parts are written behind a `/`, which versions may have as

@@ -6,11 +6,10 @@ use serde::Serialize;
 
 use super::Pipeline;
 use super::finding::{Concern, Finding};
-use super::serving::model_of;
 use crate::clock::Timestamp;
 use crate::database::health::Severity as HealthSeverity;
 use crate::error::Result;
-use crate::mlops::alerts::{ActionOutcome, ActionRun, AlertRule, Incident};
+use crate::mlops::alerts::{ActionOutcome, ActionRun, AlertRule, Incident, model_of};
 use crate::mlops::experiments::ExperimentState;
 use crate::mlops::registry::PRODUCTION;
 use crate::mlops::retraining::{RetrainEvent, RetrainState};
