@@ -95,6 +95,19 @@ fn many_features_are_corrected_for() {
 }
 
 #[test]
+fn one_of_many_features_is_found_by_permutations_too() {
+    let columns = |seed: u64, last: f64| {
+        let shift = move |n: u64| if n == 79 { last } else { 0.0 };
+        (0..80).map(move |n| (format!("f{n:02}"), Column::numbers(numbers(seed * 100 + n, 60, shift(n)))))
+    };
+    let mut detector = DriftDetector::new(Method::Wasserstein);
+    detector.set_reference(columns(1, 0.0)).unwrap();
+    let results = detector.detect(columns(2, 3.0)).unwrap();
+    let drifted: Vec<_> = results.iter().filter(|result| result.drift).map(|it| it.feature.as_str()).collect();
+    assert_eq!(drifted, ["f79"], "{:?}", results.last());
+}
+
+#[test]
 fn too_few_rows_have_no_verdict() {
     let cases = [
         (Method::Ks, Column::numbers(numbers(1, 49, 0.0)), Column::numbers(numbers(2, 49, 9.0))),

@@ -21,6 +21,9 @@ use crate::stats::two_sample::Permutations;
 const LEVEL: f64 = 0.05;
 /// What an effect must reach for an alarm, where the method's threshold is a p-value.
 const FLOOR: f64 = 0.1;
+/// Permutations of a column, at least and at most.
+const PERMUTATIONS: u32 = 999;
+const MOST_PERMUTATIONS: u32 = 100_000;
 
 /// Compares columns with those of a reference, by one method, and corrects for how many there are.
 ///
@@ -205,8 +208,7 @@ impl DriftDetector {
     fn check(&self) -> Result<()> {
         self.embedding.check()?;
         let threshold = self.threshold.unwrap_or_else(|| self.method.default_threshold());
-        let is_p = self.method.scale() == Scale::PValue;
-        let level = if is_p { threshold } else { self.level };
+        let level = self.level_of_p();
         if !(level > 0.0 && level < 1.0) {
             let error = Error::invalid(format!("the level of {} is {level}", self.method));
             return Err(error.mend("take a p-value above 0 and below 1, such as 0.05"));
@@ -247,11 +249,8 @@ impl DriftDetector {
     fn compare(&self, name: &str, x: &Side<'_>, y: &Side<'_>) -> Result<(Judged, Option<EmbeddingVerdict>)> {
         let few = x.rows().min(y.rows()) < self.min_rows;
         let seed = xxh3_64_with_seed(name.as_bytes(), self.seed);
-        let asked = Asked {
-            method: self.method,
-            floor: self.effect_floor_or_default(),
-            permutations: Permutations { most: 999, stop_after: Some(20), seed },
-        };
+        let asked =
+            Asked { method: self.method, floor: self.effect_floor_or_default(), permutations: self.permutations(seed) };
         let judged = match (x, y) {
             (Side::Vectors { rows: x, dimension: d, .. }, Side::Vectors { rows: y, dimension: e, .. }) => {
                 return vectors::judge(asked, (x, *d), (y, *e), &self.embedding_options(seed), few);
@@ -267,6 +266,20 @@ impl DriftDetector {
             _ => return Err(two_types(x, y)),
         };
         Ok((judged, None))
+    }
+
+    /// As many as it takes for the smallest p there is to pass when it is adjusted for all features: with fewer, one that
+    /// drifts among many would never be found. Where nothing drifts some dozens are drawn, whatever stands here.
+    fn permutations(&self, seed: u64) -> Permutations {
+        let wanted = 2.0 * self.reference.len() as f64 / self.level_of_p();
+        Permutations { most: (wanted.ceil() as u32).clamp(PERMUTATIONS, MOST_PERMUTATIONS), stop_after: Some(20), seed }
+    }
+
+    fn level_of_p(&self) -> f64 {
+        match self.method.scale() {
+            Scale::PValue => self.threshold.unwrap_or_else(|| self.method.default_threshold()),
+            Scale::Distance | Scale::Sigma => self.level,
+        }
     }
 
     /// Vectors have a level of their own under [`Method::Auto`], and their own kind.
