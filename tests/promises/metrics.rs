@@ -310,8 +310,17 @@ fn alerts_and_drift_are_told_and_alerts_are_counted_once() {
         let read = parse(&db.metrics_text());
         let alerts = |severity| value(&read, "driftline_alerts_total", &[("severity", severity)]);
         assert_eq!((alerts("info"), alerts("warning"), alerts("critical")), (0.0, 1.0, 2.0), "round {round}");
-        assert!(value(&read, "driftline_drift_p_value", &[("subject", "docs"), ("test", "ks, exact")]) < 1e-6);
-        assert!(value(&read, "driftline_drift_statistic", &[("subject", "docs"), ("test", "ks, exact")]) > 0.5);
+        assert!(
+            value(&read, "driftline_drift_p_value", &[("subject", "docs"), ("kind", "feature"), ("test", "ks, exact")])
+                < 1e-6
+        );
+        assert!(
+            value(
+                &read,
+                "driftline_drift_statistic",
+                &[("subject", "docs"), ("kind", "feature"), ("test", "ks, exact")]
+            ) > 0.5
+        );
         assert_eq!(value(&read, "driftline_drift_incident_open", &[("subject", "docs")]), 0.0);
         let of = |outcome| [("model", "m"), ("version", "1"), ("outcome", outcome)];
         assert_eq!(value(&read, "driftline_predictions_total", &of("success")), 4.0);

@@ -372,12 +372,13 @@ fn a_model_that_errs_more_has_drifted_in_concept_and_one_that_errs_less_alarms_n
     assert_eq!(concept.metadata.get("baseline").and_then(Value::as_f64), Some(1.0));
     let found = monitor.concept_drift().unwrap().unwrap();
     let result = &found.results[0];
-    assert!(found.alarm && result.effect.value.unwrap() > 0.1 && result.p.unwrap() < 0.001, "{result:?}");
-    assert_eq!((found.current, result.current.rows, result.level), (range(300, 600), 300, 0.001));
+    assert!(found.alarm && result.effect.value.unwrap() > 0.1 && result.p.unwrap() <= result.level, "{result:?}");
+    assert_eq!((found.current, result.current.rows), (range(300, 600), 300));
+    assert!((result.level - 300.0 / 2_592_000.0).abs() < 1e-15, "windows of 300 s over 30 days: {}", result.level);
     assert_eq!(result.baseline.as_ref().map(|it| (it.name.as_str(), it.version)), Some(("performance of spam@3", 1)));
     let row = result.notes.iter().find_map(|note| if let Note::ChangedAt(row) = note { Some(*row) } else { None });
     assert!(row.is_some_and(|row| (100..160).contains(&row)), "{:?}", result.notes);
-    assert_eq!(monitor.summary(range(0, 601)).unwrap().drift_incidents, 1);
+    assert_eq!(monitor.summary(range(0, 601)).unwrap().drift_incidents, 2, "it says something else, too");
 
     // It errs less than ever: there is drift, and no alarm.
     wrong_one_of(&monitor, 600..1_200, 1_000);
@@ -389,7 +390,9 @@ fn a_model_that_errs_more_has_drifted_in_concept_and_one_that_errs_less_alarms_n
     assert!(found.drift && !found.alarm && found.results[0].effect.value.unwrap() < 0.0);
     let history = monitor.concept_history(TimeRange::ALL).unwrap();
     assert_eq!(history.iter().map(|it| it.current.to).collect::<Vec<_>>(), [300, 600, 900, 1_200].map(at));
-    assert_eq!(db.drift_history(model(), TimeRange::ALL).unwrap(), history, "it stands among the reports of the model");
+    let mut among = db.drift_history(model(), TimeRange::ALL).unwrap();
+    among.retain(|report| report.results[0].kind == DriftKind::Concept);
+    assert_eq!(among, history, "it stands among the reports of the model");
 }
 
 #[test]

@@ -8,7 +8,8 @@ use super::rule::{AlertRule, Edge};
 use super::severity::{Action, Severity};
 use crate::mlops::times::seconds;
 
-/// Names of the metrics that the parts of this crate report. A rule may look at any other name, too.
+/// Names of the metrics that the parts of this crate report, but for `new_data`, which is for the application to report. A
+/// rule may look at any other name, too.
 pub mod metric {
     /// Accuracy of the baseline less that of the window, as a share: 0.05 is five points of a hundred.
     pub const ACCURACY_DROP: &str = "accuracy_drop";
@@ -16,19 +17,21 @@ pub mod metric {
     pub const ERROR_RATE: &str = "error_rate";
     /// The 95th percentile of the times that predictions took, in milliseconds.
     pub const LATENCY_MS: &str = "latency_ms";
-    /// How many detectors of concept drift alarm.
+    /// 1 where a model errs more than its baseline, else 0.
     pub const CONCEPT_DRIFT: &str = "concept_drift";
-    /// How many features have drifted.
+    /// How many features are in alarm while an incident of drift is open, else 0.
     pub const FEATURE_DRIFT: &str = "feature_drift";
-    /// How many outputs have drifted: of confidence and predicted numbers, by the sigma rule.
+    /// How much a model says something else than in its baseline: 1 where it is spread otherwise, and 1 more for each of
+    /// confidence and predicted numbers that has moved by the sigma rule.
     pub const PREDICTION_DRIFT: &str = "prediction_drift";
-    /// How far the data have drifted, on the scale of the detector.
+    /// The share of judged features that drifted while an incident of drift is open, else 0.
     pub const DRIFT_SCORE: &str = "drift_score";
     /// The score of data quality, from 0 to 1.
     pub const DATA_QUALITY: &str = "data_quality";
-    /// The size of a modified z of a series.
+    /// By which modified z two windows of drift in a row stand out from a day of windows, the smaller of both; 0 where they
+    /// do not.
     pub const ANOMALY: &str = "anomaly";
-    /// New rows that came.
+    /// New rows that came, as the application counts them.
     pub const NEW_DATA: &str = "new_data";
 }
 

@@ -124,7 +124,8 @@ impl ExperimentDefaults {
 impl Config {
     /// How a monitor of performance works by this configuration; what that does not name stays as it is in `settings`.
     pub fn monitor_settings(&self, settings: MonitorSettings) -> MonitorSettings {
-        let MonitoringConfig { window, min_samples, retention, sigma_threshold, .. } = self.monitoring;
+        let MonitoringConfig { window, min_samples, retention, sigma_threshold, expected_run_time, .. } =
+            self.monitoring;
         let summary_retention = settings.summary_retention.max(retention);
         MonitorSettings {
             window,
@@ -132,6 +133,7 @@ impl Config {
             retention,
             summary_retention,
             drift_threshold: sigma_threshold,
+            expected_run_time,
             ..settings
         }
     }

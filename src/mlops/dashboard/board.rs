@@ -45,6 +45,8 @@ pub struct ModelBoard {
     pub drift_incident: Option<DriftIncident>,
     /// Whether it errs more than its baseline, as was found last.
     pub concept_drift: Option<DriftResult>,
+    /// Whether it says something else than in its baseline, as was found last.
+    pub prediction_drift: Option<DriftResult>,
     /// Vectors of it that are kept in the embedding log.
     pub logged: u64,
     /// Aliases that point to it.
@@ -111,6 +113,7 @@ impl ModelBoard {
             drift_score: drift.drift_score,
             drift_incident: drift.open,
             concept_drift: monitor.concept_drift()?.and_then(|report| report.results.into_iter().next()),
+            prediction_drift: monitor.prediction_drift()?.and_then(|report| report.results.into_iter().next()),
             logged: spaces.iter().find(|space| space.model == *id).map_or(0, |space| space.rows),
             production: aliases.iter().find(|alias| alias.name == PRODUCTION).and_then(|alias| alias.version.clone()),
             aliases: aliases

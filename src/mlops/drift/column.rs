@@ -102,7 +102,7 @@ impl Column {
 
     /// The column of values as payloads hold them: numbers where all that are there are numbers, else categories, which
     /// are then the texts of the values. Null counts as missing.
-    pub(super) fn of_values(values: Vec<Option<Value>>) -> Column {
+    pub(in crate::mlops) fn of_values(values: Vec<Option<Value>>) -> Column {
         let there = || values.iter().flatten().filter(|value| !value.is_null());
         if there().next().is_some() && there().all(|value| value.as_f64().is_some()) {
             return Column::Numbers(values.iter().map(|value| value.as_ref().and_then(Value::as_f64)).collect());

@@ -1,22 +1,14 @@
 //! Concept drift: a model errs more at what comes in. It needs labels; without them nothing here can be told.
 //!
 //! [`mistakes`] and [`errors`] hold samples beside each other. The monitor of a model does the same from what it has counted,
-//! at a level that bears being asked again and again (`Evidence`), and keeps what it finds among the reports of drift.
+//! at a level that bears being asked again and again (`Evidence`).
 
 use super::embedding::MIN_ROWS;
 use super::method::{Method, Scale, Test};
-use super::report::{DriftReport, ReferenceOf};
-use super::result::{BaselineRef, DriftKind, DriftResult, Effect};
+use super::result::{DriftKind, DriftResult, Effect};
 use super::scalar;
-use super::stored;
-use super::subject::Subject;
 use super::verdict::{Counts, Note, Verdict};
-use crate::clock::Timestamp;
-use crate::database::batch::Batch;
-use crate::database::handle::Database;
 use crate::error::{Error, Result};
-use crate::mlops::model::ModelId;
-use crate::mlops::times::TimeRange;
 use crate::stats::ab::{self, Arm};
 use crate::stats::change::{PageHinkley, Side};
 use crate::stats::moments::Moments;
@@ -200,36 +192,4 @@ fn check(baseline: u64, current: u64) -> Result<()> {
     }
     let side = if baseline == 0 { "the baseline" } else { "the window" };
     Err(Error::invalid(format!("{side} has no errors of labelled predictions")).mend("wait until labels have come"))
-}
-
-/// The report of a result about a model over a time, held against this version of what was normal.
-pub(in crate::mlops) fn report(
-    model: &ModelId,
-    current: TimeRange,
-    baseline: BaselineRef,
-    result: DriftResult,
-    judged: Timestamp,
-) -> DriftReport {
-    let result = DriftResult { baseline: Some(baseline.clone()), ..result };
-    DriftReport::new(&Subject::Model(model.clone()), current, ReferenceOf::Baseline(baseline), vec![result], judged)
-}
-
-/// Adds a report to a batch, under the end of its time: an earlier one of the same end gives way.
-pub(in crate::mlops) fn put_in(db: &Database, batch: Batch, report: &DriftReport) -> Result<Batch> {
-    let key = stored::at(&stored::concepts_of(&report.subject), report.current.to);
-    stored::reports(db).put_in(batch, key, report)
-}
-
-/// The reports about a model whose time ends in a range, the earliest first.
-pub(in crate::mlops) fn reports(db: &Database, model: &ModelId, range: TimeRange) -> Result<Vec<DriftReport>> {
-    let name = stored::concepts_of(&Subject::Model(model.clone()));
-    let rows = stored::reports(db).range(stored::within(&name, range))?;
-    Ok(rows.into_iter().map(|row| row.value).collect())
-}
-
-/// The newest of them.
-pub(in crate::mlops) fn newest(db: &Database, model: &ModelId) -> Result<Option<DriftReport>> {
-    let name = stored::concepts_of(&Subject::Model(model.clone()));
-    let newest = stored::reports(db).walk(|scan| scan.prefix(stored::prefix(&name)).reverse().limit(1))?;
-    Ok(newest.into_iter().next().map(|row| row.value))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::anomaly;
 use super::check::DriftCheck;
 use super::detector::DriftDetector;
 use super::incident::{Change, DriftIncident, Levels, Seen, Track};
@@ -229,8 +230,8 @@ impl DriftMonitor {
     }
 
     /// What alert rules are told of a window: how many features alarm and the score while an incident is open, else
-    /// nothing of either. So alerts follow incidents and not windows.
-    fn observations(&self, track: &Track, report: &DriftReport) -> [Observation; 2] {
+    /// nothing of either, so that alerts follow incidents and not windows; and how far it stands out.
+    fn observations(&self, track: &Track, report: &DriftReport) -> Result<[Observation; 3]> {
         let alarms = report.results.iter().filter(|result| result.alarm).count().max(1);
         let open = if track.open { 1.0 } else { 0.0 };
         let subject = match &self.subject {
@@ -244,7 +245,9 @@ impl DriftMonitor {
                 number => observation.correlation(format!("drift/{}/{number}", self.name)),
             }
         };
-        [told(metric::FEATURE_DRIFT, alarms as f64), told(metric::DRIFT_SCORE, report.score)]
+        let stands_out = anomaly::standing_out(&self.db, &self.name, report)?;
+        let anomaly = Observation::new(subject.clone(), metric::ANOMALY, stands_out).at(report.current.to);
+        Ok([told(metric::FEATURE_DRIFT, alarms as f64), told(metric::DRIFT_SCORE, report.score), anomaly])
     }
 
     /// Writes where the monitor stands and what a window did, together.
@@ -267,7 +270,7 @@ impl DriftMonitor {
             batch = stored::incidents(&self.db).put_in(batch, key, incident)?;
         }
         if let Some(report) = report.filter(|report| self.options.alerts && report.verdict != Verdict::Insufficient) {
-            batch = self.db.alerts().observe_in(batch, &self.observations(track, report))?.0;
+            batch = self.db.alerts().observe_in(batch, &self.observations(track, report)?)?.0;
         }
         let lsn = batch.commit()?.lsn;
         Ok(Row { key: self.name.as_str().into(), value: track.clone(), lsn, created: self.db.now() })

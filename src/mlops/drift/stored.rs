@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::incident::{DriftIncident, Track};
 use super::report::DriftReport;
+use super::result::DriftKind;
 use super::subject::Subject;
 use crate::clock::Timestamp;
 use crate::database::handle::Database;
@@ -35,9 +36,9 @@ pub(super) fn checks_of(subject: &Subject) -> String {
     format!("check {subject}")
 }
 
-/// The name under which it is kept how a model errs.
-pub(super) fn concepts_of(subject: &Subject) -> String {
-    format!("concept {subject}")
+/// The name under which it is kept what the monitor of a model finds: how the model errs, and what it says.
+pub(super) fn findings_of(kind: DriftKind, subject: &Subject) -> String {
+    format!("{kind} {subject}")
 }
 
 /// What begins the keys of all that happened to `name`. The `/` behind it is the only one: names of models may have some,

@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use super::anomaly;
 use super::incident::DriftIncident;
 use super::report::DriftReport;
+use super::result::DriftKind;
 use super::series::DriftSeries;
 use super::stored;
 use super::subject::Subject;
@@ -47,8 +49,6 @@ impl Database {
         let reports = if windows.is_empty() { read(self, &stored::checks_of(&subject), range)? } else { windows };
         let incidents = self.drift_incidents(subject.clone(), range)?;
         let judged = || reports.iter().filter(|report| report.verdict != Verdict::Insufficient);
-        let has_vectors = reports.iter().any(|report| report.centroid_cosine.is_some());
-        let value = |report: &DriftReport| if has_vectors { report.centroid_cosine } else { Some(report.score) };
         Ok(DriftSummary {
             range,
             judged: judged().count() as u64,
@@ -58,7 +58,7 @@ impl Database {
             open: incidents.iter().rfind(|incident| incident.is_open()).cloned(),
             drift_score: reports.last().map(|report| report.score),
             newest: reports.last().cloned(),
-            series: DriftSeries::of_reports(&reports, value, None)?,
+            series: DriftSeries::of_reports(&reports, anomaly::course(&reports), None)?,
             subject,
         })
     }
@@ -69,7 +69,9 @@ impl Database {
         let subject = subject.into();
         let mut reports = read(self, &subject.to_string(), range)?;
         reports.extend(read(self, &stored::checks_of(&subject), range)?);
-        reports.extend(read(self, &stored::concepts_of(&subject), range)?);
+        for kind in [DriftKind::Concept, DriftKind::Prediction] {
+            reports.extend(read(self, &stored::findings_of(kind, &subject), range)?);
+        }
         reports.sort_by_key(|report| (report.current, report.judged));
         Ok(reports)
     }

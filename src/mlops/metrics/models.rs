@@ -53,11 +53,12 @@ pub(super) fn alerts(db: &Database, text: &mut Exposition) -> Result<()> {
 
 /// The newest recorded check of each subject, and whether an incident of it lasts.
 pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
-    let mut reports: BTreeMap<(String, bool), DriftReport> = BTreeMap::new();
-    // A subject may have been checked by hand and by monitors. How a model errs stands beside what it sees.
+    let mut reports: BTreeMap<(String, DriftKind), DriftReport> = BTreeMap::new();
+    // A subject may have been checked by hand and by monitors. How a model errs, and what it says, stands beside what it sees.
     for report in newest::<DriftReport>(db, "_drift")? {
-        let errs = report.results.iter().all(|result| result.kind == DriftKind::Concept);
-        let known = reports.entry((report.subject.to_string(), errs)).or_insert_with(|| report.clone());
+        let alone = |kind: &DriftKind| report.results.iter().all(|result| result.kind == *kind);
+        let kind = [DriftKind::Concept, DriftKind::Prediction].into_iter().find(alone).unwrap_or_default();
+        let known = reports.entry((report.subject.to_string(), kind)).or_insert_with(|| report.clone());
         if known.judged < report.judged {
             *known = report;
         }
@@ -73,7 +74,8 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
         for ((subject, _), report) in &reports {
             for (test, result) in surest(report) {
                 if let Some(value) = figure(result) {
-                    family.sample(&[("subject", subject), ("test", &test.to_string())], value);
+                    let (kind, test) = (result.kind.to_string(), test.to_string());
+                    family.sample(&[("subject", subject), ("kind", &kind), ("test", &test)], value);
                 }
             }
         }

@@ -11,6 +11,8 @@ use super::quality::FeatureProfile;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::suggest;
+use crate::mlops::drift::BaselineRef;
+use crate::mlops::model::ModelId;
 use crate::stats::moments::Moments;
 use crate::stats::sigma;
 
@@ -104,6 +106,9 @@ pub struct Baseline {
     pub profile: FeatureProfile,
     /// Which share of the truths each class has.
     pub labels: BTreeMap<String, f64>,
+    /// How often the model said each class, of the newest 10,000 that it said; baselines of earlier releases are without.
+    #[serde(default)]
+    pub outputs: BTreeMap<String, u64>,
     /// Values of signals.
     pub signals: BTreeMap<Signal, Vec<f64>>,
 }
@@ -116,6 +121,11 @@ impl Baseline {
         for label in &truths {
             *labels.entry((*label).to_owned()).or_insert(0.0) += 1.0 / truths.len() as f64;
         }
+        let mut outputs = BTreeMap::new();
+        let said = records.iter().rev().filter_map(|record| record.output.as_ref()?.label());
+        for label in said.take(MOST_VALUES) {
+            *outputs.entry(label.to_owned()).or_insert(0) += 1;
+        }
         let correct = Signal::Correct.values(records);
         let newest = |signal: Signal| {
             let values = signal.values(records);
@@ -127,9 +137,15 @@ impl Baseline {
             accuracy: (!correct.is_empty()).then(|| correct.iter().sum::<f64>() / correct.len() as f64),
             profile: FeatureProfile::of(features),
             labels,
+            outputs,
             signals: Signal::ALL.into_iter().map(newest).filter(|(_, values)| !values.is_empty()).collect(),
             ..Baseline::default()
         }
+    }
+
+    /// How results name it that were held against it.
+    pub(super) fn named(&self, model: &ModelId) -> BaselineRef {
+        BaselineRef { name: format!("performance of {model}"), version: self.version }
     }
 }
 

@@ -47,7 +47,8 @@ pub struct MonitorBuilder {
     alerts: Option<AlertConfig>,
     baseline: Baseline,
     given: bool,
-    labels: Vec<Output>,
+    features: Vec<Value>,
+    labels: Option<Vec<Output>>,
     predictions: Vec<Output>,
 }
 
@@ -60,7 +61,8 @@ impl MonitorBuilder {
             alerts: None,
             baseline: Baseline::default(),
             given: false,
-            labels: Vec::new(),
+            features: Vec::new(),
+            labels: None,
             predictions: Vec::new(),
         })
     }
@@ -107,9 +109,10 @@ impl MonitorBuilder {
         self
     }
 
-    /// Learns from rows of features what good data look like.
+    /// Learns from rows of features what good data look like, and holds batches that are logged against them.
     pub fn baseline_data<'a>(mut self, rows: impl IntoIterator<Item = &'a Value>) -> MonitorBuilder {
-        self.baseline.profile = FeatureProfile::of(rows);
+        self.features = rows.into_iter().cloned().collect();
+        self.baseline.profile = FeatureProfile::of(&self.features);
         self.given = true;
         self
     }
@@ -117,14 +120,16 @@ impl MonitorBuilder {
     /// What is true of the rows of the baseline. With [`MonitorBuilder::baseline_predictions`] it gives the accuracy, or the
     /// errors of numbers, that later ones are compared with.
     pub fn baseline_labels(mut self, labels: impl IntoIterator<Item = Output>) -> MonitorBuilder {
-        self.labels = labels.into_iter().collect();
+        self.labels = Some(labels.into_iter().collect());
         self.given = true;
         self
     }
 
-    /// What the model says of the rows of the baseline.
+    /// What the model says of the rows of the baseline: later predictions are compared with it, also where no truth is
+    /// known.
     pub fn baseline_predictions(mut self, predictions: impl IntoIterator<Item = Output>) -> MonitorBuilder {
         self.predictions = predictions.into_iter().collect();
+        self.given = true;
         self
     }
 
@@ -146,9 +151,10 @@ impl MonitorBuilder {
     pub fn open(mut self) -> Result<Monitor> {
         self.settings.check()?;
         if !self.predictions.is_empty() {
-            let of = Baseline::of(&pairs(&self.labels, &self.predictions)?);
+            let of = Baseline::of(&pairs(self.labels.as_deref(), &self.predictions)?);
             self.baseline.accuracy = of.accuracy.or(self.baseline.accuracy);
-            (self.baseline.signals, self.baseline.samples) = (of.signals, of.samples);
+            (self.baseline.signals, self.baseline.samples, self.baseline.outputs) =
+                (of.signals, of.samples, of.outputs);
         }
         if self.baseline.accuracy.is_some_and(|it| !(0.0..=1.0).contains(&it)) {
             return Err(Error::invalid("the accuracy of the baseline is not from 0 to 1").mend("give a share"));
@@ -159,21 +165,28 @@ impl MonitorBuilder {
             self.db.alerts().configure_model(self.model.name(), config)?;
         }
         if self.given {
-            self.baseline.labels = shares(&self.labels);
+            self.baseline.labels = shares(self.labels.as_deref().unwrap_or_default());
             monitor.add_baseline(self.baseline, "given to the builder")?;
+        }
+        if !self.features.is_empty() {
+            monitor.learn(&self.features);
         }
         Ok(monitor)
     }
 }
 
-/// Predictions as records, each with its truth.
-fn pairs(labels: &[Output], predictions: &[Output]) -> Result<Vec<PredictionRecord>> {
+/// Predictions as records, each with its truth where truths were given.
+fn pairs(labels: Option<&[Output]>, predictions: &[Output]) -> Result<Vec<PredictionRecord>> {
+    predictions.iter().try_for_each(check_truth)?;
+    let Some(labels) = labels else {
+        return Ok(predictions.iter().cloned().map(PredictionRecord::new).collect());
+    };
     if labels.len() != predictions.len() {
         let (labels, predictions) = (labels.len(), predictions.len());
         return Err(Error::invalid(format!("{labels} labels for {predictions} predictions of the baseline"))
             .mend("give as many of both, in the same order"));
     }
-    labels.iter().chain(predictions).try_for_each(check_truth)?;
+    labels.iter().try_for_each(check_truth)?;
     let pair = |(truth, said): (&Output, &Output)| PredictionRecord::new(said.clone()).truth(truth.clone());
     Ok(labels.iter().zip(predictions).map(pair).collect())
 }

@@ -36,10 +36,10 @@ impl Monitor {
     ///
     /// Rules see, of each window of at least [`MonitorSettings::min_samples`](super::MonitorSettings::min_samples)
     /// predictions: `error_rate`, `latency_ms` (the 95th percentile) and `data_quality`; and `accuracy_drop`, that of the
-    /// baseline less that of the newest windows that together have as many truths as the settings' window; and of the same
-    /// truths `concept_drift`, see [`Monitor::concept_drift`]; and `prediction_drift`, how many of confidence and predicted
-    /// numbers have drifted by the sigma rule, over the newest windows with as many predictions, where the baseline has them
-    /// (see [`Monitor::detect_drift`]). The subject is the model, the time that of the window's end, the
+    /// baseline less that of the newest windows that together have as many truths as the settings' window; of the same
+    /// truths `concept_drift`, see [`Monitor::concept_drift`]; and `prediction_drift`, see [`Monitor::prediction_drift`], and one
+    /// more for each of confidence and predicted numbers that has moved by the sigma rule, over the newest windows with as many
+    /// predictions (see [`Monitor::detect_drift`]). The subject is the model, the time that of the window's end, the
     /// correlation names the window. Windows without predictions are passed over.
     pub fn tick(&self, now: Timestamp) -> Result<TickReport> {
         let records = self.records();
@@ -89,7 +89,6 @@ impl Monitor {
         tail.set(window.from, &tally);
         let mut observations = self.judged(&tally, window, stored.settings.min_samples)?;
         observations.extend(self.accuracy(records, tail, window.to, stored.settings.min_samples)?);
-        observations.extend(self.outputs(records, tail, window.to, &stored.settings)?);
         stored.closed_until = Some(window.to);
         let settings = stored.settings.clone();
         let batch = self.keep(records, self.db.batch(), &stored, lsn)?;
@@ -97,8 +96,9 @@ impl Monitor {
         // A batch that was on its way when this was counted shows when it is counted once more.
         let again = Stale { window, due: window.to.after(settings.step) };
         let batch = records.stale.put_in(batch, records.time_key(window.from).as_str(), &again)?;
-        let (batch, concept) = self.judge_concept(batch, records, tail, window.to)?;
-        observations.extend(concept);
+        let (batch, concept) = self.judge_concept(batch, records, tail, window.to, &settings)?;
+        let (batch, outputs) = self.judge_outputs(batch, records, tail, window.to, &settings)?;
+        observations.extend(concept.into_iter().chain(outputs));
         let (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
         batch.commit()?;
         Ok(alerts)
@@ -123,9 +123,8 @@ impl Monitor {
             batch = self.store(records, batch, window, &tally, stored.settings.summary_retention)?;
             let mut observations: Vec<Observation> =
                 self.accuracy(records, tail, until, stored.settings.min_samples)?.into_iter().collect();
-            observations.extend(self.outputs(records, tail, until, &stored.settings)?);
             let concept;
-            (batch, concept) = self.judge_concept(batch, records, tail, until)?;
+            (batch, concept) = self.judge_concept(batch, records, tail, until, &stored.settings)?;
             observations.extend(concept);
             (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
         }

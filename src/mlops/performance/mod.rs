@@ -12,6 +12,7 @@ mod quality;
 mod records;
 mod scoring;
 mod settings;
+mod signals;
 mod summary;
 mod tail;
 mod tally;

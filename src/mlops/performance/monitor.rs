@@ -84,7 +84,8 @@ pub struct BatchReport {
     pub prediction_count: u64,
     /// The share that was right; none without truths.
     pub accuracy: Option<f64>,
-    /// How far the features have drifted, as [`Monitor::score_drift_with`] has it; none without.
+    /// How far the features have drifted: the share of them that did, or what [`Monitor::score_drift_with`] says. None where
+    /// there is nothing to hold them against, or fewer than 50 rows a side.
     pub drift_score: Option<f64>,
 }
 
@@ -196,6 +197,9 @@ impl Monitor {
 
     /// Records predictions in one batch: all or none. There must be as many features as predictions, or none, and as many
     /// truths, or none; `latency_ms` is what each of them took. Returns what they come to.
+    ///
+    /// The drift score holds the features against the rows of the baseline that was set since the store was opened (the
+    /// newest 1,000): each by Kolmogorov and Smirnov or by chi-square, at 0.05 over all of them.
     pub fn log_prediction_batch(
         &self,
         features: &[Value],
@@ -229,7 +233,7 @@ impl Monitor {
     }
 
     /// Has `score` tell how far rows of features have drifted, for [`Monitor::log_prediction_batch`], on all handles of this
-    /// store until it is closed. Replaces the one that was set before.
+    /// store until it is closed. Replaces the one that was set before, and what a baseline would say.
     pub fn score_drift_with(&self, score: impl Fn(&[Value]) -> Result<Option<f64>> + Send + Sync + 'static) {
         let scorers: Arc<Scorers> = self.db.companion();
         scorers.set(&self.model.to_string(), Arc::new(score));
@@ -310,7 +314,19 @@ impl Monitor {
                 .at(format!("monitor {}", self.model))
                 .mend("record some first, or give a baseline to Monitor::builder"));
         }
-        self.add_baseline(Baseline::of(&window), reason)
+        let baseline = self.add_baseline(Baseline::of(&window), reason)?;
+        let features: Vec<Value> =
+            window.into_iter().map(|record| record.features).filter(|features| !features.is_null()).collect();
+        if !features.is_empty() {
+            self.learn(&features);
+        }
+        Ok(baseline)
+    }
+
+    /// Has batches that are logged on this store held against these rows.
+    pub(super) fn learn(&self, features: &[Value]) {
+        let scorers: Arc<Scorers> = self.db.companion();
+        scorers.learn(&self.model.to_string(), features);
     }
 
     pub(super) fn add_baseline(&self, baseline: Baseline, reason: &str) -> Result<Baseline> {

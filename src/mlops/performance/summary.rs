@@ -78,7 +78,7 @@ pub struct MonitoringSummary {
     pub avg_latency_ms: Option<f64>,
     /// The share that failed.
     pub avg_error_rate: Option<f64>,
-    /// Incidents of drift that were opened: episodes, not windows.
+    /// Incidents of drift that were opened, of data, predictions and concept: episodes, not windows.
     pub drift_incidents: u64,
     /// The score of data quality over all features.
     pub avg_data_quality: Option<f64>,
@@ -247,10 +247,6 @@ impl Monitor {
     pub fn summary(&self, range: TimeRange) -> Result<MonitoringSummary> {
         let figures = self.figures(range)?;
         let of_this = self.alerts_in(range)?;
-        let is_drift = |alert: &&Alert| {
-            let drift = [metric::CONCEPT_DRIFT, metric::FEATURE_DRIFT, metric::PREDICTION_DRIFT, metric::DRIFT_SCORE];
-            alert.kind == AlertKind::Fired && alert.metric.as_deref().is_some_and(|metric| drift.contains(&metric))
-        };
         Ok(MonitoringSummary {
             model: self.model().to_string(),
             range,
@@ -259,7 +255,7 @@ impl Monitor {
             avg_accuracy: figures.classification.as_ref().map(|it| it.accuracy),
             avg_latency_ms: figures.latency.map(|it| it.distribution.mean),
             avg_error_rate: figures.error_rate,
-            drift_incidents: of_this.iter().filter(is_drift).count() as u64,
+            drift_incidents: drift_incidents(&of_this),
             avg_data_quality: figures.quality.map(|it| it.score),
             alerts: counts(&of_this),
         })
@@ -358,6 +354,16 @@ fn counted(records: &Records, window: &Window, part: TimeRange, is_stale: bool) 
         return if part == window.range { Ok(all) } else { records.count(part) };
     }
     if part.from == window.range.from { Ok(window.tally.clone()) } else { Tally::new() }
+}
+
+/// Incidents of drift that were opened. Drift of data is told by two metrics, of which one is enough.
+fn drift_incidents(alerts: &[Alert]) -> u64 {
+    let opened = |metric| {
+        let is = |alert: &&Alert| alert.kind == AlertKind::Fired && alert.metric.as_deref() == Some(metric);
+        alerts.iter().filter(is).count() as u64
+    };
+    let of_data = opened(metric::FEATURE_DRIFT).max(opened(metric::DRIFT_SCORE));
+    of_data + opened(metric::PREDICTION_DRIFT) + opened(metric::CONCEPT_DRIFT)
 }
 
 fn counts(alerts: &[Alert]) -> AlertCounts {
