@@ -38,6 +38,7 @@ fn clauses(reader: &mut Reader<'_>, allowed: &[&str]) -> Result<Clauses> {
             "last" => taken.last = Some(values::duration(reader)?),
             "step" => taken.step = Some(values::duration(reader)?),
             "for" => taken.time = Some(values::duration(reader)?),
+            "at" => taken.at = Some(values::moment(reader)?),
             "limit" => taken.limit = Some(reader.number("how many")?),
             "by" => taken.by = Some(reader.text("who it is")?),
             "at" => taken.at = Some(values::moment(reader)?),
@@ -120,8 +121,7 @@ fn monitor_part(reader: &mut Reader<'_>) -> Result<Monitor> {
     let model = |reader: &mut Reader<'_>| reader.text("a model, such as spam@3");
     if reader.keyword("record") {
         let (model, prediction) = (model(reader)?, values::literal(reader)?);
-        let at = clauses(reader, &["at"])?.at;
-        return Ok(Monitor::Record { model, prediction, at });
+        return Ok(Monitor::Record { model, prediction, at: clauses(reader, &["at"])?.at });
     }
     if reader.keyword("label") {
         let (model, id) = (model(reader)?, reader.text("the id of a prediction")?);
@@ -129,8 +129,7 @@ fn monitor_part(reader: &mut Reader<'_>) -> Result<Monitor> {
             Some('\'' | '"' | '$') => values::literal(reader)?,
             _ => truth(reader.word("what was true")?),
         };
-        let at = clauses(reader, &["at"])?.at;
-        return Ok(Monitor::Label { model, id, truth, at });
+        return Ok(Monitor::Label { model, id, truth, at: clauses(reader, &["at"])?.at });
     }
     if reader.keyword("tick") {
         let model = if reader.is_at_end() { None } else { Some(model(reader)?) };

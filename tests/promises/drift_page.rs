@@ -61,3 +61,23 @@ fn a_page_does_without_vectors_and_against_a_baseline() {
     shell.run(&["S", "drift docs report"]).refused(2, &["the name of a file"]);
     shell.run(&["S", &format!("drift docs last '2h' report '{path}/no'")]).refused(1, &["words.html/no"]);
 }
+
+#[test]
+fn a_first_check_has_bars_and_no_course() {
+    let shell = Shell::empty();
+    let db = Database::open(shell.store()).unwrap();
+    let docs = db.create_collection("docs", Schema::payload_only()).unwrap();
+    let now = SystemClock.now();
+    docs.put_all((0..400i64).map(|n| {
+        let words = if n < 200 { n % 50 + 100 } else { n % 50 };
+        let payload = Value::object([("words", words.into()), ("a field of a long name, and longer", (n % 7).into())]);
+        Record::new(n as u64).payload(payload).created_at(Timestamp(now.0 - HOUR / 2 - n * HOUR / 100))
+    }))
+    .unwrap();
+    db.close().unwrap();
+    let path = shell.path("first.html").display().to_string();
+    assert_eq!(shell.run(&["S", &format!("drift docs last '150m' against '2h' report '{path}'")]).code, 5);
+    let page = std::fs::read_to_string(&path).unwrap();
+    assert!(page.matches("<svg").count() == 1 && page.contains("Effects") && !page.contains("p-values"), "{page}");
+    assert!(page.contains("a field of a long name, and longer") && page.contains("words"), "{page}");
+}

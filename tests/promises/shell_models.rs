@@ -49,6 +49,7 @@ fn what_makes_no_sense_is_refused_with_what_to_say_instead() {
     shell.run(&["S", "monitor label spam@3 r9 ham"]).refused(1, &["r9", "[not_found]"]);
     shell.run(&["S", r#"monitor record spam@3 {"outptu": 1}"#]).refused(1, &["outptu"]);
     shell.run(&["S", r#"monitor record spam {"output": 1}"#]).refused(1, &["name@version"]);
+    shell.run(&["S", r#"monitor record spam@3 {"output": 1} at 'noon'"#]).refused(2, &["is no time", "^^^^^^"]);
     shell.run(&["S", "alerts raise critcal 'x'"]).refused(1, &["did you mean `critical`?"]);
     shell.run(&["S", "alerts show 9"]).refused(1, &["[not_found]"]);
     shell.run(&["S", "alerts silence 'x'"]).refused(2, &["for TIME"]);
@@ -89,4 +90,19 @@ fn alerts_are_raised_listed_and_silenced() {
     assert!(shell.run(&["S", "alerts rules"]).done().contains("above 50"), "that of the store stays");
     shell.run(&["S", "alerts unset high_latency"]).done();
     assert!(shell.run(&["S", "alerts rules"]).done().contains("above 500"));
+}
+
+#[test]
+fn a_first_prediction_makes_the_store_and_may_be_of_an_earlier_time() {
+    let shell = Shell::empty();
+    let script = r#"
+        monitor record spam@3 {"output": "spam", "id": "r1"} at '2026-01-31T12:00:00Z';
+        monitor label spam@3 r1 ham at '2026-02-02';
+        monitor label spam@3 r1 spam at '2026-02-01';
+    "#;
+    let told = shell.run(&["S", script]).done();
+    assert!(told.contains("recorded r1") && told.contains("a later truth is known already"), "{told}");
+    let rows = shell.jsonl("scan _predictions");
+    assert_eq!((&rows[0]["payload"]["truth"]["label"], rows.len()), (&serde_json::json!("ham"), 1), "{rows:?}");
+    assert_eq!(rows[0]["payload"]["at"], serde_json::json!(1_769_860_800_000_000_i64), "{rows:?}");
 }

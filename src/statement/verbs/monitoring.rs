@@ -141,6 +141,7 @@ pub(super) const MONITOR: Verb = Verb {
         clause("step", "TIME", "of a trend: in which steps; a day unless told"),
         clause("at", "TIME", "of record and label: when it was said, or found out; now unless told"),
         clause("because", "TEXT", "of baseline: why"),
+        clause("at", "TIME", "of record and label: when it was made, or found out; now unless told"),
     ],
     summary: "Show how models do, and record what they say and what was true",
     details: "WHAT is record MODEL JSON, label MODEL ID TRUTH, tick [MODEL], or baseline MODEL. A MODEL is written \
@@ -152,7 +153,7 @@ pub(super) const MONITOR: Verb = Verb {
         "monitor spam@3 last '24h'",
         "monitor spam@3 trend accuracy last '7d' step '1d'",
         "monitor record spam@3 {\"output\": \"spam\", \"confidence\": 0.93, \"latency_ms\": 12, \"id\": \"request-7\"}",
-        "monitor label spam@3 request-7 ham",
+        "monitor label spam@3 request-7 ham at '2026-01-31T12:00:00Z'",
     ],
     read: monitoring::monitor,
 };

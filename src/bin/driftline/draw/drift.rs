@@ -17,6 +17,8 @@ use crate::render::{self, figure};
 /// No p is drawn below this.
 const LEAST_P: f64 = 1e-9;
 const HOUR_US: f64 = 3_600e6;
+/// Characters that have room below all bars of a plot.
+const WIDE_BARS: usize = 72;
 
 /// Rows of a reference and of a window, on the plane of the two main directions of the reference.
 #[derive(Debug, Default)]
@@ -34,10 +36,15 @@ pub(crate) fn html(report: &DriftReport, before: &[DriftReport], plane: Option<&
     let windows = Windows::new(before, report);
     content += &legend(&windows.features);
     content += "<div class=\"cards\">\n";
-    let shown = windows.reports.len();
-    let over = if shown == 1 { "this check alone: none was recorded".into() } else { format!("{shown} windows") };
-    card(&mut content, "p-values", &format!("adjusted; {over}; red strokes mark the level"), &windows.p()?);
-    card(&mut content, "Effects", "over what an alarm asks for: from 1 on they matter", &windows.effects()?);
+    let over_floor = "over what an alarm asks for: from 1 on they matter";
+    match windows.reports.len() {
+        1 => card(&mut content, "Effects", over_floor, &windows.of_one()?),
+        shown => {
+            let about = format!("adjusted; {shown} windows; red strokes mark the level");
+            card(&mut content, "p-values", &about, &windows.p()?);
+            card(&mut content, "Effects", over_floor, &windows.effects()?);
+        }
+    }
     if let Some(plane) = plane {
         let about =
             format!("on the main directions of the reference, {:.0} % of its variance", plane.explained * 100.0);
@@ -125,13 +132,21 @@ impl<'a> Windows<'a> {
     }
 
     fn effects(&self) -> Result<String> {
-        let height = |result: &DriftResult| {
-            let over = result.effect.value? / result.effect.floor;
-            over.is_finite().then_some(over)
-        };
-        let series = self.series(height);
+        let series = self.series(over_floor);
         let most = heights(&series).fold(1.0, f64::max);
         plots::lines(&self.time(), &axes::from_zero("effect over its floor", most), &series)
+    }
+
+    /// The effects of one check: there is no course where nothing was recorded before it.
+    fn of_one(&self) -> Result<String> {
+        let found = |name: &&str| self.reports.last()?.results.iter().find(|result| result.feature == **name);
+        let bar = |(colour, result): (usize, &DriftResult)| Bar {
+            colour,
+            name: clipped(&result.feature, WIDE_BARS / self.features.len().max(1)),
+            value: over_floor(result).unwrap_or(0.0),
+            label: over_floor(result).map_or("–".into(), |over| figure(over as f32)),
+        };
+        plots::bars(&self.features.iter().filter_map(found).enumerate().map(bar).collect::<Vec<_>>())
     }
 
     fn series(&self, height: impl Fn(&DriftResult) -> Option<f64>) -> Vec<Series> {
@@ -155,6 +170,20 @@ impl<'a> Windows<'a> {
     fn time(&self) -> Axis {
         axes::from_zero("hours since the first window", self.reports.last().map_or(1.0, |last| self.since(last)))
     }
+}
+
+/// How large an effect is over what is needed for an alarm.
+fn over_floor(result: &DriftResult) -> Option<f64> {
+    let over = result.effect.value? / result.effect.floor;
+    over.is_finite().then_some(over)
+}
+
+/// The beginning of a name that is too long.
+fn clipped(name: &str, room: usize) -> String {
+    if name.chars().count() <= room {
+        return name.to_owned();
+    }
+    name.chars().take(room.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn heights(series: &[Series]) -> impl Iterator<Item = f64> {

@@ -127,6 +127,12 @@ pub(crate) fn time(time: Timestamp) -> String {
     }
 }
 
+/// A time to the minute, in UTC.
+pub(crate) fn minute(at: Timestamp) -> String {
+    let text = time(at);
+    text.get(..16).map_or(text.clone(), |minute| minute.replace('T', " "))
+}
+
 /// A count as people read it: `12,345`.
 pub(crate) fn count(number: u64) -> String {
     indicatif::HumanCount(number).to_string()

@@ -17,7 +17,9 @@ use crate::failure::Outcome;
 use crate::screen;
 use crate::style::Style;
 
-pub(crate) use cells::{Look, count, counted, elapsed, figure, key, number, payload_as, plain, size, time, vector};
+pub(crate) use cells::{
+    Look, count, counted, elapsed, figure, key, minute, number, payload_as, plain, size, time, vector,
+};
 pub(crate) use layout::{listed, pairs};
 pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row, projected};
 pub(crate) use spark::spark;

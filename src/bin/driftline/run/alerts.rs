@@ -13,6 +13,8 @@ use crate::session::Session;
 
 /// So many alerts are listed unless more are asked for.
 const LIMIT: u64 = 50;
+/// Columns from which on a table of rules has room for all of it.
+const ROOMY: usize = 118;
 /// Who changes something unless it is told.
 const SOMEBODY: &str = "the shell";
 
@@ -154,10 +156,12 @@ fn silences(output: &mut Output, silences: &[Silence]) -> Outcome {
 }
 
 fn rules(output: &mut Output, rules: &[AlertRule]) -> Outcome {
+    let narrow = output.is_table() && output.columns().is_some_and(|columns| columns < ROOMY);
     let row = |it: &AlertRule| {
         let of = |severity| {
             let edges = it.bands.iter().filter(|band| band.severity == severity).map(|band| band.edge.to_string());
-            edges.collect::<Vec<_>>().join(" or ")
+            let edges = edges.collect::<Vec<_>>().join(" or ");
+            if narrow { signs(&edges) } else { edges }
         };
         let actions: Vec<&str> = it.actions.iter().map(|route| route.action.name()).collect();
         let name = if it.enabled { it.name.clone() } else { format!("{} (off)", it.name) };
@@ -167,9 +171,24 @@ fn rules(output: &mut Output, rules: &[AlertRule]) -> Outcome {
             (Some(model), "*") => format!("{model}@*"),
             (Some(model), subjects) => format!("{model}@*, if {subjects}"),
         };
-        let cells = [name, it.metric.clone(), render::plain(&subjects)].into_iter().chain(bands);
+        // Where there is no room for the subjects, at least the model is told.
+        let name = match &it.model {
+            Some(model) if narrow => format!("{name} of {}", render::plain(model)),
+            _ => name,
+        };
+        let of_what = [it.metric.clone(), render::plain(&subjects)].into_iter().filter(|_| !narrow);
+        let cells = std::iter::once(name).chain(of_what).chain(bands);
         Ok(Plain { thing: it.clone(), cells: cells.chain([actions.join(", ")]).collect() })
     };
-    let headings = ["rule", "metric", "subjects", "critical", "warning", "info", "asks for"];
+    let mut headings = vec!["rule", "metric", "subjects", "critical", "warning", "info", "asks for"];
+    if narrow {
+        headings.drain(1..3);
+    }
     output.many(&headings, rules.iter().map(row))
+}
+
+/// Edges in few characters.
+fn signs(edges: &str) -> String {
+    let words = [("above", ">"), ("at least", "≥"), ("below", "<"), ("at most", "≤")];
+    words.iter().fold(edges.to_owned(), |edges, (word, sign)| edges.replace(word, sign))
 }

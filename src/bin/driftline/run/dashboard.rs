@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use driftline::mlops::drift::Verdict;
+use driftline::HealthStatus;
+use driftline::mlops::drift::{DriftResult, Verdict};
 use driftline::mlops::{Dashboard, ModelBoard, MonitorStatus, RetrainEvent, Severity, StoreBoard, TimeRange};
-use driftline::{HealthStatus, Timestamp};
 
 use super::alerts::after_now;
 use crate::failure::Outcome;
@@ -45,7 +45,7 @@ fn head(output: &mut Output, board: &Dashboard) -> Outcome {
         HealthStatus::Unhealthy => style.red("unhealthy"),
     };
     output.line(&format!("{} is {health}: {}", render::plain(&store.location), contents(store)))?;
-    output.line(&format!("{} to {}", minute(board.range.from), minute(board.range.to)))?;
+    output.line(&format!("{} to {}", render::minute(board.range.from), render::minute(board.range.to)))?;
     if board.left_out > 0 {
         output.line(&format!("{} more than are shown; name one", render::counted(board.left_out, "model")))?;
     }
@@ -162,14 +162,13 @@ fn thinned(course: &[Option<f64>], every: usize) -> Vec<Option<f64>> {
 
 /// What is known of drift, in a word or two.
 fn drift_word(it: &ModelBoard) -> String {
-    let concept = it.concept_drift.as_ref().is_some_and(|result| result.verdict == Verdict::Alarm);
-    match (it.drift_incident.is_some(), concept) {
-        (true, true) => "data, concept".into(),
-        (true, false) => "data".into(),
-        (false, true) => "concept".into(),
-        (false, false) if it.drift_score.is_some() || it.concept_drift.is_some() => "none".into(),
-        (false, false) => String::new(),
-    }
+    let alarm = |result: &Option<DriftResult>| result.as_ref().is_some_and(|it| it.verdict == Verdict::Alarm);
+    let (predictions, concept) = (&it.prediction_drift, &it.concept_drift);
+    let kinds =
+        [(it.drift_incident.is_some(), "data"), (alarm(predictions), "predictions"), (alarm(concept), "concept")];
+    let kinds: Vec<&str> = kinds.into_iter().filter(|(is, _)| *is).map(|(_, kind)| kind).collect();
+    let known = it.drift_score.is_some() || predictions.is_some() || concept.is_some();
+    if kinds.is_empty() && known { "none".into() } else { kinds.join(", ") }
 }
 
 /// All that is known of one version.
@@ -226,6 +225,16 @@ fn standing(it: &ModelBoard) -> Vec<(&'static str, String)> {
         lines.push(("logged", render::counted(it.logged, "vector")));
         lines.push(("drift", data_drift(it)));
     }
+    lines.extend(it.prediction_drift.as_ref().map(|result| {
+        let effect = result.effect.value.map_or(String::new(), |value| {
+            let name = match result.effect.name.as_str() {
+                "cramers_v" => "Cramér's V",
+                name => name,
+            };
+            format!("; {name} {} to the baseline", render::number(value))
+        });
+        ("prediction drift", format!("{}{effect}", result.verdict))
+    }));
     lines.extend(it.concept_drift.as_ref().map(|result| {
         let moved = result.effect.value.map_or(String::new(), |value| {
             let (value, unit) = match result.effect.name.as_str() {
@@ -251,7 +260,7 @@ fn data_drift(it: &ModelBoard) -> String {
     if let Some(incident) = &it.drift_incident {
         return format!(
             "open since {}: {}",
-            minute(incident.opened.from),
+            render::minute(incident.opened.from),
             render::counted(incident.alarms, "window") + " in alarm"
         );
     }
@@ -268,7 +277,7 @@ fn open_alerts(it: &ModelBoard) -> String {
     let mut sorted: Vec<_> = it.open_incidents.iter().collect();
     sorted.sort_by_key(|incident| (std::cmp::Reverse(incident.severity), incident.id));
     let told = |incident: &&driftline::mlops::Incident| {
-        let since = minute(incident.opened);
+        let since = render::minute(incident.opened);
         let mark = if incident.severity == Severity::Critical { "!" } else { "" };
         render::plain(&format!("{mark}{} {} since {since}", incident.alert_type, incident.severity))
     };
@@ -278,13 +287,7 @@ fn open_alerts(it: &ModelBoard) -> String {
 fn training(run: &RetrainEvent) -> String {
     let why = run.reasons.first().map_or(String::new(), |reason| format!(": {}", reason.text));
     let state = format!("{:?}", run.state).to_lowercase();
-    format!("{state} {}{why}", minute(run.finished_at.or(run.started_at).unwrap_or(run.requested_at)))
-}
-
-/// A time to the minute, in UTC.
-fn minute(time: Timestamp) -> String {
-    let text = render::time(time);
-    text.get(..16).map_or(text.clone(), |minute| minute.replace('T', " "))
+    format!("{state} {}{why}", render::minute(run.finished_at.or(run.started_at).unwrap_or(run.requested_at)))
 }
 
 #[cfg(test)]

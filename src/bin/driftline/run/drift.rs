@@ -164,7 +164,10 @@ fn tests(session: &mut Session, result: &DriftResult) -> Outcome {
     let figure = |value: f64| render::figure(value as f32);
     session.output.line(&format!("\n{}", render::plain(&result.feature)))?;
     let each = embedding.tests.iter().chain(&embedding.extra).map(|test| {
-        let p = test.adjusted_p.or(test.p).map_or(String::new(), |p| format!(", p {}", figure(p)));
+        let p = match (test.p, test.adjusted_p) {
+            (Some(p), Some(adjusted)) => format!(", p {}, adjusted {}", figure(p), figure(adjusted)),
+            (p, adjusted) => p.or(adjusted).map_or(String::new(), |p| format!(", p {}", figure(p))),
+        };
         (test.test.to_string(), format!("{}{p}", figure(test.statistic)))
     });
     let centroids = effects.centroid_cosine.zip(effects.centroid_p);
@@ -245,11 +248,25 @@ fn history(session: &mut Session, asked: &DriftSubject, last: Option<Duration>) 
     let figure = |value: Option<f64>| value.map_or(String::new(), |value| render::figure(value as f32));
     let row = |it: &DriftReport| {
         let from = render::time(it.current.from);
-        let cells =
-            vec![from, it.verdict.to_string(), figure(it.p), figure(Some(it.score)), figure(it.centroid_cosine)];
+        let cells = vec![
+            from,
+            kinds(it),
+            it.verdict.to_string(),
+            figure(it.p),
+            figure(Some(it.score)),
+            figure(it.centroid_cosine),
+        ];
         Ok(Plain { cells, thing: it.clone() })
     };
-    session.output.many(&["window", "verdict", "p", "score", "centroids"], reports.iter().map(row))
+    session.output.many(&["window", "kind", "verdict", "p", "score", "centroids"], reports.iter().map(row))
+}
+
+/// What kinds of things a report is about.
+fn kinds(report: &DriftReport) -> String {
+    let mut kinds: Vec<_> = report.results.iter().map(|result| result.kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn incidents(session: &mut Session, asked: &DriftSubject, last: Option<Duration>) -> Outcome {

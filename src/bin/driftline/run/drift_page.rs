@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use driftline::mlops::TimeRange;
-use driftline::mlops::drift::{Column, Columns, DriftCheck, DriftReport, VECTOR};
+use driftline::mlops::drift::{Column, Columns, DriftCheck, DriftKind, DriftReport, VECTOR};
 use driftline::stats::pca::Pca;
 use driftline::stats::rows::Rows;
 use driftline::{Database, Error, ErrorKind, Timestamp};
@@ -20,7 +20,9 @@ const MOST_FITTED: usize = 200;
 /// Writes the page.
 pub(super) fn write(name: &str, db: &Database, check: &DriftCheck, report: &DriftReport) -> Outcome {
     let until = TimeRange { from: Timestamp(i64::MIN), to: report.current.from };
-    let before = db.drift_history(report.subject.clone(), until)?;
+    let mut before = db.drift_history(report.subject.clone(), until)?;
+    // What a model says and how it errs is another matter than what it sees.
+    before.retain(|it| it.results.iter().any(|it| !matches!(it.kind, DriftKind::Concept | DriftKind::Prediction)));
     let before = &before[before.len().saturating_sub(MOST_WINDOWS)..];
     let (reference, current) = check.samples()?;
     let plane = plane(&reference, &current);

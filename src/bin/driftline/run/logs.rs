@@ -26,8 +26,10 @@ pub(super) fn log(session: &mut Session, asked: &Log) -> Outcome {
 
 pub(super) fn models(session: &mut Session) -> Outcome {
     let spaces = session.store.reading()?.embedding_log().spaces()?;
+    // People see when, programs see exactly when.
+    let moment: fn(Timestamp) -> String = if session.output.is_table() { render::minute } else { render::time };
     let row = |it: SpaceInfo| {
-        let [first, last] = [it.first, it.last].map(|time| time.map_or(String::new(), render::time));
+        let [first, last] = [it.first, it.last].map(|time| time.map_or(String::new(), moment));
         let mut cells = vec![render::plain(&it.model.to_string()), format!("f32[{}] {}", it.dimension, it.metric)];
         cells.extend([it.rows, it.logged].map(render::count));
         cells.extend([first, last, render::size(it.bytes), it.retention.to_string()]);

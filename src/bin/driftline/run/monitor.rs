@@ -19,11 +19,13 @@ const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn monitor(session: &mut Session, asked: &Monitor) -> Outcome {
-    let changes = matches!(
-        asked,
-        Monitor::Record { .. } | Monitor::Label { .. } | Monitor::Tick { .. } | Monitor::Baseline { .. }
-    );
-    let db = if changes { session.store.writing()? } else { session.store.reading()? };
+    let changes = matches!(asked, Monitor::Label { .. } | Monitor::Tick { .. } | Monitor::Baseline { .. });
+    let db = match asked {
+        // As whatever puts something into a store, a first prediction makes one.
+        Monitor::Record { .. } => session.store.making()?,
+        _ if changes => session.store.writing()?,
+        _ => session.store.reading()?,
+    };
     let (db, output) = (db.clone(), &mut session.output);
     match asked {
         Monitor::List => list(output, &db),
@@ -34,9 +36,8 @@ pub(super) fn monitor(session: &mut Session, asked: &Monitor) -> Outcome {
             trend(output, &monitored(&db, model)?.trend(measure, range, step.unwrap_or(DAY))?)
         }
         Monitor::Record { model, prediction, at } => {
-            let record = prediction_of(prediction)?;
-            let record = at.iter().fold(record, |record, at| record.at(*at));
-            let id = db.monitor(&model.parse()?).record_prediction(record)?;
+            let prediction = at.iter().fold(prediction_of(prediction)?, |prediction, at| prediction.at(*at));
+            let id = db.monitor(&model.parse()?).record_prediction(prediction)?;
             output.one(&json!({ "id": id }), || format!("recorded {id}"))
         }
         Monitor::Label { model, id, truth, at } => {
