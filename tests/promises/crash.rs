@@ -33,7 +33,7 @@ const _: () = assert!(CRASHES[0] + CRASHES[1] + CRASHES[2] >= 100_000);
 const _: () = assert!(CUT_RECOVERIES[0] + CUT_RECOVERIES[1] >= 10_000);
 
 fn shape(seed: u64, keys: u64, faults: bool) -> Shape {
-    Shape { seed, keys, faults, traced: wanted("DRIFTLINE_SEED").is_some() }
+    Shape { seed, keys, faults, acts: seed.is_multiple_of(8), traced: wanted("DRIFTLINE_SEED").is_some() }
 }
 
 /// The seeds to run: all, or the one that is to be replayed.

@@ -13,7 +13,7 @@ const ORDERS: u64 = 10_000;
 #[test]
 fn ten_thousand_orders_of_maintenance_change_no_answer() {
     let order = |seed| {
-        let shape = Shape { seed, keys: 4, faults: false, traced: wanted("DRIFTLINE_SEED").is_some() };
+        let shape = Shape { seed, keys: 4, faults: false, acts: false, traced: wanted("DRIFTLINE_SEED").is_some() };
         Run::new(shape, SimulatedFs::new(seed), format!("DRIFTLINE_SEED={seed}")).interleave();
     };
     match wanted("DRIFTLINE_SEED") {

@@ -12,6 +12,8 @@ use super::workload::{Run, Shape};
 
 /// Operations of a long history.
 const LONG_OPERATIONS: u64 = 300;
+/// One history in so many is half about what stands on the database.
+const ACTS: u64 = 8;
 /// The disks that one power cut may leave, each of which is recovered: the history goes on with the last.
 const DISKS: u64 = 4;
 
@@ -65,7 +67,11 @@ pub(crate) fn recover(run: &mut Run, counts: &Counts) -> bool {
 pub(crate) fn long_history(seed: u64, case: String, traced: bool, counts: &Counts) {
     counts.histories.add(1);
     let mut random = Random::seeded(seed, 20);
-    let mut run = Run::new(Shape { seed, keys: 12, faults: false, traced }, SimulatedFs::new(seed), case);
+    let mut run = Run::new(
+        Shape { seed, keys: 12, faults: false, acts: seed.is_multiple_of(ACTS), traced },
+        SimulatedFs::new(seed),
+        case,
+    );
     let mut left = LONG_OPERATIONS;
     while left > 0 {
         // Before the misfortune, so that a call that is refused may be the last one too.

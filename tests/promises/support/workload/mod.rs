@@ -28,6 +28,8 @@ pub(crate) struct Shape {
     pub(crate) keys: u64,
     /// Whether faults other than a power cut are planned, so that calls may fail.
     pub(crate) faults: bool,
+    /// Whether half of what is done is done to what stands on the database.
+    pub(crate) acts: bool,
     /// Whether what is done is written down, for the one who looks for the reason of a failure.
     pub(crate) traced: bool,
 }
@@ -199,6 +201,9 @@ impl Run {
     pub(crate) fn step(&mut self) {
         if self.db.is_none() {
             return self.reopen_live();
+        }
+        if self.shape.acts && self.random.one_in(2) {
+            return self.act();
         }
         match self.random.below(103) {
             0..26 => self.put(),

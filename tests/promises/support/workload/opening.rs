@@ -93,11 +93,12 @@ impl Run {
         match self.open() {
             Ok(db) if !self.is_off() => {
                 self.adopt(db);
-                if let Some(found) = salvaged {
+                if let Some((found, typed)) = salvaged {
                     // Where the clock was set back, a new store does not know yet what the old one saw expire.
                     let found = found.at(self.now());
                     let difference = self.live.clone().without_positions().difference(&found, self.now());
                     assert_eq!(difference, None, "what is salvaged is not what is recovered");
+                    assert_eq!(typed, self.typed.certain, "what is salvaged is not what is recovered");
                 }
             }
             Ok(_) => {}

@@ -82,7 +82,7 @@ impl Run {
 
     /// What is saved from the disk as it lies there; none where the store was not made yet, or the end of its log
     /// is torn.
-    pub(super) fn salvaged(&self) -> Option<World> {
+    pub(super) fn salvaged(&self) -> Option<(World, Typed)> {
         let (from, into) = (self.fs.reboot_keeping_all(), MemoryFs::new());
         let report = salvage_on(Arc::new(from), Arc::new(into.clone()), SalvageOptions::new());
         let report = match report {
@@ -96,7 +96,9 @@ impl Run {
         if torn {
             return None;
         }
-        Some(read(&self.read_only(into)).expect("what was salvaged can be read"))
+        let db = self.read_only(into);
+        let found = read(&db).and_then(|world| Ok((world, Typed::of(&db)?)));
+        Some(found.expect("what was salvaged can be read"))
     }
 
     fn read_only(&self, fs: MemoryFs) -> Database {

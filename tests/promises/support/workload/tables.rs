@@ -52,6 +52,9 @@ impl Run {
         let index = self.any_index();
         self.note(|| format!("reindex {name} {index}"));
         match collection.reindex(index.clone()) {
+            Err(error) if error.kind() == ErrorKind::ReadOnly => {
+                assert!(self.typed.certain.is_serving(), "{error}");
+            }
             Err(error) if error.kind() == ErrorKind::Invalid => {
                 assert!(self.live.tables[&name].schema.metric().is_none(), "{error}");
             }

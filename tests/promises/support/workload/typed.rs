@@ -9,23 +9,34 @@ use super::Run;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) certain: Typed,
-    unsure: Option<Typed>,
+    unsure: Vec<Typed>,
 }
 
 impl Run {
     pub(super) fn act(&mut self) {
         let act = Act::ALL[self.random.below(Act::ALL.len() as u64) as usize];
         self.note(|| format!("{act:?}"));
-        let after = self.typed.certain.after(act);
+        let mut path = self.typed.certain.path(act);
         match self.typed.certain.perform(self.db(), act) {
-            Ok(()) => self.typed.certain = after,
+            Ok(()) => self.typed.certain = path.pop().unwrap_or(self.typed.certain.clone()),
             Err(error) => {
                 if error.kind() == ErrorKind::OutcomeUnknown || self.is_off() {
-                    self.typed.unsure = Some(after);
+                    self.typed.unsure.extend(path);
+                } else if path.len() > 1 {
+                    path.pop();
+                    self.stopped_on(&path);
                 }
                 self.tolerate(&error);
             }
         }
+    }
+
+    /// An act of several batches failed at one of them: the earlier ones are there, and the last is not.
+    fn stopped_on(&mut self, path: &[Typed]) {
+        let found = Typed::of(self.db()).expect("reading goes on");
+        let certain = &self.typed.certain;
+        assert!(found == *certain || path.contains(&found), "{found:?} is not on the way from {certain:?}: {path:?}");
+        self.typed.certain = found;
     }
 
     pub(super) fn use_cache(&mut self) {
@@ -40,12 +51,12 @@ impl Run {
     pub(super) fn check_typed(&self, db: &Database) -> Typed {
         let found = Typed::of(db).expect("what stands on a store that opens can be read");
         let Known { certain, unsure } = &self.typed;
-        assert!(found == *certain || Some(&found) == unsure.as_ref(), "{found:?} of {certain:?} or {unsure:?}");
+        assert!(found == *certain || unsure.contains(&found), "{found:?} of {certain:?} or {unsure:?}");
         found
     }
 
     /// What was found is what is known from now on.
     pub(super) fn adopt_typed(&mut self, db: &Database) {
-        self.typed = Known { certain: self.check_typed(db), unsure: None };
+        self.typed = Known { certain: self.check_typed(db), unsure: Vec::new() };
     }
 }
