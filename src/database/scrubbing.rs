@@ -1,7 +1,7 @@
 //! Reading files piece by piece, in the background or for a caller, and writing down what is damaged.
 //!
-//! A piece that seems damaged is read once more from the file opened anew, and counts only if it is so again: what the
-//! disk gave wrongly once must not be held against good data. Nothing is changed but for a damaged index, which is left
+//! What seems damaged is read once more from the file opened anew, and counts only if it is so again: what the disk gave
+//! wrongly once must not be held against good data. Nothing is changed but for a damaged index, which is left
 //! out of searches and built anew.
 
 use std::sync::Arc;
@@ -180,13 +180,13 @@ impl Engine {
         let (name, read) = match target {
             Target::Manifest => {
                 let name = names::manifest(self.manifest.lock().number);
-                (name, self.scrub_manifest())
+                (name, twice(|| self.scrub_manifest()))
             }
-            Target::Log(log) => (names::wal(log.file), self.scrub_log(&log)),
+            Target::Log(log) => (names::wal(log.file), twice(|| self.scrub_log(&log))),
             _ => {
                 let Some(file) = find(&view, target) else { return Some(0) };
                 let name = file.name();
-                match self.open_container(&name, &file) {
+                match twice(|| self.open_container(&name, &file)) {
                     Ok(container) => {
                         round.report.files += 1;
                         round.reading = Some(Reading { target, name, container, piece: 0 });
@@ -287,6 +287,11 @@ impl Engine {
         found.stats.rounds += 1;
         found.stats.last_round = Some(self.options.clock.now());
     }
+}
+
+/// Reads again where reading fails.
+fn twice<T>(read: impl Fn() -> Result<T>) -> Result<T> {
+    read().or_else(|_| read())
 }
 
 /// A file of a view.

@@ -5,10 +5,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use driftline::fs::{Fault, Lasting, MemoryFs, SimulatedFs};
+use driftline::fs::{Fault, FileSystem, Lasting, MemoryFs, SimulatedFs};
 use driftline::{
-    CheckStatus, Database, ErrorKind, HealthStatus, Maintenance, ManualClock, Options, Record, Schema, Severity,
-    Timestamp,
+    CheckStatus, Database, ErrorKind, HealthStatus, Maintenance, ManualClock, Metric, Options, Record, Schema,
+    Severity, Timestamp,
 };
 
 fn manual() -> Options {
@@ -93,6 +93,60 @@ fn a_damaged_collection_and_a_lost_directory_are_named() {
     assert_eq!(db.health().status, HealthStatus::Healthy);
     std::fs::remove_dir_all(dir.path()).unwrap();
     assert_fails(&db, "directory", Severity::Critical, &[]);
+}
+
+#[test]
+fn a_manifest_of_which_one_copy_is_damaged_is_told_of() {
+    let fs = SimulatedFs::new(1);
+    let db = manual().open_on(Arc::new(fs.clone())).unwrap();
+    db.create_collection("notes", Schema::payload_only()).unwrap();
+    let manifest = fs.list().unwrap().into_iter().find(|name| name.starts_with("MANIFEST-")).unwrap();
+    fs.flip_bits(&manifest, 100, 1).unwrap();
+    assert_fails(&db, "directory", Severity::Critical, &["first copy", "MANIFEST-"]);
+    db.create_collection("others", Schema::payload_only()).unwrap();
+    assert_eq!(db.health().status, HealthStatus::Healthy, "the next change writes both anew");
+}
+
+#[test]
+fn a_log_and_segments_that_pile_up_are_told_of() {
+    let db = manual().log_file_bytes(4 << 10).log_budget_bytes(64 << 10).in_memory().unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    while db.health().check("log").unwrap().passed() {
+        notes.put(Record::new(1u64).payload("x".repeat(4_000))).unwrap();
+    }
+    assert_fails(&db, "log", Severity::Minor, &["65536", "does not keep up", "tick"]);
+    for key in 0..64u64 {
+        notes.put(Record::new(key)).unwrap();
+        db.flush().unwrap();
+    }
+    assert_fails(&db, "segments", Severity::Minor, &["64 segments", "wait to be merged", "tick"]);
+    assert_eq!(notes.put(Record::new(1u64)).unwrap_err().kind(), ErrorKind::Busy);
+    while db.tick().unwrap().is_some() {}
+    assert_eq!(db.health().status, HealthStatus::Healthy);
+}
+
+#[test]
+fn an_index_that_is_damaged_or_cannot_be_built_is_told_of() {
+    let fs = SimulatedFs::new(1);
+    let open = |options: Options| options.index_min_rows(1).free_disk_reserve_bytes(0);
+    let db = open(manual()).open_on(Arc::new(fs.clone())).unwrap();
+    let schema = Schema::vector(2, Metric::L2).index("lsh(tables=1)".parse().unwrap());
+    let docs = db.create_collection("docs", schema).unwrap();
+    docs.put_all((0..60u64).map(|key| Record::new(key).vector([key as f32, 1.0]))).unwrap();
+    db.flush().unwrap();
+    fs.inject(Fault::DiskFull { after_bytes: 1 << 20 });
+    assert_eq!(db.tick().unwrap_err().kind(), ErrorKind::DiskFull);
+    assert_fails(&db, "index_lag", Severity::Minor, &["60 rows", "could not be built", "free some space"]);
+    assert_fails(&db, "maintenance", Severity::Minor, &["an index may need"]);
+    fs.heal();
+    while db.tick().unwrap().is_some() {}
+    assert_eq!(db.health().status, HealthStatus::Healthy);
+    db.close().unwrap();
+
+    let index = fs.list().unwrap().into_iter().find(|name| name.starts_with("idx-")).unwrap();
+    fs.flip_bits(&index, 100, 1).unwrap();
+    let reader = open(manual()).open_read_only_on(Arc::new(fs.clone())).unwrap();
+    assert_fails(&reader, "indexes", Severity::Minor, &["1 indexes", "docs", &index, "built anew"]);
 }
 
 #[test]

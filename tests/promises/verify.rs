@@ -115,6 +115,27 @@ fn a_damaged_collection_keeps_no_other_from_being_checked() {
 }
 
 #[test]
+fn damage_to_an_unfinished_import_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = manual().open(dir.path()).unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    let mut import = notes.resume_import("more", "it").unwrap();
+    (0..300u64).for_each(|key| import.put(Record::new(key).payload("x".repeat(300))).unwrap());
+    import.checkpoint().unwrap();
+    drop(import);
+    let segment = files(dir.path(), "seg-").pop().unwrap();
+    let middle = segment.metadata().unwrap().len() as usize / 2;
+    assert!(full(&db).is_clean());
+    for (at, quick) in [(middle, 0), (100, 1)] {
+        flip(&segment, at);
+        let problems = full(&db).problems;
+        assert!(problems.len() == 1 && problems[0].part == "import more into collection notes", "{problems:?}");
+        assert_eq!(db.verify(VerifyLevel::Quick).unwrap().problems.len(), quick, "quick reads what frames a file");
+        flip(&segment, at);
+    }
+}
+
+#[test]
 fn damage_to_the_log_of_an_open_store_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let db = manual().open(dir.path()).unwrap();

@@ -8,6 +8,8 @@ mod records;
 pub(crate) mod report;
 mod root;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::fmt;

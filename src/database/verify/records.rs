@@ -104,3 +104,23 @@ fn verify_found(collection: &CollectionView, moment: Moment, key: &Key, lsn: Lsn
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collection::record::Record;
+    use crate::database::handle::Database;
+    use crate::schema::Schema;
+
+    #[test]
+    fn as_many_records_are_counted_as_are_found() {
+        let db = Database::in_memory().unwrap();
+        let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+        notes.put(Record::new("a")).unwrap();
+        let current = db.engine().current();
+        let (view, moment) = (current.view.by_name("notes").unwrap(), db.engine().moment(&current));
+        verify_count(view, moment, 1).unwrap();
+        let error = verify_count(view, moment, 2).unwrap_err();
+        assert!(error.to_string().contains("2 records are found by their keys and 1 are counted"), "{error}");
+    }
+}
