@@ -395,6 +395,26 @@ fn verifying_finds_what_was_damaged_in_the_store() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
+/// Also where nobody verifies: a link to such a file would make a backup that does not open.
+#[test]
+fn a_file_of_another_length_than_the_manifest_says_is_refused() {
+    let fs = SimulatedFs::new(1);
+    closed(&fs);
+    let db = open(&fs).unwrap();
+    let blob = fs.list().unwrap().into_iter().find(|name| name.starts_with("blob-")).unwrap();
+    for more in [1, -1] {
+        let length = fs.open(&blob).unwrap().length().unwrap();
+        fs.tamper(&blob, |bytes| bytes.resize((length as i64 + more) as usize, 0)).unwrap();
+        let target = MemoryFs::new();
+        for outcome in [db.backup().to_fs(Arc::new(target.clone())), db.backup().to_writer(Vec::new())] {
+            let error = outcome.unwrap_err();
+            assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains(&blob), "{more}: {error}");
+        }
+        assert_eq!(target.list().unwrap(), Vec::<String>::new());
+        fs.tamper(&blob, |bytes| bytes.resize(length as usize, 0)).unwrap();
+    }
+}
+
 #[test]
 fn an_unfinished_import_is_left_out_and_can_be_run_again() {
     let db = open(&MemoryFs::new()).unwrap();

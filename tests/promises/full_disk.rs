@@ -119,6 +119,24 @@ fn reading_deleting_dropping_and_compacting_go_on_without_a_free_byte() {
     }
 }
 
+/// What was set aside is given up and not back yet, and others take it before the store is opened again.
+#[test]
+fn a_store_that_was_killed_without_what_was_set_aside_can_be_read() {
+    let (fs, db) = on_a_full_disk(Before::Closed);
+    collections(&db).0.delete(7u64).unwrap();
+    let fs = fs.reboot_keeping_all();
+    assert!(!fs.list().unwrap().contains(&"RESERVE".to_owned()), "it was given up");
+    fill(&fs);
+    let db = open(&fs).unwrap();
+    let docs = db.collection("docs").unwrap();
+    assert_eq!((docs.count().unwrap(), db.collection("other").unwrap().count().unwrap()), (299, 600));
+    assert!(docs.get(7u64).unwrap().is_none() && docs.get(8u64).unwrap().is_some());
+    assert_full(docs.put(record(7)));
+    check_verifies(&db);
+    fs.heal();
+    docs.put(record(7)).unwrap();
+}
+
 /// Each is synced alone, and takes a block of the log.
 #[test]
 fn hundreds_of_records_are_deleted_one_by_one() {

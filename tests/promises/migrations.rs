@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use driftline::fs::MemoryFs;
 use driftline::{
-    CancelToken, Create, Database, ErrorKind, MigrateOptions, Record, RescuePhase, Schema, VerifyLevel, migrate,
+    CancelToken, Create, Database, ErrorKind, ManualClock, MigrateOptions, Record, RescuePhase, Schema, Timestamp,
+    VerifyLevel, migrate, migrate_on,
 };
 
 use super::support::reading::check_verifies;
@@ -53,6 +57,11 @@ fn a_migrated_store_is_another_one_and_goes_on() {
     let at = |name: &str| dir.path().join(name);
     let db = options().open(at("store")).unwrap();
     fill(&db);
+    // The last position is that of a batch of which no row is left.
+    let angles = db.collection("angles").unwrap();
+    angles.put(Record::new("gone").vector([1.0, 2.0, 3.0])).unwrap();
+    assert!(angles.delete("gone").unwrap());
+    drop(angles);
     let lsn = db.lsn();
     db.close().unwrap();
     migrate(at("store"), at("new"), MigrateOptions::new()).unwrap();
@@ -63,13 +72,32 @@ fn a_migrated_store_is_another_one_and_goes_on() {
     let identity = 40..56;
     assert_ne!(manifest("store")[identity.clone()], manifest("new")[identity]);
     let db = options().open(at("new")).unwrap();
+    assert_eq!(db.lsn(), lsn);
     let angles = db.collection("angles").unwrap();
-    assert!(angles.wait_indexed(std::time::Duration::MAX).unwrap());
+    assert!(angles.wait_indexed(Duration::MAX).unwrap());
     assert!(db.stats().unwrap().collections.iter().any(|it| it.name == "angles" && it.indexed_rows > 0));
     let commit = angles.put(Record::new("more").vector([1.0, 2.0, 3.0])).unwrap();
     assert!(commit.lsn > lsn);
     db.close().unwrap();
     held(&at("new"));
+}
+
+#[test]
+fn a_clock_set_back_revives_nothing_in_a_migrated_store() {
+    let (from, into) = (MemoryFs::new(), MemoryFs::new());
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    let open = |fs: &MemoryFs| options().clock(clock.clone()).open_on(Arc::new(fs.clone())).unwrap();
+    let db = open(&from);
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    notes.put(Record::new("expired").expires_in(Duration::from_secs(1))).unwrap();
+    clock.advance(Duration::from_secs(2));
+    notes.put(Record::new("there")).unwrap();
+    drop(notes);
+    db.close().unwrap();
+    migrate_on(Arc::new(from), Arc::new(into.clone()), MigrateOptions::new()).unwrap();
+    clock.set(Timestamp(1_000_000));
+    let notes = open(&into).collection("notes").unwrap();
+    assert!(notes.get("expired").unwrap().is_none() && notes.get("there").unwrap().is_some());
 }
 
 #[test]
@@ -85,19 +113,22 @@ fn any_damage_is_refused_and_nothing_stays() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap().to_owned();
             let whole = fs::read(&path).unwrap();
-            let damaged_at = match &*name {
+            let places: Vec<usize> = match &*name {
                 "LOCK" | "RESERVE" => continue,
                 // An index follows from the rows, and one copy of the manifest from the other.
                 name if name.starts_with("idx-") || name.starts_with("MANIFEST-") => continue,
-                name if name.starts_with("wal-") => 4_100,
-                _ => 4_096,
+                name if name.starts_with("wal-") => vec![4_100],
+                // Also what no row is copied from, such as filters of keys.
+                _ => (4_096..whole.len()).step_by(1_021).collect(),
             };
-            let mut damaged = whole.clone();
-            damaged[damaged_at] ^= 0xFF;
-            fs::write(&path, damaged).unwrap();
-            let error = migrate(at(store), at("new"), MigrateOptions::new()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Corrupt, "{name}: {error}");
-            assert!(!at("new").exists(), "{name}");
+            for place in places {
+                let mut damaged = whole.clone();
+                damaged[place] ^= 0xFF;
+                fs::write(&path, damaged).unwrap();
+                let error = migrate(at(store), at("new"), MigrateOptions::new()).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{name} at {place}: {error}");
+                assert!(!at("new").exists(), "{name} at {place}");
+            }
             fs::write(&path, whole).unwrap();
         }
     }
