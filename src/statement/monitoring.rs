@@ -41,7 +41,6 @@ fn clauses(reader: &mut Reader<'_>, allowed: &[&str]) -> Result<Clauses> {
             "at" => taken.at = Some(values::moment(reader)?),
             "limit" => taken.limit = Some(reader.number("how many")?),
             "by" => taken.by = Some(reader.text("who it is")?),
-            "at" => taken.at = Some(values::moment(reader)?),
             "on" => taken.on = Some(reader.text("a subject, such as 'minilm@*'")?),
             _ => taken.reason = Some(reader.text("a reason, in quotes")?),
         }
