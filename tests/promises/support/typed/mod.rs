@@ -74,6 +74,11 @@ impl Act {
         Act::CloseWindows,
         Act::JudgeDrift,
     ];
+
+    /// Whether it may fail although some batches of it, or all of them, are there.
+    pub(crate) fn goes_on_reading(self) -> bool {
+        matches!(self, Act::CloseWindows | Act::JudgeDrift)
+    }
 }
 
 fn change() -> Change {

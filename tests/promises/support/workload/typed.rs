@@ -22,8 +22,7 @@ impl Run {
             Err(error) => {
                 if error.kind() == ErrorKind::OutcomeUnknown || self.is_off() {
                     self.typed.unsure.extend(path);
-                } else if path.len() > 1 {
-                    path.pop();
+                } else if act.goes_on_reading() {
                     self.stopped_on(&path);
                 }
                 self.tolerate(&error);
@@ -31,7 +30,7 @@ impl Run {
         }
     }
 
-    /// An act of several batches failed at one of them: the earlier ones are there, and the last is not.
+    /// An act that reads between its batches and after them failed: those before that are there.
     fn stopped_on(&mut self, path: &[Typed]) {
         let found = Typed::of(self.db()).expect("reading goes on");
         let certain = &self.typed.certain;
