@@ -22,7 +22,8 @@ impl Run {
             Err(error) => {
                 if error.kind() == ErrorKind::OutcomeUnknown || self.is_off() {
                     self.typed.unsure.extend(path);
-                } else if act.goes_on_reading() {
+                } else if act.goes_on_reading() && self.typed.unsure.is_empty() {
+                    // Where something is unsure, the store takes no more writes until it is reopened.
                     self.stopped_on(&path);
                 }
                 self.tolerate(&error);
