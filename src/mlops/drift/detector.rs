@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::column::{Column, Columns};
 use super::embedding::{EmbeddingOptions, EmbeddingVerdict, MIN_ROWS};
 use super::method::{Method, Scale, Test};
+use super::permuted::MOST_PERMUTATIONS;
 use super::result::{BaselineRef, DriftKind, DriftResult, Effect};
 use super::scalar::{self, Asked, Judged};
 use super::side::{Side, missing_changed};
@@ -21,9 +22,8 @@ use crate::stats::two_sample::Permutations;
 const LEVEL: f64 = 0.05;
 /// What an effect must reach for an alarm, where the method's threshold is a p-value.
 const FLOOR: f64 = 0.1;
-/// Permutations of a column, at least and at most.
+/// Permutations of a column, at least.
 const PERMUTATIONS: u32 = 999;
-const MOST_PERMUTATIONS: u32 = 100_000;
 
 /// Compares columns with those of a reference, by one method, and corrects for how many there are.
 ///

@@ -4,6 +4,8 @@ use crate::stats::two_sample::Statistic;
 
 /// Rows of both samples that are permuted at most: a test then takes some seconds.
 pub(super) const MOST_ROWS: usize = 200_000;
+/// Permutations that are drawn at most.
+pub(super) const MOST_PERMUTATIONS: u32 = 100_000;
 
 /// Wasserstein-1 along one line or, on average, along several: the area between two distribution functions.
 pub(super) struct Areas {
