@@ -42,7 +42,7 @@ pub(crate) struct Row<T> {
     pub(crate) value: T,
     /// The batch that wrote it, for a compare-and-set by [`Precondition::AtLsn`](crate::Precondition::AtLsn).
     pub(crate) lsn: Lsn,
-    pub(crate) created: Timestamp,
+    pub(crate) expires: Option<Timestamp>,
 }
 
 impl<T: Serialize + DeserializeOwned> Table<T> {
@@ -128,12 +128,12 @@ impl<T: Serialize + DeserializeOwned> Table<T> {
 
 /// A record of the collection of this name as a row.
 pub(crate) fn read<T: DeserializeOwned>(name: &str, record: Record) -> Result<Row<T>> {
-    let Record { key, payload, lsn, created, .. } = record;
+    let Record { key, payload, lsn, expires, .. } = record;
     let value = serde_json::from_value(payload.to_json()).map_err(|error| {
         Error::new(ErrorKind::Corrupt, format!("the record {key} cannot be read: {error}"))
             .at(format!("collection {name}"))
     })?;
-    Ok(Row { key, value, lsn, created: created.unwrap_or_default() })
+    Ok(Row { key, value, lsn, expires })
 }
 
 #[cfg(test)]

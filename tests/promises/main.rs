@@ -64,6 +64,7 @@ mod metrics;
 mod migrations;
 #[cfg(feature = "exchange")]
 mod mnist;
+mod monitor_baselines;
 mod orders;
 mod performance;
 mod pipeline;

@@ -1,6 +1,7 @@
 //! What a model says is watched, also while no truth is known; drift of predictions stands apart from that of errors and data.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftline::mlops::drift::{DriftKind, Test, Verdict};
 use driftline::mlops::{AlertKind, ModelId, Monitor, Output, PredictionRecord, Severity, TimeRange};
@@ -66,7 +67,7 @@ fn a_model_that_says_something_else_is_told_before_any_truth_is_known() {
     assert_eq!((told.kind, told.severity, told.at), (AlertKind::Fired, Severity::Warning, at(600)));
     let found = monitor.prediction_drift().unwrap().unwrap();
     let result = &found.results[0];
-    assert_eq!((found.current, result.current.rows, result.reference.rows), (range(400, 600), 198, 400));
+    assert_eq!((found.current, result.current.rows, result.reference.rows), (range(398, 600), 200, 400));
     assert_eq!((result.test, result.effect.name.as_str()), (Test::TwoProportions, "cramers_v"));
     assert!(result.alarm && result.effect.value.unwrap() > 0.15, "{result:?}");
     // Windows of 300 s over 30 days, and either side alarms.
@@ -117,6 +118,23 @@ fn rare_classes_are_permuted_often_enough_to_be_found() {
     let found = monitor.prediction_drift().unwrap().unwrap();
     let result = &found.results[0];
     assert_eq!(result.test, Test::ChiSquarePermuted);
+    assert!(result.alarm && result.p.unwrap() <= result.level, "{result:?}");
+}
+
+/// 365 days of windows, of which one has a level below what permutations can tell.
+#[test]
+fn rare_classes_are_found_at_whatever_level() {
+    let (clock, db) = clocked();
+    let class = |number: i64| Output::from(format!("c{}", number % 80));
+    let mut settings = monitor(&db, (0..160).map(class)).settings().unwrap();
+    settings.expected_run_time = Duration::from_secs(365 * 86_400);
+    let monitor = Monitor::builder(&db, &model()).unwrap().settings(settings).open().unwrap();
+    say(&monitor, 0..160, |number| Output::from(format!("c{}", number % 40 + 80)));
+    clock.set(at(300));
+    monitor.tick(at(300)).unwrap();
+    let found = monitor.prediction_drift().unwrap().unwrap();
+    let result = &found.results[0];
+    assert!(result.level < 1e-5 && result.test == Test::ChiSquarePermuted);
     assert!(result.alarm && result.p.unwrap() <= result.level, "{result:?}");
 }
 

@@ -22,6 +22,7 @@ mod silence;
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::database::batch::Batch;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
@@ -233,27 +234,29 @@ impl Alerts {
 
     /// The same, and the alert says what `told` does.
     pub(crate) fn resolve_because(&self, incident: u64, told: impl Fn(&Incident) -> String) -> Result<Incident> {
-        self.change(incident, |watch, records| {
-            let now = self.db.now();
-            let Some((change, it)) = watch.resolve(now).zip(watch.incident.as_ref()) else { return Ok(None) };
-            Ok(Some(Alert {
-                id: records.last_alert()? + 1,
-                at: now,
-                kind: change.kind,
-                alert_type: it.alert_type.clone(),
-                severity: change.severity,
-                subject: Some(it.subject.clone()),
-                metric: Some(it.metric.clone()),
-                value: Some(it.value),
-                edge: None,
-                message: told(it),
-                metadata: Value::Null,
-                incident: Some(it.id),
-                correlation: it.correlation.clone(),
-                told: change.told,
-                actions: Vec::new(),
-            }))
-        })
+        self.change(incident, |watch, records| Ok(end(watch, records.last_alert()? + 1, self.db.now(), &told)))
+    }
+
+    /// Has a batch end the incidents that last and are `concerned`; the alerts say what `told` does. The batch fails with
+    /// `Conflict` where one of them, or another alert, has changed meanwhile.
+    pub(crate) fn end_in(
+        &self,
+        mut batch: Batch,
+        concerned: impl Fn(&Incident) -> bool,
+        told: impl Fn(&Incident) -> String,
+    ) -> Result<Batch> {
+        let (records, mut alerts) = (self.records(), Vec::new());
+        let next = records.last_alert()? + 1;
+        for Row { key, value: mut watch, lsn, .. } in records.watches.walk(|scan| scan)? {
+            let is_concerned = watch.incident.as_ref().is_some_and(&concerned);
+            let ended =
+                if is_concerned { end(&mut watch, next + alerts.len() as u64, self.db.now(), &told) } else { None };
+            if let Some(alert) = ended {
+                batch = records.remember(batch, key.as_text().unwrap_or_default(), &watch, Some(lsn))?;
+                alerts.push(alert);
+            }
+        }
+        if alerts.is_empty() { Ok(batch) } else { records.record(batch, &alerts) }
     }
 
     /// Changes an incident that lasts, and records the alert that comes of it.
@@ -402,6 +405,28 @@ impl Alerts {
     pub fn action_runs(&self, limit: u64) -> Result<Vec<ActionRun>> {
         Ok(self.runs().walk(|scan| scan.reverse().limit(limit))?.into_iter().map(|row| row.value).collect())
     }
+}
+
+/// Ends the incident of a watch, if it lasts; the alert that tells so.
+fn end(watch: &mut Watch, id: u64, at: Timestamp, told: impl Fn(&Incident) -> String) -> Option<Alert> {
+    let (change, it) = watch.resolve(at).zip(watch.incident.as_ref())?;
+    Some(Alert {
+        id,
+        at,
+        kind: change.kind,
+        alert_type: it.alert_type.clone(),
+        severity: change.severity,
+        subject: Some(it.subject.clone()),
+        metric: Some(it.metric.clone()),
+        value: Some(it.value),
+        edge: None,
+        message: told(it),
+        metadata: Value::Null,
+        incident: Some(it.id),
+        correlation: it.correlation.clone(),
+        told: change.told,
+        actions: Vec::new(),
+    })
 }
 
 /// What is remembered of an incident that lasts.

@@ -24,7 +24,7 @@ mod method;
 mod monitor;
 mod monitor_options;
 mod permuted;
-mod pieces;
+pub(in crate::mlops) mod pieces;
 mod report;
 mod result;
 mod scalar;

@@ -273,7 +273,7 @@ impl DriftMonitor {
             batch = self.db.alerts().observe_in(batch, &self.observations(track, report)?)?.0;
         }
         let lsn = batch.commit()?.lsn;
-        Ok(Row { key: self.name.as_str().into(), value: track.clone(), lsn, created: self.db.now() })
+        Ok(Row { key: self.name.as_str().into(), value: track.clone(), lsn, expires: None })
     }
 }
 

@@ -35,13 +35,26 @@ enum Values {
 }
 
 /// Columns, ready to be put.
-pub(super) struct Stored {
+pub(in crate::mlops) struct Stored {
     pub(super) pieces: Vec<Vec<u8>>,
     pub(super) sha256: String,
 }
 
+/// What must be known to read columns back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::mlops) struct Kept {
+    pub(in crate::mlops) pieces: u64,
+    pub(in crate::mlops) sha256: String,
+}
+
+impl Stored {
+    pub(in crate::mlops) fn kept(&self) -> Kept {
+        Kept { pieces: self.pieces.len() as u64, sha256: self.sha256.clone() }
+    }
+}
+
 /// The stored form of columns.
-pub(super) fn encode(columns: &Columns) -> Result<Stored> {
+pub(in crate::mlops) fn encode(columns: &Columns) -> Result<Stored> {
     let mut pieces = Vec::new();
     for (name, column) in columns {
         for values in parts(column) {
@@ -52,7 +65,7 @@ pub(super) fn encode(columns: &Columns) -> Result<Stored> {
 }
 
 /// Adds the pieces to a batch, under the key of their baseline.
-pub(super) fn put_in(db: &Database, batch: Batch, key: &str, stored: &Stored) -> Result<Batch> {
+pub(in crate::mlops) fn put_in(db: &Database, batch: Batch, key: &str, stored: &Stored) -> Result<Batch> {
     let rows = db.system_collection(ROWS, Schema::payload_only)?;
     let records = stored.pieces.iter().enumerate();
     Ok(records.fold(batch, |batch, (place, bytes)| {
@@ -61,7 +74,7 @@ pub(super) fn put_in(db: &Database, batch: Batch, key: &str, stored: &Stored) ->
 }
 
 /// Reads the columns of a baseline.
-pub(super) fn read(db: &Database, key: &str, count: u64, sha256: &str) -> Result<Columns> {
+pub(in crate::mlops) fn read(db: &Database, key: &str, count: u64, sha256: &str) -> Result<Columns> {
     let damaged = |what: &str| {
         Error::new(ErrorKind::Corrupt, format!("the rows of the baseline {key} {what}"))
             .at(format!("collection {ROWS}"))

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::filter::suggest;
 use crate::mlops::drift::BaselineRef;
+use crate::mlops::drift::pieces::Kept;
 use crate::mlops::model::ModelId;
 use crate::stats::moments::Moments;
 use crate::stats::sigma;
@@ -111,6 +112,15 @@ pub struct Baseline {
     pub outputs: BTreeMap<String, u64>,
     /// Values of signals.
     pub signals: BTreeMap<Signal, Vec<f64>>,
+    /// See [`Baseline::since`]; baselines of earlier releases are without.
+    #[serde(default)]
+    pub(super) since: Option<Timestamp>,
+    /// The rows of features that batches are held against; baselines of earlier releases are without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) rows: Option<Kept>,
+    /// Of one that was given to the builder, the hash of all that was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) given: Option<String>,
 }
 
 impl Baseline {
@@ -141,6 +151,24 @@ impl Baseline {
             signals: Signal::ALL.into_iter().map(newest).filter(|(_, values)| !values.is_empty()).collect(),
             ..Baseline::default()
         }
+    }
+
+    /// Predictions from then on are held against it: from the newest on that there was when it was set, and all where there was
+    /// none; of an accuracy that a version was registered with, all.
+    pub fn since(&self) -> Timestamp {
+        self.since.unwrap_or(self.at)
+    }
+
+    /// The accuracy, if it was given, or counted over so many truths.
+    pub(super) fn accuracy_of(&self, least: u64) -> Option<f64> {
+        let counted = self.signals.contains_key(&Signal::Correct);
+        self.accuracy.filter(|_| !counted || self.enough(Signal::Correct, least).is_some())
+    }
+
+    /// The values of a signal, if there are so many, or all that are kept.
+    pub(super) fn enough(&self, signal: Signal, least: u64) -> Option<&[f64]> {
+        let values = self.signals.get(&signal)?;
+        (values.len() as u64 >= least.clamp(1, MOST_VALUES as u64)).then_some(values)
     }
 
     /// How results name it that were held against it.

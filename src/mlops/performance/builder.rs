@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::baseline::Baseline;
 use super::monitor::Monitor;
 use super::prediction::{Output, PredictionRecord, check_truth};
@@ -146,10 +148,13 @@ impl MonitorBuilder {
         self
     }
 
-    /// Stores the settings, the rules and the baseline, where they were given, and returns the monitor. Fails with `Invalid`
-    /// when a value is outside its range or the step of windows would change; baselines cannot be changed in inference mode.
+    /// Stores the settings, the rules and the baseline, where they were given, and returns the monitor. The baseline that was
+    /// given last is not given again, so a process sets up what it needs whenever it starts, in every mode, and a baseline that
+    /// was taken since goes on to hold. Fails with `Invalid` when a value is outside its range or the step of windows would
+    /// change, and with `ReadOnly` for another baseline in inference mode; then nothing is stored.
     pub fn open(mut self) -> Result<Monitor> {
         self.settings.check()?;
+        self.baseline.given = if self.given { Some(self.fingerprint()?) } else { None };
         if !self.predictions.is_empty() {
             let of = Baseline::of(&pairs(self.labels.as_deref(), &self.predictions)?);
             self.baseline.accuracy = of.accuracy.or(self.baseline.accuracy);
@@ -160,18 +165,28 @@ impl MonitorBuilder {
             return Err(Error::invalid("the accuracy of the baseline is not from 0 to 1").mend("give a share"));
         }
         let monitor = self.db.monitor(&self.model);
+        if self.given {
+            self.baseline.labels = shares(self.labels.as_deref().unwrap_or_default());
+            if !monitor.was_given(&self.baseline)? {
+                monitor.may_add_baselines()?;
+            }
+        }
         monitor.store_settings(&self.settings)?;
         if let Some(config) = &self.alerts {
             self.db.alerts().configure_model(self.model.name(), config)?;
         }
         if self.given {
-            self.baseline.labels = shares(self.labels.as_deref().unwrap_or_default());
-            monitor.add_baseline(self.baseline, "given to the builder")?;
-        }
-        if !self.features.is_empty() {
-            monitor.learn(&self.features);
+            monitor.give_baseline(self.baseline, &self.features)?;
         }
         Ok(monitor)
+    }
+
+    /// A hash of what was given of the baseline.
+    fn fingerprint(&self) -> Result<String> {
+        let features: Vec<serde_json::Value> = self.features.iter().map(Value::to_json).collect();
+        let given = serde_json::to_vec(&(features, &self.labels, &self.predictions, self.baseline.accuracy))
+            .map_err(|error| Error::internal(format!("a baseline cannot be written: {error}")))?;
+        Ok(format!("{:032x}", xxh3_128(&given)))
     }
 }
 
@@ -198,4 +213,18 @@ fn shares(labels: &[Output]) -> std::collections::BTreeMap<String, f64> {
         *shares.entry(label.to_owned()).or_insert(0.0) += 1.0 / labels.len() as f64;
     }
     shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_what_was_given_never_changes() {
+        let db = Database::in_memory().unwrap();
+        let rows = [serde_json::json!({"lang": "en", "age": 30, "size": 1.5}).into(), Value::Null];
+        let builder = MonitorBuilder::new(&db, &"spam@3".parse().unwrap()).unwrap();
+        let builder = builder.baseline_data(&rows).baseline_labels(["spam".into()]).baseline_predictions([1.0.into()]);
+        assert_eq!(builder.baseline_accuracy(0.9).fingerprint().unwrap(), "8fc3483c098f760bf2de23ae59b84afb");
+    }
 }

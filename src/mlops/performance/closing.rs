@@ -8,6 +8,7 @@ use super::records::{Orphan, Records, Stale, Stored, Window};
 use super::tail::Tail;
 use super::tally::Tally;
 use crate::clock::Timestamp;
+use crate::database::batch::Batch;
 use crate::database::request::Precondition;
 use crate::error::{ErrorKind, Result};
 use crate::filter::print_time;
@@ -36,7 +37,8 @@ impl Monitor {
     ///
     /// Rules see, of each window of at least [`MonitorSettings::min_samples`](super::MonitorSettings::min_samples)
     /// predictions: `error_rate`, `latency_ms` (the 95th percentile) and `data_quality`; and `accuracy_drop`, that of the
-    /// baseline less that of the newest windows that together have as many truths as the settings' window; of the same
+    /// baseline, if it was given or counted over `min_samples` truths, less that of the newest windows since the baseline was set
+    /// that together have as many truths as the settings' window; of the same
     /// truths `concept_drift`, see [`Monitor::concept_drift`]; and `prediction_drift`, see [`Monitor::prediction_drift`], and one
     /// more for each of confidence and predicted numbers that has moved by the sigma rule, over the newest windows with as many
     /// predictions (see [`Monitor::detect_drift`]). The subject is the model, the time that of the window's end, the
@@ -51,7 +53,8 @@ impl Monitor {
                     report.closed += 1;
                     report.alerts.extend(alerts);
                 }
-                // Another thread was first, or somebody observes the same; what is to be done is looked up anew.
+                // Another thread was first, somebody observes the same, or there is a new baseline; what is to be done is
+                // looked up anew.
                 Err(error) if error.kind() == ErrorKind::Conflict => tail = Tail::new(&records)?,
                 Err(error) => return Err(error),
             }
@@ -86,13 +89,13 @@ impl Monitor {
     ) -> Result<Vec<Alert>> {
         let tally = records.count(window)?;
         tail.wanted = stored.settings.window;
-        tail.set(window.from, &tally);
+        tail.set(records, window, &tally)?;
         let mut observations = self.judged(&tally, window, stored.settings.min_samples)?;
-        observations.extend(self.accuracy(records, tail, window.to, stored.settings.min_samples)?);
+        observations.extend(self.accuracy(tail, window.to, stored.settings.min_samples));
         stored.closed_until = Some(window.to);
         let settings = stored.settings.clone();
-        let batch = self.keep(records, self.db.batch(), &stored, lsn)?;
-        let batch = self.store(records, batch, window, &tally, settings.summary_retention)?;
+        let batch = records.unless_newer(self.db.batch(), tail.baseline.as_ref())?;
+        let batch = self.store(records, batch, (stored, lsn), window, None, &tally)?;
         // A batch that was on its way when this was counted shows when it is counted once more.
         let again = Stale { window, due: window.to.after(settings.step) };
         let batch = records.stale.put_in(batch, records.time_key(window.from).as_str(), &again)?;
@@ -106,7 +109,7 @@ impl Monitor {
 
     /// Counts a window again. Where predictions of it have gone meanwhile, what was counted stays.
     fn recount(&self, records: &Records, tail: &mut Tail, row: Row<Stale>, report: &mut TickReport) -> Result<()> {
-        let (stored, _) = records.stored()?;
+        let (stored, lsn) = records.stored()?;
         let Some(until) = stored.closed_until.filter(|until| row.value.window.to <= *until) else { return Ok(()) };
         let window = row.value.window;
         let tally = records.count(window)?;
@@ -115,16 +118,18 @@ impl Monitor {
         let mut batch = self.db.batch().require(&table, row.key.clone(), Precondition::AtLsn(row.lsn));
         batch = batch.delete(&table, row.key);
         let mut alerts = Vec::new();
-        let same_or_more = |known: Window| tally.rows >= known.tally.rows && tally.to_store() != known.tally;
-        let changed = tally.rows > 0 && known.is_none_or(same_or_more);
+        let same_or_more = |known: &Window| tally.rows >= known.tally.rows && tally.to_store() != known.tally;
+        let changed = tally.rows > 0 && known.as_ref().is_none_or(same_or_more);
         if changed {
             tail.wanted = stored.settings.window;
-            tail.set(window.from, &tally);
-            batch = self.store(records, batch, window, &tally, stored.settings.summary_retention)?;
+            tail.set(records, window, &tally)?;
+            let settings = stored.settings.clone();
+            batch = records.unless_newer(batch, tail.baseline.as_ref())?;
+            batch = self.store(records, batch, (stored, lsn), window, known.as_ref().map(|it| &it.tally), &tally)?;
             let mut observations: Vec<Observation> =
-                self.accuracy(records, tail, until, stored.settings.min_samples)?.into_iter().collect();
+                self.accuracy(tail, until, settings.min_samples).into_iter().collect();
             let concept;
-            (batch, concept) = self.judge_concept(batch, records, tail, until, &stored.settings)?;
+            (batch, concept) = self.judge_concept(batch, records, tail, until, &settings)?;
             observations.extend(concept);
             (batch, alerts) = self.db.alerts().observe_in(batch, &observations)?;
         }
@@ -140,17 +145,23 @@ impl Monitor {
         }
     }
 
+    /// Adds what was counted of a window to a batch, and of all of them.
     fn store(
         &self,
         records: &Records,
-        batch: crate::database::batch::Batch,
+        batch: Batch,
+        (mut stored, lsn): (Stored, Option<Lsn>),
         range: TimeRange,
+        before: Option<&Tally>,
         tally: &Tally,
-        kept: std::time::Duration,
-    ) -> Result<crate::database::batch::Batch> {
+    ) -> Result<Batch> {
+        let mut totals = records.totals(&stored)?;
+        totals.count(before, tally);
+        stored.totals = Some(totals);
+        let batch = self.keep(records, batch, &stored, lsn)?;
         let window = Window { model: records.model().to_owned(), range, tally: tally.to_store() };
         let record = records.windows.record(records.time_key(range.from).as_str(), &window)?;
-        let expires = range.to.max(self.db.now()).after(kept);
+        let expires = range.to.max(self.db.now()).after(stored.settings.summary_retention);
         Ok(batch.put(&records.windows.collection()?, record.expires_at(expires)))
     }
 
@@ -172,16 +183,14 @@ impl Monitor {
             .collect())
     }
 
-    /// How far the accuracy of the newest truths is below that of the baseline, where both are known.
-    fn accuracy(&self, records: &Records, tail: &Tail, at: Timestamp, least: u64) -> Result<Option<Observation>> {
-        let Some(before) = records.baseline()?.and_then(|baseline| baseline.accuracy) else { return Ok(None) };
-        let Some(tail) = tail.newest(least, |part| part.labelled).filter(|it| it.labelled >= least.max(1)) else {
-            return Ok(None);
-        };
+    /// How far the accuracy of the newest truths is below that of the baseline, where there are enough of both.
+    fn accuracy(&self, tail: &Tail, at: Timestamp, least: u64) -> Option<Observation> {
+        let before = tail.baseline.as_ref()?.accuracy_of(least)?;
+        let tail = tail.newest(least, |part| part.labelled).filter(|it| it.labelled >= least.max(1))?;
         let (from, truths) = (tail.from, tail.labelled);
         let now = tail.right as f64 / truths as f64;
         let detail = json!({ "baseline": before, "accuracy": now, "truths": truths });
-        Ok(Some(self.observation(metric::ACCURACY_DROP, before - now, from, at).detail(detail)))
+        Some(self.observation(metric::ACCURACY_DROP, before - now, from, at).detail(detail))
     }
 
     pub(super) fn observation(&self, metric: &str, value: f64, from: Timestamp, at: Timestamp) -> Observation {

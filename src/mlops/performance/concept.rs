@@ -37,9 +37,17 @@ impl Monitor {
     /// more mistakes of a hundred, or errors that are larger by 0.2 standard deviations of the baseline. A model that errs less
     /// does not alarm.
     ///
-    /// None before there is a baseline of 50 predictions whose truth was known, and as many truths since.
+    /// None before there is a baseline of 50 predictions whose truth was known, and as many truths of predictions since.
     pub fn concept_drift(&self) -> Result<Option<DriftReport>> {
-        findings::newest(&self.db, DriftKind::Concept, self.model())
+        self.found(DriftKind::Concept)
+    }
+
+    /// What was found last of a kind against the baseline that holds.
+    pub(super) fn found(&self, kind: DriftKind) -> Result<Option<DriftReport>> {
+        let Some(baseline) = self.baseline()? else { return Ok(None) };
+        let holds = Some(baseline.named(self.model()));
+        let newest = findings::newest(&self.db, kind, self.model())?;
+        Ok(newest.filter(|report| report.results.iter().all(|result| result.baseline == holds)))
     }
 
     /// The same over a time: what was found whenever windows were counted, the earliest first.
@@ -56,8 +64,8 @@ impl Monitor {
         at: Timestamp,
         settings: &MonitorSettings,
     ) -> Result<(Batch, Option<Observation>)> {
-        let Some(baseline) = records.baseline()? else { return Ok((batch, None)) };
-        let Some((evidence, from)) = evidence(&baseline, tail)? else { return Ok((batch, None)) };
+        let Some(baseline) = &tail.baseline else { return Ok((batch, None)) };
+        let Some((evidence, from)) = evidence(baseline, tail)? else { return Ok((batch, None)) };
         let range = TimeRange { from, to: at };
         let mut result = evidence.judge(settings.level(range))?;
         if result.verdict == Verdict::Insufficient {
@@ -80,19 +88,22 @@ impl Monitor {
     }
 }
 
-/// What there is of mistakes, or else of errors, on both sides, and since when.
+/// What there is of mistakes or of errors on both sides, whichever the baseline has more of, and since when.
 fn evidence(baseline: &Baseline, tail: &Tail) -> Result<Option<(Evidence, Timestamp)>> {
-    let values = |signal| baseline.signals.get(&signal).filter(|values| !values.is_empty());
+    let values = |signal| baseline.signals.get(&signal).map_or(&[][..], Vec::as_slice);
     let newest = |truths: fn(&Part) -> u64| tail.newest(MIN_ROWS as u64, truths).filter(|part| truths(part) > 0);
-    if let (Some(right), Some(part)) = (values(Signal::Correct), newest(|part| part.labelled)) {
+    let (right, errors) = (values(Signal::Correct), values(Signal::Error));
+    if right.is_empty() && errors.is_empty() {
+        return Ok(None);
+    }
+    if right.len() >= errors.len() {
+        let Some(part) = newest(|part| part.labelled) else { return Ok(None) };
         let wrong = right.iter().filter(|right| **right < 0.5).count() as u64;
         let before = Arm { successes: wrong, trials: right.len() as u64 };
         let now = Arm { successes: part.labelled.saturating_sub(part.right), trials: part.labelled };
         return Ok(Some((Evidence::Mistakes { before, now }, part.from)));
     }
-    let (Some(errors), Some(part)) = (values(Signal::Error), newest(|part| part.residuals.errors.count())) else {
-        return Ok(None);
-    };
+    let Some(part) = newest(|part| part.residuals.errors.count()) else { return Ok(None) };
     Ok(Some((Evidence::Errors { before: Moments::of(errors)?, now: part.residuals.errors }, part.from)))
 }
 

@@ -1,17 +1,16 @@
 //! The monitor of one model: recording what it said and what was true.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::baseline::{Baseline, SigmaReport, Signal};
 use super::prediction::{Output, PredictionRecord, check_id, check_truth};
 use super::records::{Orphan, Records, Stale, Stored, sortable, sorted_time};
 use super::scoring::{Ids, Scorers};
 use super::settings::{MonitorSettings, Orphans};
 use crate::clock::Timestamp;
 use crate::database::batch::Batch;
-use crate::database::gate::Protected;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
 use crate::error::{Error, ErrorKind, Result};
@@ -143,17 +142,28 @@ impl Monitor {
     /// Records a prediction, or an attempt at one; returns its id. Fails with `Exists` when there is one of its id.
     pub fn record_prediction(&self, record: PredictionRecord) -> Result<String> {
         let named = record.id.clone();
-        let (batch, mut ids) = self.record_in(self.db.batch(), vec![record])?;
+        let (batch, mut ids) = self.record_noting(self.db.batch(), vec![record], self.db.now())?;
         batch.commit().map_err(|error| taken(error, &named))?;
         Ok(ids.pop().unwrap_or_default())
     }
 
     /// Adds predictions to a batch of the caller's; returns their ids. The batch fails with `Conflict` where there is a
-    /// prediction of one of the ids that were given.
-    pub fn record_in(&self, mut batch: Batch, predictions: Vec<PredictionRecord>) -> Result<(Batch, Vec<String>)> {
+    /// prediction of one of the ids that were given. It may be committed whenever you like: what shows after its window was
+    /// closed is counted by the next tick.
+    pub fn record_in(&self, batch: Batch, predictions: Vec<PredictionRecord>) -> Result<(Batch, Vec<String>)> {
+        self.record_noting(batch, predictions, Timestamp::NEVER)
+    }
+
+    /// The same, and notes that the windows are to be counted again that are over at a time.
+    fn record_noting(
+        &self,
+        mut batch: Batch,
+        predictions: Vec<PredictionRecord>,
+        over: Timestamp,
+    ) -> Result<(Batch, Vec<String>)> {
         let (records, now) = (self.records(), self.db.now());
         let (settings, table) = (records.stored()?.0.settings, records.predictions.collection()?);
-        let mut ids = Vec::with_capacity(predictions.len());
+        let (mut ids, mut windows) = (Vec::with_capacity(predictions.len()), BTreeMap::new());
         for record in predictions {
             let mut record = record.prepared(&self.model, now)?;
             let at = record.at.unwrap_or(now);
@@ -173,33 +183,29 @@ impl Monitor {
             let key = records.prediction_key(at, &record.id);
             batch = batch
                 .put(&table, records.predictions.record(key.as_str(), &record)?.created_at(at).expires_at(expires));
-            batch = self.note_change(&records, batch, at, now, &settings)?;
+            let window = TimeRange::window(at, settings.step);
+            windows.insert(window.from, window);
             ids.push(record.id);
+        }
+        for window in windows.into_values().filter(|window| window.to <= over) {
+            batch = self.note_change(&records, batch, window, now)?;
         }
         Ok((batch, ids))
     }
 
-    /// Notes that a window that is over has to be counted again.
-    fn note_change(
-        &self,
-        records: &Records,
-        batch: Batch,
-        at: Timestamp,
-        now: Timestamp,
-        settings: &MonitorSettings,
-    ) -> Result<Batch> {
-        let window = TimeRange::window(at, settings.step);
-        if window.to > now {
-            return Ok(batch);
-        }
-        records.stale.put_in(batch, records.time_key(window.from).as_str(), &Stale { window, due: now })
+    /// Notes that a window has to be counted again once it is over.
+    fn note_change(&self, records: &Records, batch: Batch, window: TimeRange, now: Timestamp) -> Result<Batch> {
+        let due = window.to.max(now);
+        records.stale.put_in(batch, records.time_key(window.from).as_str(), &Stale { window, due })
     }
 
     /// Records predictions in one batch: all or none. There must be as many features as predictions, or none, and as many
     /// truths, or none; `latency_ms` is what each of them took. Returns what they come to.
     ///
-    /// The drift score holds the features against the rows of the baseline that was set since the store was opened (the
-    /// newest 1,000): each by Kolmogorov and Smirnov or by chi-square, at 0.05 over all of them.
+    /// The drift score holds the features against the rows of the baseline, 1,000 a side at most, drawn by a hash of their
+    /// places: each by Kolmogorov and Smirnov or by chi-square, at 0.05 over all of them. A feature that the rows lack, or
+    /// whose values are mostly of another type, has drifted. Where it cannot be told, which a warning says, there is none:
+    /// the predictions are recorded before it is looked for.
     pub fn log_prediction_batch(
         &self,
         features: &[Value],
@@ -221,9 +227,11 @@ impl Monitor {
         };
         let records: Vec<PredictionRecord> = (0..predictions.len()).map(record).collect();
         let right: Vec<bool> = records.iter().filter_map(PredictionRecord::is_right).collect();
-        let scorers: Arc<Scorers> = self.db.companion();
-        let drift_score = scorers.score(&self.model.to_string(), features)?;
-        self.record_in(self.db.batch(), records)?.0.commit()?;
+        self.record_noting(self.db.batch(), records, self.db.now())?.0.commit()?;
+        let drift_score = self.score(features).unwrap_or_else(|error| {
+            tracing::warn!(%error, model = %self.model, "a batch of predictions has no drift score");
+            None
+        });
         let share = |right: &[bool]| right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
         Ok(BatchReport {
             prediction_count: predictions.len() as u64,
@@ -237,6 +245,17 @@ impl Monitor {
     pub fn score_drift_with(&self, score: impl Fn(&[Value]) -> Result<Option<f64>> + Send + Sync + 'static) {
         let scorers: Arc<Scorers> = self.db.companion();
         scorers.set(&self.model.to_string(), Arc::new(score));
+    }
+
+    /// How far rows of features have drifted: what the application has set to tell that says, else the baseline.
+    fn score(&self, features: &[Value]) -> Result<Option<f64>> {
+        let scorers: Arc<Scorers> = self.db.companion();
+        let model = self.model.to_string();
+        match scorers.of(&model) {
+            _ if features.is_empty() => Ok(None),
+            Some(scorer) => scorer(features),
+            None => scorers.baseline(&model, || self.stored_rows())?.map_or(Ok(None), |rows| rows.score(features)),
+        }
     }
 
     /// Records what was true of a prediction, found out at a time, or now. Of several truths the latest found out counts:
@@ -274,9 +293,11 @@ impl Monitor {
         record.check_kinds()?;
         let table = records.predictions.collection()?;
         let batch = batch.require(&table, row.key.clone(), Precondition::AtLsn(row.lsn));
-        let expires = made.max(row.created).max(now).after(settings.retention);
+        // Its id goes when it does.
+        let expires = row.expires.unwrap_or(made.max(now).after(settings.retention));
         let put = records.predictions.record(row.key, &record)?.created_at(made).expires_at(expires);
-        Ok((self.note_change(&records, batch.put(&table, put), made, now, &settings)?, true))
+        let (batch, window) = (batch.put(&table, put), TimeRange::window(made, settings.step));
+        Ok((if window.to <= now { self.note_change(&records, batch, window, now)? } else { batch }, true))
     }
 
     /// The prediction of this id, and when it was made.
@@ -302,94 +323,6 @@ impl Monitor {
         check_id(id)?;
         let found = self.find(&self.records(), id)?;
         found.map(|(row, _)| row.value).ok_or_else(|| self.unknown(id))
-    }
-
-    /// Takes the window of the newest predictions for what is normal from now on, and returns it. The earlier baselines are
-    /// kept. Fails in inference mode, and without predictions.
-    pub fn set_baseline(&self, reason: &str) -> Result<Baseline> {
-        let records = self.records();
-        let window = records.newest(records.stored()?.0.settings.window)?;
-        if window.is_empty() {
-            return Err(Error::new(ErrorKind::NotFound, "there are no predictions to take a baseline from")
-                .at(format!("monitor {}", self.model))
-                .mend("record some first, or give a baseline to Monitor::builder"));
-        }
-        let baseline = self.add_baseline(Baseline::of(&window), reason)?;
-        let features: Vec<Value> =
-            window.into_iter().map(|record| record.features).filter(|features| !features.is_null()).collect();
-        if !features.is_empty() {
-            self.learn(&features);
-        }
-        Ok(baseline)
-    }
-
-    /// Has batches that are logged on this store held against these rows.
-    pub(super) fn learn(&self, features: &[Value]) {
-        let scorers: Arc<Scorers> = self.db.companion();
-        scorers.learn(&self.model.to_string(), features);
-    }
-
-    pub(super) fn add_baseline(&self, baseline: Baseline, reason: &str) -> Result<Baseline> {
-        self.db.engine().check_gate(Protected::Baselines)?;
-        let records = self.records();
-        self.retried(|| {
-            let version = records.baseline()?.map_or(0, |last| last.version) + 1;
-            let baseline = Baseline { version, at: self.db.now(), reason: reason.to_owned(), ..baseline.clone() };
-            Ok((self.put_baseline(&records, &baseline)?, baseline))
-        })
-    }
-
-    /// Notes an accuracy that later ones are compared with, unless the model has a baseline. It changes none, so it may be
-    /// noted in every mode.
-    pub(crate) fn first_baseline(&self, accuracy: f64, reason: &str) -> Result<()> {
-        let records = self.records();
-        self.retried(|| {
-            if records.baseline()?.is_some() {
-                return Ok((self.db.batch(), ()));
-            }
-            let (at, reason) = (self.db.now(), reason.to_owned());
-            let baseline = Baseline { version: 1, at, reason, accuracy: Some(accuracy), ..Baseline::default() };
-            Ok((self.put_baseline(&records, &baseline)?, ()))
-        })
-    }
-
-    fn put_baseline(&self, records: &Records, baseline: &Baseline) -> Result<Batch> {
-        let key = records.named(&format!("{:010}", baseline.version));
-        let absent = self.db.batch().require(&records.baselines.collection()?, key.as_str(), Precondition::Absent);
-        records.baselines.put_in(absent, key.as_str(), baseline)
-    }
-
-    /// What is normal, where that was set.
-    pub fn baseline(&self) -> Result<Option<Baseline>> {
-        self.records().baseline()
-    }
-
-    /// All baselines, the newest first.
-    pub fn baselines(&self) -> Result<Vec<Baseline>> {
-        let records = self.records();
-        let rows = records.baselines.walk(|scan| scan.prefix(records.prefix()).reverse())?;
-        Ok(rows.into_iter().map(|row| row.value).collect())
-    }
-
-    /// Applies the sigma rule to a signal: the newest predictions against the baseline. Fails with `NotFound` where there is
-    /// no baseline, it has no such values, or no newer prediction has any.
-    pub fn detect_drift(&self, signal: Signal) -> Result<SigmaReport> {
-        let records = self.records();
-        let missing = |what: &str| {
-            Error::new(ErrorKind::NotFound, format!("{what} {signal}")).at(format!("monitor {}", self.model))
-        };
-        let Some(baseline) = records.baseline()? else {
-            return Err(missing("there is no baseline of").mend("take one with Monitor::set_baseline"));
-        };
-        let Some(before) = baseline.signals.get(&signal) else {
-            return Err(missing("the baseline has no").mend("take another when predictions have it"));
-        };
-        let settings = records.stored()?.0.settings;
-        let current = signal.values(&records.newest(settings.window)?);
-        if current.is_empty() {
-            return Err(missing("no prediction of the window has a").mend("record some first"));
-        }
-        SigmaReport::of(before, &current, settings.drift_threshold)
     }
 }
 

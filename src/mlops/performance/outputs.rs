@@ -1,5 +1,7 @@
 //! Prediction drift of a model in use: whether what it says is spread otherwise than in its baseline. It asks for no truth.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -22,6 +24,8 @@ use crate::mlops::times::TimeRange;
 const OUTPUT: &str = "output";
 /// Predictions a side that are judged, the newest: they are read whenever a window was closed.
 const MOST_ROWS: u64 = 1_000;
+/// So many are read to find them among those that failed.
+const MOST_READ: u64 = 10_000;
 /// Classes of a baseline are counted; counts from a disk are not trusted.
 const MOST_BASELINE: usize = 10_000;
 
@@ -29,15 +33,15 @@ impl Monitor {
     /// What was found last of prediction drift: whether the model says something else than it did in its baseline. It asks
     /// for no truth, so it is known before [`Monitor::concept_drift`] is; that the world has changed may be right.
     ///
-    /// Judged by [`Monitor::tick`] whenever a window was closed, over the newest predictions before its end, as many as the
-    /// settings' window and 1,000 at most, and kept among the [reports of drift](crate::Database::drift_history) with the kind
-    /// [`Prediction`](DriftKind::Prediction). Classes are compared as [`Method::Auto`] compares categories, numbers by
+    /// Judged by [`Monitor::tick`] whenever a window was closed, over the newest predictions before its end that did not fail,
+    /// as many as the settings' window, 50 at least and 1,000 at most, of the newest 10,000, and kept among the
+    /// [reports of drift](crate::Database::drift_history) with the kind [`Prediction`](DriftKind::Prediction). Classes are compared as [`Method::Auto`] compares categories, numbers by
     /// Kolmogorov and Smirnov. The level of one look follows from the settings' expected run time, as that of concept drift
     /// does; an alarm asks for an effect of 0.1 beside that (Cramér's V, or Wasserstein over the standard deviation).
     ///
     /// None before there is a baseline of 50 predictions, and as many since.
     pub fn prediction_drift(&self) -> Result<Option<DriftReport>> {
-        findings::newest(&self.db, DriftKind::Prediction, self.model())
+        self.found(DriftKind::Prediction)
     }
 
     /// The same over a time: what was found whenever windows were closed, the earliest first.
@@ -54,9 +58,9 @@ impl Monitor {
         at: Timestamp,
         settings: &MonitorSettings,
     ) -> Result<(Batch, Option<Observation>)> {
-        let Some(baseline) = records.baseline()? else { return Ok((batch, None)) };
-        let moved = signals::moved(&baseline, tail, settings)?;
-        let report = self.spread(records, &baseline, at, settings)?;
+        let Some(baseline) = &tail.baseline else { return Ok((batch, None)) };
+        let moved = signals::moved(baseline, tail, settings)?;
+        let report = self.spread(records, baseline, at, settings)?;
         let from = report.iter().map(|report| report.current.from).chain(moved.from).min();
         let Some(from) = from else { return Ok((batch, None)) };
         let result = report.as_ref().and_then(|report| report.results.first());
@@ -85,12 +89,10 @@ impl Monitor {
         at: Timestamp,
         settings: &MonitorSettings,
     ) -> Result<Option<DriftReport>> {
-        let Some(before) = said(baseline) else { return Ok(None) };
-        let newest = newest(records, at, settings.window.min(MOST_ROWS))?;
-        let now = like(&before, &newest);
-        let Some(from) = newest.last().and_then(|record| record.at).filter(|_| now.len() >= MIN_ROWS) else {
-            return Ok(None);
-        };
+        // A window that was over before there was the baseline says nothing about it.
+        let Some(before) = said(baseline).filter(|_| baseline.since() < at) else { return Ok(None) };
+        let since = TimeRange { from: baseline.since(), to: at };
+        let Some((now, from)) = newest(records, since, &before, settings.window)? else { return Ok(None) };
         let (range, of) = (TimeRange { from, to: at }, baseline.named(self.model()));
         let mut detector = DriftDetector::new(Method::Auto)
             .kind(DriftKind::Prediction)
@@ -104,32 +106,46 @@ impl Monitor {
     }
 }
 
-/// The newest predictions before a moment, the newest first; failed ones said nothing.
-fn newest(records: &Records, before: Timestamp, count: u64) -> Result<Vec<PredictionRecord>> {
-    let keys = records.keys(TimeRange { from: TimeRange::ALL.from, to: before });
-    let rows = records.predictions.walk(|scan| scan.range(keys).reverse().limit(count))?;
-    Ok(rows.into_iter().map(|row| row.value).filter(|record| record.output.is_some()).collect())
+/// What the newest predictions of a time said, of what the others are, classes or numbers, and when the first of them did;
+/// none where there are too few. Failed ones said nothing.
+fn newest(records: &Records, time: TimeRange, others: &Column, window: u64) -> Result<Option<(Column, Timestamp)>> {
+    let wanted = (window.min(MOST_ROWS) as usize).max(MIN_ROWS);
+    let (mut said, mut from) = (Vec::with_capacity(wanted), time.to);
+    for row in records.predictions.iter(|scan| scan.range(records.keys(time)).reverse().limit(MOST_READ))? {
+        let PredictionRecord { output: Some(output), at: Some(at), .. } = row?.value else { continue };
+        if output.number().is_some() == matches!(others, Column::Numbers(_)) {
+            said.push(output);
+            from = at;
+        }
+        if said.len() == wanted {
+            break;
+        }
+    }
+    let column = match others {
+        Column::Numbers(_) => Column::numbers(said.iter().filter_map(Output::number)),
+        _ => Column::categories(said.iter().filter_map(Output::label)),
+    };
+    Ok((column.len() >= MIN_ROWS).then_some((column, from)))
 }
 
-/// What the model said when all was well, if there is enough of it: classes, or else numbers.
+/// What the model said when all was well, if there is enough of it: classes or numbers, whichever it said more.
 fn said(baseline: &Baseline) -> Option<Column> {
-    let classes = baseline
-        .outputs
-        .iter()
-        .flat_map(|(label, count)| std::iter::repeat_n(label.clone(), usize::try_from(*count).unwrap_or(usize::MAX)));
-    let column = match baseline.signals.get(&Signal::Number) {
-        _ if !baseline.outputs.is_empty() => Column::categories(classes.take(MOST_BASELINE)),
-        Some(numbers) => Column::numbers(numbers[numbers.len().saturating_sub(MOST_ROWS as usize)..].iter().copied()),
-        None => return None,
+    let numbers = baseline.signals.get(&Signal::Number).map_or(&[][..], Vec::as_slice);
+    let classes = baseline.outputs.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+    let column = if classes >= numbers.len() as u64 {
+        Column::categories(thinned(&baseline.outputs))
+    } else {
+        Column::numbers(numbers[numbers.len().saturating_sub(MOST_ROWS as usize)..].iter().copied())
     };
     (column.len() >= MIN_ROWS).then_some(column)
 }
 
-/// Those of the predictions that are classes, or numbers, as the others are.
-fn like(others: &Column, records: &[PredictionRecord]) -> Column {
-    let outputs = records.iter().filter_map(|record| record.output.as_ref());
-    match others {
-        Column::Numbers(_) => Column::numbers(outputs.filter_map(Output::number)),
-        _ => Column::categories(outputs.filter_map(|output| Some(output.label()?.to_owned()))),
-    }
+/// Classes by how often they were said, in all [`MOST_ROWS`] at most: of more, those at equal distances, sorted by class, so
+/// that each keeps its share.
+fn thinned(counts: &BTreeMap<String, u64>) -> Vec<&str> {
+    let count = |count: &u64| usize::try_from(*count).unwrap_or(usize::MAX).min(MOST_BASELINE);
+    let said = counts.iter().flat_map(|(class, times)| std::iter::repeat_n(class.as_str(), count(times)));
+    let said: Vec<&str> = said.take(MOST_BASELINE).collect();
+    let kept = said.len().min(MOST_ROWS as usize);
+    (0..kept).map(|place| said[place * said.len() / kept]).collect()
 }

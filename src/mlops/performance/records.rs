@@ -9,7 +9,9 @@ use super::prediction::{Output, PredictionRecord};
 use super::settings::MonitorSettings;
 use super::tally::Tally;
 use crate::clock::Timestamp;
+use crate::database::batch::Batch;
 use crate::database::handle::Database;
+use crate::database::request::Precondition;
 use crate::error::Result;
 use crate::ids::Lsn;
 use crate::key::Key;
@@ -40,6 +42,25 @@ pub(super) struct Stored {
     pub(super) settings: MonitorSettings,
     /// The windows before this are closed.
     pub(super) closed_until: Option<Timestamp>,
+    /// What was counted of them, also of those that are kept no more; monitors of earlier releases are without.
+    #[serde(default)]
+    pub(super) totals: Option<Totals>,
+}
+
+/// Predictions of all windows that were closed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Totals {
+    pub(super) predictions: u64,
+    pub(super) errors: u64,
+}
+
+impl Totals {
+    /// Counts a window, in place of what was counted of it before.
+    pub(super) fn count(&mut self, before: Option<&Tally>, now: &Tally) {
+        let (rows, errors) = before.map_or((0, 0), |before| (before.rows, before.errors));
+        self.predictions = self.predictions.saturating_sub(rows).saturating_add(now.rows);
+        self.errors = self.errors.saturating_sub(errors).saturating_add(now.errors);
+    }
 }
 
 /// What was counted of a window.
@@ -125,7 +146,18 @@ impl Records {
 
     /// The newest predictions, the oldest of them first.
     pub(super) fn newest(&self, count: u64) -> Result<Vec<PredictionRecord>> {
-        let rows = self.predictions.walk(|scan| scan.prefix(self.prefix()).reverse().limit(count))?;
+        self.newest_of(TimeRange::ALL, count)
+    }
+
+    /// When the newest prediction was made; the beginning of all time where there is none.
+    pub(super) fn newest_time(&self) -> Result<Timestamp> {
+        let newest = self.newest(1)?.pop();
+        Ok(newest.and_then(|record| record.at).unwrap_or(TimeRange::ALL.from))
+    }
+
+    /// The newest predictions of a time, the oldest of them first.
+    pub(super) fn newest_of(&self, time: TimeRange, count: u64) -> Result<Vec<PredictionRecord>> {
+        let rows = self.predictions.walk(|scan| scan.range(self.keys(time)).reverse().limit(count))?;
         Ok(rows.into_iter().rev().map(|row| row.value).collect())
     }
 
@@ -134,6 +166,18 @@ impl Records {
         let first = TimeRange::window(range.from, step).from;
         let rows = self.windows.walk(|scan| scan.range(self.keys(TimeRange { from: first, to: range.to })))?;
         rows.into_iter().map(|row| self.sound(row.value)).collect()
+    }
+
+    /// The totals of a monitor; where they were not counted yet, of the windows that are kept.
+    pub(super) fn totals(&self, stored: &Stored) -> Result<Totals> {
+        if let Some(totals) = stored.totals {
+            return Ok(totals);
+        }
+        let mut totals = Totals::default();
+        for row in self.windows.iter(|scan| scan.prefix(self.prefix()))? {
+            totals.count(None, &row?.value.tally);
+        }
+        Ok(totals)
     }
 
     pub(super) fn window(&self, from: Timestamp) -> Result<Option<Window>> {
@@ -145,6 +189,17 @@ impl Records {
     pub(super) fn sound(&self, window: Window) -> Result<Window> {
         let tally = window.tally.checked(&format!("{}, {}", self.windows.place(), self.model))?;
         Ok(Window { tally, ..window })
+    }
+
+    /// Has a batch fail with `Conflict` where there is a newer baseline than this.
+    pub(super) fn unless_newer(&self, batch: Batch, baseline: Option<&Baseline>) -> Result<Batch> {
+        let Some(baseline) = baseline else { return Ok(batch) };
+        let next = self.baseline_key(baseline.version + 1);
+        Ok(batch.require(&self.baselines.collection()?, next.as_str(), Precondition::Absent))
+    }
+
+    pub(super) fn baseline_key(&self, version: u64) -> String {
+        self.named(&format!("{version:010}"))
     }
 
     /// The baseline that holds.

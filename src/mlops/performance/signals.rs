@@ -32,7 +32,7 @@ pub(super) fn moved(baseline: &Baseline, tail: &Tail, settings: &MonitorSettings
     let least = settings.min_samples.max(1);
     let mut moved = Moved { from: None, count: 0, reports: Vec::new() };
     for (signal, of) in OUTPUTS {
-        let before = baseline.signals.get(&signal).filter(|values| values.len() as u64 >= least);
+        let before = baseline.enough(signal, least);
         let newest = tail.newest(least, |part| of(part).count()).filter(|part| of(part).count() >= least);
         let (Some(before), Some(part)) = (before, newest) else { continue };
         let report = SigmaReport::of_moments(&Moments::of(before)?, of(&part), settings.drift_threshold)?;

@@ -90,7 +90,8 @@ pub struct MonitoringSummary {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct MonitorStatistics {
-    /// Predictions that are known of, failed ones included.
+    /// Predictions, failed ones included: those of all windows that were closed, also of those that are kept no more, and the
+    /// ones since.
     pub total_predictions: u64,
     /// Failed ones.
     pub error_count: u64,
@@ -306,13 +307,18 @@ impl Monitor {
         steps.into_iter().map(point).collect()
     }
 
-    /// What is counted, in short: totals over all that is known of, times and confidence of the window.
+    /// What is counted, in short: totals over all that was ever counted, times and confidence of the window. Costs reading
+    /// what no window was closed over yet; what came late to one that was closed is in the totals from the next tick on.
     pub fn statistics(&self) -> Result<MonitorStatistics> {
-        let (all, window) = (self.tally(TimeRange::ALL)?, self.newest()?.figures(None)?);
+        let (records, window) = (self.records(), self.newest()?.figures(None)?);
+        let (stored, _) = records.stored()?;
+        let open = TimeRange { from: stored.closed_until.unwrap_or(TimeRange::ALL.from), to: Timestamp::NEVER };
+        let mut all = records.totals(&stored)?;
+        all.count(None, &records.count(open)?);
         Ok(MonitorStatistics {
-            total_predictions: all.rows,
+            total_predictions: all.predictions,
             error_count: all.errors,
-            error_rate: if all.rows == 0 { 0.0 } else { all.errors as f64 / all.rows as f64 },
+            error_rate: if all.predictions == 0 { 0.0 } else { all.errors as f64 / all.predictions as f64 },
             window_size: window.predictions,
             prediction_time: window.latency.map(|it| PredictionTime { distribution: it.distribution, p95: it.p95 }),
             confidence: window.confidence,

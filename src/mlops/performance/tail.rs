@@ -2,18 +2,24 @@
 
 use std::collections::VecDeque;
 
+use super::baseline::Baseline;
 use super::records::{Records, Window};
 use super::tally::{Residuals, Tally};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::mlops::table::Row;
+use crate::mlops::times::TimeRange;
 use crate::stats::moments::Moments;
 
 /// Truths are gathered over at most so many windows.
 const MOST_WINDOWS: usize = 1_000;
+/// Of the window in which the baseline was set, so many predictions are counted anew, to leave out those from before. Where
+/// there are more, there will be enough in the next window.
+const MOST_CUT: u64 = 10_000;
 
-/// How the newest truths compare with what was predicted, window by window.
+/// How the newest truths compare with what was predicted, window by window, since there is the baseline that holds. What was
+/// before it says nothing about it: it may be why there is a new one.
 pub(super) struct Tail {
+    pub(super) baseline: Option<Baseline>,
     /// The newest first.
     windows: VecDeque<Part>,
     /// So many truths are looked at.
@@ -58,18 +64,39 @@ impl Part {
 }
 
 impl Tail {
+    /// What was counted since there is a baseline; nothing where there is none.
     pub(super) fn new(records: &Records) -> Result<Tail> {
-        let limit = MOST_WINDOWS as u64;
-        let rows = records.windows.walk(|scan| scan.prefix(records.prefix()).reverse().limit(limit))?;
-        let part = |row: &Row<Window>| Part::of(row.value.range.from, &row.value.tally);
-        Ok(Tail { windows: rows.iter().map(part).collect(), wanted: 0 })
+        let mut tail = Tail { baseline: records.baseline()?, windows: VecDeque::new(), wanted: 0 };
+        let Some(since) = tail.since() else { return Ok(tail) };
+        for row in records.windows.iter(|scan| scan.prefix(records.prefix()).reverse().limit(MOST_WINDOWS as u64))? {
+            let Window { range, tally, .. } = row?.value;
+            if range.to <= since {
+                break;
+            }
+            tail.set(records, range, &tally)?;
+        }
+        Ok(tail)
+    }
+
+    fn since(&self) -> Option<Timestamp> {
+        self.baseline.as_ref().map(Baseline::since)
     }
 
     /// Notes what was counted of a window, anew where it was counted before.
-    pub(super) fn set(&mut self, from: Timestamp, tally: &Tally) {
-        let counted = Part::of(from, tally);
-        match self.windows.iter().position(|known| known.from <= from) {
-            Some(place) if self.windows[place].from == from => self.windows[place] = counted,
+    pub(super) fn set(&mut self, records: &Records, window: TimeRange, tally: &Tally) -> Result<()> {
+        match self.since() {
+            Some(since) if since <= window.from => self.note(Part::of(window.from, tally)),
+            Some(since) if since < window.to && tally.rows <= MOST_CUT => {
+                self.note(Part::of(since, &records.count(TimeRange { from: since, to: window.to })?));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, counted: Part) {
+        match self.windows.iter().position(|known| known.from <= counted.from) {
+            Some(place) if self.windows[place].from == counted.from => self.windows[place] = counted,
             Some(place) => self.windows.insert(place, counted),
             None => self.windows.push_back(counted),
         }
@@ -98,10 +125,10 @@ mod tests {
     #[test]
     fn the_newest_windows_with_enough_truths_are_added_up() {
         let counted = |labelled: u64, right: u64| Tally { labelled, right, ..Tally::new().unwrap() };
-        let mut tail = Tail { windows: VecDeque::new(), wanted: 30 };
+        let mut tail = Tail { baseline: None, windows: VecDeque::new(), wanted: 30 };
         assert!(tail.newest(0, |part| part.labelled).is_none());
         for (from, labelled, right) in [(3, 10, 9), (1, 40, 40), (2, 20, 5), (3, 10, 8)] {
-            tail.set(Timestamp(from), &counted(labelled, right));
+            tail.note(Part::of(Timestamp(from), &counted(labelled, right)));
         }
         let told_of =
             |tail: &Tail, least| tail.newest(least, |part| part.labelled).map(|it| (it.from.0, it.labelled, it.right));
