@@ -225,6 +225,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn records_of_earlier_releases_are_read_and_totals_counted_from_windows() {
+        let db = Database::in_memory().unwrap();
+        let records = Records::new(&db, "spam@3");
+        for (from, rows) in [(0, 7), (300, 5)] {
+            let range = TimeRange { from: Timestamp(from), to: Timestamp(from + 300) };
+            let tally = Tally { rows, errors: 1, ..Tally::new().unwrap() };
+            let window = Window { model: "spam@3".into(), range, tally };
+            records.windows.put(records.time_key(range.from).as_str(), &window).unwrap();
+        }
+        let stored: Stored = serde_json::from_value(serde_json::json!({"settings": {}, "closed_until": 600})).unwrap();
+        assert_eq!(records.totals(&stored).unwrap(), Totals { predictions: 12, errors: 2 });
+        let known = Totals { predictions: 100, errors: 3 };
+        assert_eq!(records.totals(&Stored { totals: Some(known), ..stored }).unwrap(), known);
+
+        let mut earlier = serde_json::to_value(Baseline { at: Timestamp(5), ..Baseline::default() }).unwrap();
+        earlier.as_object_mut().unwrap().remove("since");
+        assert_eq!(serde_json::from_value::<Baseline>(earlier).unwrap().since(), Timestamp(5));
+    }
+
+    #[test]
     fn times_sort_as_texts() {
         let times = [i64::MIN, -1, 0, 1, 1_700_000_000_000_000, i64::MAX].map(Timestamp);
         assert!(times.windows(2).all(|pair| sortable(pair[0]) < sortable(pair[1])));
