@@ -307,6 +307,8 @@ fn help_has_a_page_for_every_statement() {
         let page = shell.run(&["help", verb.name]).done();
         assert!(page.contains(verb.head) && page.contains(verb.examples[0]), "{page}");
         assert!(verb.clauses.iter().all(|clause| page.contains(clause.keyword)), "{page}");
+        let keywords: std::collections::BTreeSet<_> = verb.clauses.iter().map(|clause| clause.keyword).collect();
+        assert_eq!(keywords.len(), verb.clauses.len(), "a clause is told of once: {page}");
         assert!(page.lines().all(|line| line.chars().count() <= 100 || line.starts_with("  ")), "{page}");
     }
     assert!(list.contains(".mode FORMAT"), "{list}");

@@ -49,6 +49,11 @@ fn what_makes_no_sense_is_refused_with_what_to_say_instead() {
     shell.run(&["S", "monitor label spam@3 r9 ham"]).refused(1, &["r9", "[not_found]"]);
     shell.run(&["S", r#"monitor record spam@3 {"outptu": 1}"#]).refused(1, &["outptu"]);
     shell.run(&["S", r#"monitor record spam {"output": 1}"#]).refused(1, &["name@version"]);
+    let new = shell.path("new.drift");
+    let path = new.to_str().unwrap();
+    shell.run(&[path, r#"monitor record spam {"output": 1}"#]).refused(1, &["name@version"]);
+    shell.run(&[path, r#"monitor record spam@3 {"outptu": 1}"#]).refused(1, &["outptu"]);
+    assert!(!new.exists(), "nothing is made for what is refused");
     shell.run(&["S", r#"monitor record spam@3 {"output": 1} at 'noon'"#]).refused(2, &["is no time", "^^^^^^"]);
     shell.run(&["S", "alerts raise critcal 'x'"]).refused(1, &["did you mean `critical`?"]);
     shell.run(&["S", "alerts show 9"]).refused(1, &["[not_found]"]);

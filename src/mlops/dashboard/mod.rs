@@ -69,7 +69,7 @@ impl Database {
     ///
     /// A model is told of when it has predictions, logged vectors or registered versions; of those that are only registered, the
     /// version in production or the newest. `model` asks for one of them: `ranker` for all its versions, `ranker@2` for one. It
-    /// costs what [`Monitor::figures`](super::Monitor::figures) costs for the range, twice for each model.
+    /// costs what [`Monitor::figures`](super::Monitor::figures) costs for the range, three times for each model.
     ///
     /// ```
     /// # fn main() -> driftline::Result<()> {

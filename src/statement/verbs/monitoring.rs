@@ -141,7 +141,6 @@ pub(super) const MONITOR: Verb = Verb {
         clause("step", "TIME", "of a trend: in which steps; a day unless told"),
         clause("at", "TIME", "of record and label: when it was said, or found out; now unless told"),
         clause("because", "TEXT", "of baseline: why"),
-        clause("at", "TIME", "of record and label: when it was made, or found out; now unless told"),
     ],
     summary: "Show how models do, and record what they say and what was true",
     details: "WHAT is record MODEL JSON, label MODEL ID TRUTH, tick [MODEL], or baseline MODEL. A MODEL is written \

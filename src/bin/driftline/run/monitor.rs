@@ -19,13 +19,15 @@ const DAY: Duration = Duration::from_secs(86_400);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 pub(super) fn monitor(session: &mut Session, asked: &Monitor) -> Outcome {
-    let changes = matches!(asked, Monitor::Label { .. } | Monitor::Tick { .. } | Monitor::Baseline { .. });
-    let db = match asked {
+    if let Monitor::Record { model, prediction, at } = asked {
+        let (model, prediction) = (model.parse()?, prediction_of(prediction)?);
+        let prediction = at.iter().fold(prediction, |prediction, at| prediction.at(*at));
         // As whatever puts something into a store, a first prediction makes one.
-        Monitor::Record { .. } => session.store.making()?,
-        _ if changes => session.store.writing()?,
-        _ => session.store.reading()?,
-    };
+        let id = session.store.making()?.monitor(&model).record_prediction(prediction)?;
+        return session.output.one(&json!({ "id": id }), || format!("recorded {id}"));
+    }
+    let changes = matches!(asked, Monitor::Label { .. } | Monitor::Tick { .. } | Monitor::Baseline { .. });
+    let db = if changes { session.store.writing()? } else { session.store.reading()? };
     let (db, output) = (db.clone(), &mut session.output);
     match asked {
         Monitor::List => list(output, &db),
@@ -34,11 +36,6 @@ pub(super) fn monitor(session: &mut Session, asked: &Monitor) -> Outcome {
             let measure: Measure = measure.parse()?;
             let range = TimeRange::last(last.unwrap_or(WEEK), after_now(&db))?;
             trend(output, &monitored(&db, model)?.trend(measure, range, step.unwrap_or(DAY))?)
-        }
-        Monitor::Record { model, prediction, at } => {
-            let prediction = at.iter().fold(prediction_of(prediction)?, |prediction, at| prediction.at(*at));
-            let id = db.monitor(&model.parse()?).record_prediction(prediction)?;
-            output.one(&json!({ "id": id }), || format!("recorded {id}"))
         }
         Monitor::Label { model, id, truth, at } => {
             let changed = db.monitor(&model.parse()?).record_label(id, said(truth)?, *at)?;
