@@ -54,21 +54,25 @@ pub fn contingency(table: &[Vec<u64>]) -> Result<Contingency> {
         .sum();
     let g_statistic: f64 =
         2.0 * cells.iter().filter(|cell| cell.0 > 0.0).map(|(seen, wanted)| seen * (seen / wanted).ln()).sum::<f64>();
-    let tail = |statistic| special::chi_square_tail(statistic, dof as f64);
     let least = (rows.len() - 1).min(columns.len() - 1) as f64;
     Ok(Contingency {
         statistic,
         dof,
-        p: tail(statistic),
+        p: tail(statistic, dof),
         yates_statistic,
-        yates_p: tail(yates_statistic),
+        yates_p: tail(yates_statistic, dof),
         g_statistic,
-        g_p: tail(g_statistic),
+        g_p: tail(g_statistic, dof),
         min_expected: cells.iter().map(|cell| cell.1).fold(f64::INFINITY, f64::min),
         share_expected_below_5: cells.iter().filter(|cell| cell.1 < 5.0).count() as f64 / cells.len() as f64,
         cramers_v: (statistic / (total * least)).sqrt(),
         expected,
     })
+}
+
+/// P(chi-square > statistic) of so many degrees of freedom.
+pub(crate) fn tail(statistic: f64, dof: u64) -> f64 {
+    special::chi_square_tail(statistic, dof as f64)
 }
 
 fn margins(table: &[Vec<u64>]) -> Result<(Vec<f64>, Vec<f64>)> {

@@ -215,6 +215,8 @@ fn windows_are_judged_once_and_incidents_counted() {
     assert_eq!((incidents[0].closed, incidents[0].alarms), (Some(times(12, 13)), 2));
     assert!(!incidents[1].is_open() && incidents[1].number == 2);
     assert_eq!(monitor.reports(times(0, 30)).unwrap().len(), 16);
+    let newest = db.newest_drift("docs", Timestamp(19 * HOUR), 3).unwrap();
+    assert_eq!(newest.iter().map(|it| it.current).collect::<Vec<_>>(), [times(16, 17), times(17, 18), times(18, 19)]);
 
     let fired = db.alerts().history(TimeRange::ALL, 100).unwrap();
     let fired: Vec<_> = fired.iter().filter(|it| it.alert_type == "feature_drift").map(|it| it.status()).collect();
@@ -374,6 +376,12 @@ fn concept_drift_asks_for_labels_and_is_a_kind_of_its_own() {
     };
     assert!(concept::errors(&errors(1.0, 1), &errors(1.6, 2)).unwrap().alarm);
     assert!(!concept::errors(&errors(1.0, 1), &errors(1.0, 2)).unwrap().drift);
+    let halved: Vec<f64> = (0..100).map(|row| f64::from(row % 2)).collect();
+    let better = concept::errors(&[1.0; 100], &halved).unwrap();
+    assert!(better.drift && !better.alarm, "a model that errs less alarms nobody: {better:?}");
+    assert!(concept::errors(&[0.0; 100], &halved).unwrap().alarm);
+    assert!(concept::errors(&[0.0; 100], &[32.0; 100]).unwrap().alarm, "constants that differ differ");
+    assert!(!concept::errors(&[32.0; 100], &[32.0; 100]).unwrap().drift);
     assert_eq!(concept::mistakes(&[true; 20], &[false; 20]).unwrap().verdict, Verdict::Insufficient);
     let all_wrong = concept::mistakes(&[true; 60], &[true; 60]).unwrap();
     assert_eq!((all_wrong.verdict, all_wrong.p), (Verdict::Stable, Some(1.0)));

@@ -31,7 +31,9 @@ mod documents;
 mod drift;
 #[cfg(feature = "cli")]
 mod drift_page;
+mod drift_permutations;
 mod drift_stored;
+mod drift_windows;
 mod embedding_crashes;
 mod embedding_log;
 mod ephemeral;

@@ -44,12 +44,17 @@ fn told(hours: i64, odd: impl Fn(i64) -> bool) -> Vec<(i64, AlertKind)> {
 
 #[test]
 fn two_windows_in_a_row_that_stand_out_are_a_warning_and_one_is_none() {
-    let alone = |hour: i64| hour == 36;
-    assert_eq!(told(40, alone), []);
-    let two = |hour: i64| hour == 36 || hour == 37;
-    assert_eq!(told(40, two), [(38, AlertKind::Fired), (39, AlertKind::Resolved)]);
-    let apart = |hour: i64| hour == 35 || hour == 37;
-    assert_eq!(told(40, apart), []);
-    let early = |hour: i64| hour == 20 || hour == 21;
-    assert_eq!(told(24, early), [], "16 windows say nothing yet");
+    let alone = |hour: i64| hour == 96;
+    assert_eq!(told(100, alone), []);
+    let two = |hour: i64| hour == 96 || hour == 97;
+    assert_eq!(told(100, two), [(98, AlertKind::Fired), (99, AlertKind::Resolved)]);
+    let apart = |hour: i64| hour == 95 || hour == 97;
+    assert_eq!(told(100, apart), []);
+    let early = |hour: i64| hour == 70 || hour == 71;
+    assert_eq!(told(74, early), [], "66 windows say nothing yet, of which a day has 24");
+}
+
+#[test]
+fn the_end_of_drift_is_no_warning() {
+    assert_eq!(told(95, |hour| (20..90).contains(&hour)), []);
 }

@@ -190,9 +190,10 @@ impl DriftCheck {
         let current = self.current_range()?;
         let (reference, of) = self.reference(current)?;
         let parts = self.parts(current, &of)?;
+        let detector = self.detector.clone().seed(self.subject.seed(current)).among(self.results_of(&parts)?);
         let (mut results, mut evidence) = (Vec::new(), Vec::new());
         for part in &parts {
-            match self.judge(part, current, reference.as_ref(), &of)? {
+            match self.judge(part, current, reference.as_ref(), &of, detector.clone())? {
                 Some((judged, shown)) => {
                     results.extend(judged);
                     evidence.extend(shown);
@@ -308,31 +309,40 @@ impl DriftCheck {
         Ok(parts)
     }
 
+    /// Over how many results p is adjusted, where there are several parts.
+    fn results_of(&self, parts: &[Part]) -> Result<usize> {
+        Ok(match (parts.len(), self.fields.len()) {
+            (1, _) => 0,
+            (parts, 0) => parts * self.samples()?.0.len(),
+            (parts, fields) => parts * fields,
+        })
+    }
+
     fn judge(
         &self,
         part: &Part,
         current: TimeRange,
         baseline: Option<&Columns>,
         of: &ReferenceOf,
+        detector: DriftDetector,
     ) -> Result<Option<(Vec<DriftResult>, Vec<Evidence>)>> {
         let draw = |range| {
             let asked = Asked { range, fields: &part.fields, filter: part.filter.clone(), count: self.rows };
             source::draw(&self.db, &self.subject, &asked)
         };
         let now = draw(current)?;
-        let (before, detector) = match (baseline, of) {
+        let (before, mut detector) = match (baseline, of) {
             (Some(columns), ReferenceOf::Baseline(named)) => {
                 let kept = columns.iter().filter(|(name, _)| self.fields.is_empty() || self.fields.contains(name));
                 let columns = kept.map(|(name, column)| (name.clone(), column.clone())).collect();
-                (Drawn { columns, keys: Vec::new() }, self.detector.clone().baseline(named.clone()))
+                (Drawn { columns, keys: Vec::new() }, detector.baseline(named.clone()))
             }
-            (_, ReferenceOf::Times(range)) => (draw(*range)?, self.detector.clone()),
+            (_, ReferenceOf::Times(range)) => (draw(*range)?, detector),
             _ => return Err(Error::internal("a baseline was not read")),
         };
         if before.columns.values().all(Column::is_empty) {
             return Ok(None);
         }
-        let mut detector = detector.seed(self.subject.seed(current));
         detector.set_reference(before.columns)?;
         let mut results = detector.detect(now.columns)?;
         let mut evidence = Vec::new();

@@ -100,11 +100,12 @@ impl Column {
         }
     }
 
-    /// The column of values as payloads hold them: numbers where all that are there are numbers, else categories, which
-    /// are then the texts of the values. Null counts as missing.
+    /// The column of values as payloads hold them: numbers where more than half of what is there are numbers, else
+    /// categories, which are then the texts of the values. Null counts as missing, and among numbers whatever else is none.
     pub(in crate::mlops) fn of_values(values: Vec<Option<Value>>) -> Column {
-        let there = || values.iter().flatten().filter(|value| !value.is_null());
-        if there().next().is_some() && there().all(|value| value.as_f64().is_some()) {
+        let there = values.iter().flatten().filter(|value| !value.is_null()).count();
+        let numbers = values.iter().flatten().filter(|value| value.as_f64().is_some()).count();
+        if 2 * numbers > there {
             return Column::Numbers(values.iter().map(|value| value.as_ref().and_then(Value::as_f64)).collect());
         }
         let text = |value: Value| match value {
@@ -121,8 +122,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn payload_values_become_numbers_only_where_all_of_them_are() {
-        let numbers = Column::of_values(vec![Some(1.into()), None, Some(Value::Null), Some(2.5.into())]);
+    fn payload_values_become_numbers_where_most_of_them_are() {
+        let numbers = Column::of_values(vec![Some(1.into()), Some("n/a".into()), Some(Value::Null), Some(2.5.into())]);
         assert_eq!(numbers, Column::Numbers(vec![Some(1.0), None, None, Some(2.5)]));
         let texts = Column::of_values(vec![Some(1.into()), Some("a".into()), Some(true.into()), None]);
         let named = |text: &str| Some(text.to_owned());

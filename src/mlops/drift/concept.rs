@@ -6,7 +6,6 @@
 use super::embedding::MIN_ROWS;
 use super::method::{Method, Scale, Test};
 use super::result::{DriftKind, DriftResult, Effect};
-use super::scalar;
 use super::verdict::{Counts, Note, Verdict};
 use crate::error::{Error, Result};
 use crate::stats::ab::{self, Arm};
@@ -61,8 +60,7 @@ pub fn mistakes(baseline: &[bool], current: &[bool]) -> Result<DriftResult> {
 pub fn errors(baseline: &[f64], current: &[f64]) -> Result<DriftResult> {
     check(baseline.len() as u64, current.len() as u64)?;
     let evidence = Evidence::Errors { before: Moments::of(baseline)?, now: Moments::of(current)? };
-    let p = scalar::welch_p(baseline, current)?;
-    evidence.finish(Test::Welch, evidence.shift(), Some(p), LEVEL).with_change(&evidence, current)
+    evidence.judge(LEVEL)?.with_change(&evidence, current)
 }
 
 /// What was counted of the errors of a baseline and of a window.
@@ -82,11 +80,9 @@ impl Evidence {
         Ok(match self {
             Evidence::Mistakes { before, now } => {
                 let test = ab::proportions(*before, *now)?;
-                self.finish(Test::TwoProportions, Some(test.z), Some(test.p), level)
+                self.finish(Test::TwoProportions, Some(test.z), test.p, level)
             }
-            Evidence::Errors { before, now } => {
-                self.finish(Test::Welch, self.shift(), sigma::welch_p(before, now), level)
-            }
+            Evidence::Errors { before, now } => self.finish(Test::Welch, self.shift(), p_of_means(before, now)?, level),
         })
     }
 
@@ -118,6 +114,13 @@ impl Evidence {
         }
     }
 
+    fn has_risen(&self) -> bool {
+        match self {
+            Evidence::Mistakes { .. } => self.shift().is_some_and(|shift| shift > 0.0),
+            Evidence::Errors { before, now } => now.mean() > before.mean(),
+        }
+    }
+
     fn effect(&self) -> Effect {
         let (name, floor) = match self {
             Evidence::Mistakes { .. } => ("error rate", RATE_FLOOR),
@@ -146,11 +149,11 @@ impl Evidence {
         Ok(None)
     }
 
-    fn finish(&self, test: Test, statistic: Option<f64>, p: Option<f64>, level: f64) -> DriftResult {
+    fn finish(&self, test: Test, statistic: Option<f64>, p: f64, level: f64) -> DriftResult {
         let ([before, now], effect) = (self.rows(), self.effect());
         let enough = before.min(now) >= MIN_ROWS as u64;
-        let drift = enough && p.is_some_and(|p| p <= level);
-        let alarm = drift && effect.matters();
+        let drift = enough && p <= level;
+        let alarm = drift && effect.matters() && self.has_risen();
         let counts = |rows: u64| Counts { rows, ..Counts::default() };
         DriftResult {
             feature: "error".into(),
@@ -161,8 +164,8 @@ impl Evidence {
             threshold: level,
             level,
             statistic,
-            p,
-            adjusted_p: p,
+            p: Some(p),
+            adjusted_p: Some(p),
             effect,
             reference: counts(before),
             current: counts(now),
@@ -184,6 +187,16 @@ impl DriftResult {
         }
         Ok(self)
     }
+}
+
+/// Welch's p of two means. Two constants have no standard error: they are as far apart as two categories.
+fn p_of_means(before: &Moments, now: &Moments) -> Result<f64> {
+    if let Some(p) = sigma::welch_p(before, now) {
+        return Ok(p);
+    }
+    let others = if before.mean() == now.mean() { 0 } else { now.count() };
+    let (before, now) = (Arm { successes: 0, trials: before.count() }, Arm { successes: others, trials: now.count() });
+    Ok(ab::proportions(before, now)?.p)
 }
 
 fn check(baseline: u64, current: u64) -> Result<()> {

@@ -7,7 +7,6 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::column::{Column, Columns};
 use super::embedding::{EmbeddingOptions, EmbeddingVerdict, MIN_ROWS};
 use super::method::{Method, Scale, Test};
-use super::permuted::MOST_PERMUTATIONS;
 use super::result::{BaselineRef, DriftKind, DriftResult, Effect};
 use super::scalar::{self, Asked, Judged};
 use super::side::{Side, missing_changed};
@@ -22,8 +21,6 @@ use crate::stats::two_sample::Permutations;
 const LEVEL: f64 = 0.05;
 /// What an effect must reach for an alarm, where the method's threshold is a p-value.
 const FLOOR: f64 = 0.1;
-/// Permutations of a column, at least.
-const PERMUTATIONS: u32 = 999;
 
 /// Compares columns with those of a reference, by one method, and corrects for how many there are.
 ///
@@ -58,6 +55,8 @@ pub struct DriftDetector {
     embedding: EmbeddingOptions,
     min_rows: usize,
     seed: u64,
+    /// Results that p is adjusted over, where they are more than this detector makes.
+    among: usize,
     baseline: Option<BaselineRef>,
     reference: Columns,
 }
@@ -84,6 +83,7 @@ impl DriftDetector {
             embedding: EmbeddingOptions::default(),
             min_rows: MIN_ROWS,
             seed: 0,
+            among: 0,
             baseline: None,
             reference: Columns::new(),
         }
@@ -148,6 +148,11 @@ impl DriftDetector {
         DriftDetector { baseline: Some(baseline), ..self }
     }
 
+    /// Says that p will be adjusted over so many results, of other detectors too.
+    pub(super) fn among(self, results: usize) -> DriftDetector {
+        DriftDetector { among: results, ..self }
+    }
+
     /// How p-values are adjusted.
     pub(super) fn adjusts(&self) -> Option<Correction> {
         self.correction
@@ -181,11 +186,11 @@ impl DriftDetector {
 
     /// Holds these columns against the reference: one result for each feature, in the order of their names.
     ///
-    /// A column that is in one of the two only is a finding, [`Note::MissingColumn`], and so is one that is constant.
+    /// A column that is in one of the two only is a finding, [`Note::MissingColumn`], and so is one that is constant. One
+    /// whose type has changed, such as numbers that are texts now, is an alarm, [`Note::TypeChanged`].
     ///
     /// # Errors
-    /// No reference, vectors of another dimension, columns of another type than in the reference, or a method that does
-    /// not fit a column.
+    /// No reference, vectors of another dimension, or a method that does not fit a column.
     pub fn detect<T: Into<String>>(&self, columns: impl IntoIterator<Item = (T, Column)>) -> Result<Vec<DriftResult>> {
         if self.reference.is_empty() {
             return Err(Error::invalid("there is no reference").mend("give one to `set_reference` first"));
@@ -249,30 +254,31 @@ impl DriftDetector {
     fn compare(&self, name: &str, x: &Side<'_>, y: &Side<'_>) -> Result<(Judged, Option<EmbeddingVerdict>)> {
         let few = x.rows().min(y.rows()) < self.min_rows;
         let seed = xxh3_64_with_seed(name.as_bytes(), self.seed);
-        let asked =
-            Asked { method: self.method, floor: self.effect_floor_or_default(), permutations: self.permutations(seed) };
+        let asked = Asked {
+            method: self.method,
+            floor: self.effect_floor_or_default(),
+            permutations: self.permutations(seed),
+            most_moved: scalar::MOST_MOVED,
+        };
         let judged = match (x, y) {
             (Side::Vectors { rows: x, dimension: d, .. }, Side::Vectors { rows: y, dimension: e, .. }) => {
                 return vectors::judge(asked, (x, *d), (y, *e), &self.embedding_options(seed), few);
             }
-            (Side::Numbers { values: x, .. }, Side::Numbers { values: y, .. }) if !few => scalar::numbers(asked, x, y)?,
-            (Side::Categories { values: x, .. }, Side::Categories { values: y, .. }) if !few => {
+            _ if few => Judged { notes: vec![Note::FewRows], ..nothing() },
+            (Side::Numbers { values: x, .. }, Side::Numbers { values: y, .. }) => scalar::numbers(asked, x, y)?,
+            (Side::Categories { values: x, .. }, Side::Categories { values: y, .. }) => {
                 scalar::categories(asked, x, y)?
             }
-            // A column without one value has no type.
-            _ if x.rows().min(y.rows()) == 0 || std::mem::discriminant(x) == std::mem::discriminant(y) => {
-                Judged { notes: vec![Note::FewRows], ..nothing() }
-            }
-            _ => return Err(two_types(x, y)),
+            _ => scalar::types(Asked { floor: FLOOR, ..asked }, x, y)?,
         };
         Ok((judged, None))
     }
 
-    /// As many as it takes for the smallest p there is to pass when it is adjusted for all features: with fewer, one that
+    /// As many as it takes for the smallest p there is to pass when it is adjusted for all results: with fewer, one that
     /// drifts among many would never be found. Where nothing drifts some dozens are drawn, whatever stands here.
     fn permutations(&self, seed: u64) -> Permutations {
-        let wanted = 2.0 * self.reference.len() as f64 / self.level_of_p();
-        Permutations { most: (wanted.ceil() as u32).clamp(PERMUTATIONS, MOST_PERMUTATIONS), stop_after: Some(20), seed }
+        let wanted = 2.0 * self.reference.len().max(self.among) as f64 / self.level_of_p();
+        Permutations { most: (wanted.ceil() as u32).max(scalar::PERMUTATIONS), stop_after: Some(20), seed }
     }
 
     fn level_of_p(&self) -> f64 {
@@ -369,9 +375,4 @@ fn unknown(feature: &str, columns: &Columns) -> Error {
         Some(near) => error.mend(format!("did you mean `{near}`?")),
         None => error.mend("give its column, or leave it out of the features"),
     }
-}
-
-fn two_types(reference: &Side<'_>, current: &Side<'_>) -> Error {
-    let message = format!("the reference has {} and the current sample {}", reference.type_name(), current.type_name());
-    Error::invalid(message).mend("give both sides values of one type")
 }

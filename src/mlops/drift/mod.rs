@@ -11,11 +11,11 @@
 //! A [`DriftResult`] tells drift, which chance does not explain, from an alarm, which is drift that is also large enough
 //! to matter.
 
-mod anomaly;
 mod baseline;
 mod check;
 mod column;
 pub mod concept;
+mod course;
 mod detector;
 pub mod embedding;
 pub(in crate::mlops) mod findings;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::anomaly;
 use super::check::DriftCheck;
+use super::course::Course;
 use super::detector::DriftDetector;
 use super::incident::{Change, DriftIncident, Levels, Seen, Track};
 use super::method::Method;
@@ -135,6 +135,7 @@ impl DriftMonitor {
         let tracks = stored::tracks(&self.db);
         let mut done =
             MonitorTick { reports: Vec::new(), gaps: 0, incidents: Vec::new(), left: 0, clock_went_back: None };
+        let mut course = Course::default();
         let mut row = tracks.get(self.name.as_str())?;
         let mut track = row.as_ref().map_or_else(Track::default, |row| row.value.clone());
         if let Some(told) = track.told.filter(|told| *told > now) {
@@ -143,6 +144,10 @@ impl DriftMonitor {
         }
         let begin = track.next.or(self.options.from).unwrap_or(now);
         let mut next = TimeRange::window(begin, self.options.interval);
+        if track.next.is_some_and(|judged| next.from < judged) {
+            // The interval has changed since: no row is judged twice, and no report gives way to another.
+            next = TimeRange::window(next.to, self.options.interval);
+        }
         let until = before(now, self.options.lateness);
         while next.to <= until && done.reports.len() < self.options.most_windows as usize && done.gaps < MOST_GAPS {
             let report = self.check(next).run_unless_empty()?;
@@ -150,8 +155,9 @@ impl DriftMonitor {
             done.gaps += u64::from(report.is_none());
             let (incident, changed) = self.step(&mut track, next, report.as_ref())?;
             // A long gap is walked over in memory, and written with the next window that has rows.
-            if report.is_some() {
-                row = Some(self.write(row, &track, report.as_ref(), incident.as_ref())?);
+            if let Some(report) = &report {
+                let told = self.observations(&track, report, &mut course)?;
+                row = Some(self.write(row, &track, Some(report), incident.as_ref(), &told)?);
             }
             done.reports.extend(report);
             done.incidents.extend(incident.filter(|_| changed));
@@ -160,7 +166,7 @@ impl DriftMonitor {
         done.left = windows_between(next.from, until, self.options.interval);
         if track.told != Some(now) || done.gaps > 0 {
             (track.next, track.told) = (Some(next.from), Some(now));
-            self.write(row, &track, None, None)?;
+            self.write(row, &track, None, None, &[])?;
         }
         Ok(done)
     }
@@ -230,8 +236,12 @@ impl DriftMonitor {
     }
 
     /// What alert rules are told of a window: how many features alarm and the score while an incident is open, else
-    /// nothing of either, so that alerts follow incidents and not windows; and how far it stands out.
-    fn observations(&self, track: &Track, report: &DriftReport) -> Result<[Observation; 3]> {
+    /// nothing of either, so that alerts follow incidents and not windows; and how far it stands out. Nothing of a window
+    /// without a verdict.
+    fn observations(&self, track: &Track, report: &DriftReport, course: &mut Course) -> Result<Vec<Observation>> {
+        if !self.options.alerts || report.verdict == Verdict::Insufficient {
+            return Ok(Vec::new());
+        }
         let alarms = report.results.iter().filter(|result| result.alarm).count().max(1);
         let open = if track.open { 1.0 } else { 0.0 };
         let subject = match &self.subject {
@@ -245,9 +255,9 @@ impl DriftMonitor {
                 number => observation.correlation(format!("drift/{}/{number}", self.name)),
             }
         };
-        let stands_out = anomaly::standing_out(&self.db, &self.name, report)?;
+        let stands_out = course.stands_out(&self.db, &self.name, report)?;
         let anomaly = Observation::new(subject.clone(), metric::ANOMALY, stands_out).at(report.current.to);
-        Ok([told(metric::FEATURE_DRIFT, alarms as f64), told(metric::DRIFT_SCORE, report.score), anomaly])
+        Ok(vec![told(metric::FEATURE_DRIFT, alarms as f64), told(metric::DRIFT_SCORE, report.score), anomaly])
     }
 
     /// Writes where the monitor stands and what a window did, together.
@@ -257,6 +267,7 @@ impl DriftMonitor {
         track: &Track,
         report: Option<&DriftReport>,
         incident: Option<&DriftIncident>,
+        told: &[Observation],
     ) -> Result<Row<Track>> {
         let tracks = stored::tracks(&self.db);
         let as_it_was = was.map_or(Precondition::Absent, |row| Precondition::AtLsn(row.lsn));
@@ -269,8 +280,8 @@ impl DriftMonitor {
             let key = stored::numbered(&self.name, incident.number);
             batch = stored::incidents(&self.db).put_in(batch, key, incident)?;
         }
-        if let Some(report) = report.filter(|report| self.options.alerts && report.verdict != Verdict::Insufficient) {
-            batch = self.db.alerts().observe_in(batch, &self.observations(track, report)?)?.0;
+        if !told.is_empty() {
+            batch = self.db.alerts().observe_in(batch, told)?.0;
         }
         let lsn = batch.commit()?.lsn;
         Ok(Row { key: self.name.as_str().into(), value: track.clone(), lsn, expires: None })

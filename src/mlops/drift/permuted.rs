@@ -4,8 +4,6 @@ use crate::stats::two_sample::Statistic;
 
 /// Rows of both samples that are permuted at most: a test then takes some seconds.
 pub(super) const MOST_ROWS: usize = 200_000;
-/// Permutations that are drawn at most.
-pub(super) const MOST_PERMUTATIONS: u32 = 100_000;
 
 /// Wasserstein-1 along one line or, on average, along several: the area between two distribution functions.
 pub(super) struct Areas {
@@ -76,6 +74,11 @@ impl<M: Fn(&[u64], &[u64]) -> f64> Binned<M> {
         let mut total = vec![0; count];
         bins.iter().for_each(|&bin| total[bin as usize] += 1);
         Binned { bins, total, x_len, measure }
+    }
+
+    /// Bins that have rows.
+    pub(super) fn occupied(&self) -> u64 {
+        self.total.iter().filter(|count| **count > 0).count() as u64
     }
 }
 

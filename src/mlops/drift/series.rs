@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::report::DriftReport;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::mlops::times::TimeRange;
 use crate::stats::change::{Adwin, PageHinkley};
 use crate::stats::moments::Moments;
 use crate::stats::outlier;
@@ -109,15 +110,14 @@ impl DriftSeries {
         }
         let skipped = values.len().saturating_sub(MOST_VALUES);
         let (times, values) = (times[skipped..].to_vec(), values[skipped..].to_vec());
-        let there: Vec<(usize, f64)> =
-            values.iter().enumerate().filter_map(|(step, value)| Some((step, (*value)?))).collect();
+        let there = there(&values);
         let plain: Vec<f64> = there.iter().map(|(_, value)| *value).collect();
         let enough = plain.len() >= LEAST_VALUES;
         let season = if enough { season(&values, period)? } else { None };
         let series = DriftSeries {
             gaps: (values.len() - plain.len()) as u64,
             trend: if enough { Some(trend::mann_kendall(&plain)?) } else { None },
-            anomalies: if enough { anomalies(&there, season.as_ref())? } else { Vec::new() },
+            anomalies: if enough { anomalies(&values, season.as_ref())? } else { Vec::new() },
             changes: changes(&there)?,
             season,
             times,
@@ -133,21 +133,29 @@ impl DriftSeries {
         value: impl Fn(&DriftReport) -> Option<f64>,
         period: Option<usize>,
     ) -> Result<DriftSeries> {
-        let (mut times, mut values) = (Vec::new(), Vec::new());
-        for report in reports {
-            let step = report.current.to.0.saturating_sub(report.current.from.0).max(1);
-            while let Some(next) = times.last().map(|last: &Timestamp| Timestamp(last.0.saturating_add(step))) {
-                if next >= report.current.from || values.len() >= 2 * MOST_VALUES {
-                    break;
-                }
-                times.push(next);
-                values.push(None);
-            }
-            times.push(report.current.from);
-            values.push(value(report));
-        }
+        let (times, values) = evenly(reports.iter().map(|report| (report.current, value(report))));
         DriftSeries::of(times, values, period)
     }
+}
+
+/// Where windows begin and what they show, with a step without a value for each that is missing between them.
+pub(super) fn evenly(
+    windows: impl IntoIterator<Item = (TimeRange, Option<f64>)>,
+) -> (Vec<Timestamp>, Vec<Option<f64>>) {
+    let (mut times, mut values) = (Vec::new(), Vec::new());
+    for (window, value) in windows {
+        let step = window.to.0.saturating_sub(window.from.0).max(1);
+        while let Some(next) = times.last().map(|last: &Timestamp| Timestamp(last.0.saturating_add(step))) {
+            if next >= window.from || values.len() >= 2 * MOST_VALUES {
+                break;
+            }
+            times.push(next);
+            values.push(None);
+        }
+        times.push(window.from);
+        values.push(value);
+    }
+    (times, values)
 }
 
 /// The values with gaps bridged, where they are few and not at an end.
@@ -170,7 +178,7 @@ fn bridged(values: &[Option<f64>]) -> Option<Vec<f64>> {
 }
 
 /// What repeats after `period`, or after the period that explains most, if one explains enough.
-fn season(values: &[Option<f64>], period: Option<usize>) -> Result<Option<Season>> {
+pub(super) fn season(values: &[Option<f64>], period: Option<usize>) -> Result<Option<Season>> {
     let Some(whole) = bridged(values) else { return Ok(None) };
     let given = period.is_some();
     let Some(period) = period.or_else(|| likely_period(&whole)) else { return Ok(None) };
@@ -193,7 +201,14 @@ fn likely_period(values: &[f64]) -> Option<usize> {
     (best.1 > 0.2).then_some(best.0)
 }
 
-fn anomalies(there: &[(usize, f64)], season: Option<&Season>) -> Result<Vec<Anomaly>> {
+/// The values that are there, with their steps.
+fn there(values: &[Option<f64>]) -> Vec<(usize, f64)> {
+    values.iter().enumerate().filter_map(|(step, value)| Some((step, (*value)?))).collect()
+}
+
+/// The steps that stand out of what trend and season leave, above or below.
+pub(super) fn anomalies(values: &[Option<f64>], season: Option<&Season>) -> Result<Vec<Anomaly>> {
+    let there = there(values);
     let rest: Vec<f64> = there
         .iter()
         .map(|(step, value)| season.map_or(*value, |it| value - it.trend[*step] - it.seasonal[*step]))

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use super::incident::{DriftIncident, Track};
 use super::report::DriftReport;
 use super::result::DriftKind;
@@ -18,6 +21,11 @@ const KEPT: Duration = Duration::from_secs(366 * 86_400);
 
 /// What windows and recorded checks showed: `<name>/<time>`.
 pub(super) fn reports(db: &Database) -> Table<DriftReport> {
+    reports_as(db)
+}
+
+/// The same, read as something that has a part of their fields.
+pub(super) fn reports_as<T: Serialize + DeserializeOwned>(db: &Database) -> Table<T> {
     Table::with_schema(db, "_drift", || Schema::payload_only().ttl(KEPT))
 }
 

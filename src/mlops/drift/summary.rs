@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 
-use super::anomaly;
+use super::course::{self, Step};
 use super::incident::DriftIncident;
 use super::report::DriftReport;
 use super::result::DriftKind;
-use super::series::DriftSeries;
+use super::series::{DriftSeries, evenly};
 use super::stored;
 use super::subject::Subject;
 use super::verdict::Verdict;
+use crate::clock::Timestamp;
 use crate::database::handle::Database;
 use crate::error::Result;
 use crate::mlops::times::TimeRange;
@@ -58,7 +59,7 @@ impl Database {
             open: incidents.iter().rfind(|incident| incident.is_open()).cloned(),
             drift_score: reports.last().map(|report| report.score),
             newest: reports.last().cloned(),
-            series: DriftSeries::of_reports(&reports, anomaly::course(&reports), None)?,
+            series: series(&reports)?,
             subject,
         })
     }
@@ -76,12 +77,38 @@ impl Database {
         Ok(reports)
     }
 
+    /// The newest reports before a time, at most so many, of those that were recorded by the monitor that has the name of the
+    /// subject and by checks, the earliest first. Reads no others.
+    pub fn newest_drift(
+        &self,
+        subject: impl Into<Subject>,
+        before: Timestamp,
+        most: usize,
+    ) -> Result<Vec<DriftReport>> {
+        let subject = subject.into();
+        let range = TimeRange { from: Timestamp(i64::MIN), to: before };
+        let mut newest = Vec::new();
+        for name in [subject.to_string(), stored::checks_of(&subject)] {
+            let within = stored::within(&name, range);
+            newest.extend(stored::reports(self).walk(|scan| scan.range(within).reverse().limit(most as u64))?);
+        }
+        let mut reports: Vec<DriftReport> = newest.into_iter().map(|row| row.value).collect();
+        reports.sort_by_key(|report| (report.current, report.judged));
+        Ok(reports.split_off(reports.len().saturating_sub(most)))
+    }
+
     /// The incidents of a subject that were open at some moment of a time, the earliest first.
     pub fn drift_incidents(&self, subject: impl Into<Subject>, range: TimeRange) -> Result<Vec<DriftIncident>> {
         let rows = stored::incidents(self).prefix(stored::prefix(&subject.into().to_string()))?;
         let meets = |it: &DriftIncident| it.opened.from < range.to && it.closed.is_none_or(|end| end.to > range.from);
         Ok(rows.into_iter().map(|row| row.value).filter(meets).collect())
     }
+}
+
+fn series(reports: &[DriftReport]) -> Result<DriftSeries> {
+    let steps: Vec<Step> = reports.iter().map(Step::of).collect();
+    let (times, values) = evenly(course::values(&steps));
+    DriftSeries::of(times, values, None)
 }
 
 fn read(db: &Database, name: &str, range: TimeRange) -> Result<Vec<DriftReport>> {

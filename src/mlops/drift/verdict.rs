@@ -27,7 +27,7 @@ pub enum Verdict {
 pub struct Counts {
     /// Rows that were judged.
     pub rows: u64,
-    /// Rows without a value.
+    /// Rows without a value, or with one that is no number where most are.
     pub missing: u64,
     /// Rows whose value is `NaN` or infinite, or a vector with such a number.
     pub not_finite: u64,
@@ -42,6 +42,8 @@ pub enum Note {
     FewRows,
     /// The column is in neither sample, or in one of them only.
     MissingColumn,
+    /// One sample has numbers, the other categories or vectors: every row of the one differs from those of the other.
+    TypeChanged,
     /// All values of both samples are equal.
     Constant,
     /// All values of the reference are equal, and the current ones are not.
@@ -98,6 +100,7 @@ impl fmt::Display for Note {
         match self {
             Note::FewRows => f.write_str("too few rows"),
             Note::MissingColumn => f.write_str("the column is missing"),
+            Note::TypeChanged => f.write_str("values of another type"),
             Note::Constant => f.write_str("constant"),
             Note::ConstantReference => f.write_str("the reference is constant"),
             Note::MissingShareChanged => f.write_str("the share of missing values has changed"),

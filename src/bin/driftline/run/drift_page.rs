@@ -2,11 +2,10 @@
 
 use std::io::Write;
 
-use driftline::mlops::TimeRange;
-use driftline::mlops::drift::{Column, Columns, DriftCheck, DriftKind, DriftReport, VECTOR};
+use driftline::mlops::drift::{Column, Columns, DriftCheck, DriftReport, VECTOR};
 use driftline::stats::pca::Pca;
 use driftline::stats::rows::Rows;
-use driftline::{Database, Error, ErrorKind, Timestamp};
+use driftline::{Database, Error, ErrorKind};
 
 use crate::draw::drift::{Plane, html};
 use crate::failure::Outcome;
@@ -19,14 +18,10 @@ const MOST_FITTED: usize = 200;
 
 /// Writes the page.
 pub(super) fn write(name: &str, db: &Database, check: &DriftCheck, report: &DriftReport) -> Outcome {
-    let until = TimeRange { from: Timestamp(i64::MIN), to: report.current.from };
-    let mut before = db.drift_history(report.subject.clone(), until)?;
-    // What a model says and how it errs is another matter than what it sees.
-    before.retain(|it| it.results.iter().any(|it| !matches!(it.kind, DriftKind::Concept | DriftKind::Prediction)));
-    let before = &before[before.len().saturating_sub(MOST_WINDOWS)..];
+    let before = db.newest_drift(report.subject.clone(), report.current.from, MOST_WINDOWS)?;
     let (reference, current) = check.samples()?;
     let plane = plane(&reference, &current);
-    let page = html(report, before, plane.as_ref())?;
+    let page = html(report, &before, plane.as_ref())?;
     let written = files::create(name)?.write_all(page.as_bytes());
     written.map_err(|error| Error::new(ErrorKind::Io, format!("could not write the page: {error}")).at(name))?;
     Ok(())
