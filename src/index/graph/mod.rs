@@ -23,6 +23,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 mod tune;
+mod usual;
 mod walk;
 
 use std::fmt;

@@ -26,6 +26,9 @@ struct Line([i8; LINE]);
 
 const LINE: usize = 64;
 
+/// So many times the scale of the middle row may be that of another.
+const LARGEST_RATIO: f32 = 1e12;
+
 /// Rows that one piece of work encodes.
 const PIECE: usize = 1024;
 
@@ -70,9 +73,11 @@ impl CodedPoints {
             lines.extend_from_slice(&more_lines);
             factors.extend_from_slice(&more_factors);
         }
-        let largest = factors.iter().fold(0f32, |largest, [scale, _]: &[f32; 2]| largest.max(*scale));
+        let limit = scale_limit(&factors);
+        let limited = |scale: f32| if scale <= limit { scale } else { 0.0 };
+        let largest = factors.iter().fold(0f32, |largest, [scale, _]: &[f32; 2]| largest.max(limited(*scale)));
         for [scale, square] in &mut factors {
-            *scale = if largest > 0.0 { *scale / largest } else { 0.0 };
+            *scale = if largest > 0.0 { limited(*scale) / largest } else { 0.0 };
             *square *= *scale * *scale;
         }
         Ok(CodedPoints { lines, stride, factors, unit: largest })
@@ -96,6 +101,14 @@ impl CodedPoints {
     }
 }
 
+/// The largest scale beside which squares of the middle one are still told from zero. A row of a larger one, or of one that
+/// is no number, stands where its codes are all zero: it is far from whoever is not as far out, which exact distances say.
+fn scale_limit(factors: &[[f32; 2]]) -> f32 {
+    let mut scales: Vec<f32> = factors.iter().map(|[scale, _]| *scale).filter(|scale| *scale > 0.0).collect();
+    let Some(middle) = scales.len().checked_sub(1).map(|last| last / 2) else { return 0.0 };
+    (*scales.select_nth_unstable_by(middle, f32::total_cmp).1 * LARGEST_RATIO).min(f32::MAX)
+}
+
 /// The scale of a row and the sum of the squares of its codes.
 fn encode_row(values: &[f32], codes: &mut [i8]) -> [f32; 2] {
     let largest = values.iter().fold(0f32, |largest, value| largest.max(value.abs()));
@@ -105,7 +118,8 @@ fn encode_row(values: &[f32], codes: &mut [i8]) -> [f32; 2] {
         *code = (value * inverse).round().clamp(-127.0, 127.0) as i8;
         squares += i32::from(*code) * i32::from(*code);
     }
-    [largest / 127.0, squares as f32]
+    let is_point = values.iter().all(|value| value.is_finite());
+    [if is_point { largest / 127.0 } else { f32::INFINITY }, squares as f32]
 }
 
 impl Points for CodedPoints {

@@ -5,6 +5,7 @@
 //! System", RecSys 2014, section 3). Positions in which rows hardly differ are left out, the mean is taken away, and what
 //! is left is rotated at random, so that no position stands out and codes of few bits serve them all alike.
 
+use super::usual::usual;
 use crate::bytes::{Reader, Truncated, Write};
 use crate::quantization::rotation::Rotation;
 use crate::vector::matrix::Rows;
@@ -49,10 +50,16 @@ impl Space {
             _ => 0.0,
         };
         let mut moments = Moments::new(dimension + usize::from(metric == Metric::Dot));
-        let mut lifted = Vec::new();
-        for row in (0..count).step_by(count.div_ceil(SAMPLE).max(1)) {
-            lift(number_row(rows, row), metric, inverse_norm(rows, row), radius, &mut lifted);
-            moments.add(&lifted);
+        let sample = (0..count).step_by(count.div_ceil(SAMPLE).max(1));
+        if metric == Metric::L2 {
+            let sample: Vec<_> = sample.map(|row| number_row(rows, row)).collect();
+            usual(&sample).into_iter().for_each(|row| moments.add(row));
+        } else {
+            let mut lifted = Vec::new();
+            for row in sample {
+                lift(number_row(rows, row), metric, inverse_norm(rows, row), radius, &mut lifted);
+                moments.add(&lifted);
+            }
         }
         let (kept, ignored) = moments.split();
         let rotation = Rotation::new(kept.places.len(), seed);

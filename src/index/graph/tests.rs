@@ -236,6 +236,21 @@ fn rows_behind_others_are_reached() {
 }
 
 #[test]
+fn rows_far_from_all_others_take_nothing_from_their_graph() {
+    for odd in [1.7e6, 1.7e12, 1e25, f32::MAX] {
+        let mut values = clustered(6000, 9);
+        values[70 * DIMENSION] = odd;
+        values[4000 * DIMENSION..][..DIMENSION].fill(-odd);
+        let rows = rows(&values);
+        let index = opened(&stored(&rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
+        let got = recall(&index, &rows, Metric::L2, &all(6000), 0.95);
+        assert!(got >= 0.92, "{odd:e}: {got}");
+        let found = search(&index, &rows, &query(&clustered(1, 77), Metric::L2, 10, 0.95), &all(6000));
+        assert!(found.code_distances < 3000 && found.distances < 600, "{odd:e}: {found:?}");
+    }
+}
+
+#[test]
 fn bits_are_searched_by_links_alone() {
     const BYTES: usize = 32;
     let mut random = Random::seeded(11, 0);
