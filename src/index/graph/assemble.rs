@@ -91,7 +91,7 @@ fn build_fused(spec: &HnswSpec, building: &Building<'_>, dimension: usize) -> Re
             return finish_compact(compact, unfinished, spec, building, radius);
         }
     }
-    let finished = unfinished.finish()?;
+    let finished = unfinished.finish(building.stop)?.ok_or_else(stopped)?;
     let Form::Fused(fused) = &mut graph.form else { return Err(Error::internal("a fused graph is not")) };
     fused.rows = Box::new(AlignedBytes::zeros(0));
     encode(&mut rows, &finished.links, Some(&so_far.links))?;
@@ -173,7 +173,7 @@ fn finish_compact<P: Points>(
     building: &Building<'_>,
     radius: f32,
 ) -> Result<Graph> {
-    let finished = unfinished.finish()?;
+    let finished = unfinished.finish(building.stop)?.ok_or_else(stopped)?;
     let graph = assemble(spec, building, COMPACT, &finished, compact_form(&finished, radius));
     Ok(Graph { curves: measured.curves, ..graph })
 }
@@ -206,8 +206,11 @@ fn link<'a, P: Points>(points: &'a P, spec: &HnswSpec, building: &Building<'a>) 
         seed: spec.seed,
     };
     let held = tune::sample(points.len(), spec.seed);
-    let stopped = || Error::new(ErrorKind::Cancelled, "building an index was stopped");
     build::build(points, &parameters, &held, building.pool, building.stop)?.ok_or_else(stopped)
+}
+
+fn stopped() -> Error {
+    Error::new(ErrorKind::Cancelled, "building an index was stopped")
 }
 
 fn assemble(spec: &HnswSpec, building: &Building<'_>, layout: u8, graph: &build::Graph, form: Form) -> Graph {

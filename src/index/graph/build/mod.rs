@@ -120,18 +120,23 @@ impl<P: Points> Unfinished<'_, P> {
         Graph { degree, links, entries, unreachable_before_repair: 0, unreachable: 0 }
     }
 
-    /// The graph over all rows.
-    pub(crate) fn finish(mut self) -> Result<Graph> {
+    /// The graph over all rows; `None` when it was stopped.
+    pub(crate) fn finish(mut self, stop: &Stop<'_>) -> Result<Option<Graph>> {
         self.growth.release();
         // The first time they find the others, the second time each other.
         let entries = entries::few(&self.entries);
         for _ in 0..2 {
+            if stop() {
+                return Ok(None);
+            }
             self.growth.add(&self.held, From::Walk(&entries, steps(&self.parameters)))?;
         }
         let mut graph = self.so_far();
-        reach::repair(self.points, &mut graph);
-        graph.unreachable = reach::unreachable(&graph, self.points.len());
-        Ok(graph)
+        if !reach::repair(self.points, &mut graph, stop) {
+            return Ok(None);
+        }
+        let unreachable = reach::unreachable(&graph, self.points.len(), stop);
+        Ok(unreachable.map(|unreachable| Graph { unreachable, ..graph }))
     }
 }
 

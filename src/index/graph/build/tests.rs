@@ -32,7 +32,7 @@ fn built(rows: &[Vec<f32>], threads: usize) -> Graph {
 fn build_with(rows: &[Vec<f32>], parameters: &GraphParameters, threads: usize) -> Graph {
     let held: Vec<u32> = (0..rows.len() as u32).step_by(100).collect();
     let (points, pool) = (coded(rows), Pool::new(threads).unwrap());
-    build(&points, parameters, &held, &pool, &|| false).unwrap().unwrap().finish().unwrap()
+    build(&points, parameters, &held, &pool, &|| false).unwrap().unwrap().finish(&|| false).unwrap().unwrap()
 }
 
 /// What holds of every graph.
@@ -150,6 +150,24 @@ fn a_build_that_is_stopped_makes_no_graph() {
         let asked = AtomicU32::new(0);
         let stop = || asked.fetch_add(1, Ordering::Relaxed) >= after;
         assert!(build(&coded(&rows), &PARAMETERS, &[], &Pool::inline(), &stop).unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_build_may_be_stopped_while_rows_are_attached_to_the_graph() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    let (points, pool) = (coded(&vec![vec![1.0; 8]; 3000]), Pool::inline());
+    let finish = |after: u32| {
+        let asked = AtomicU32::new(0);
+        let unfinished = build(&points, &PARAMETERS, &[0, 100, 200], &pool, &|| false).unwrap().unwrap();
+        let graph = unfinished.finish(&|| asked.fetch_add(1, Ordering::Relaxed) >= after).unwrap();
+        (graph, asked.into_inner())
+    };
+    let (whole, asked) = finish(u32::MAX);
+    let attached = whole.unwrap().unreachable_before_repair;
+    assert!(attached > 1000 && asked > attached, "{attached} {asked}");
+    for after in [0, 2, 500, asked - 1] {
+        assert!(finish(after).0.is_none(), "stopped after {after}");
     }
 }
 
