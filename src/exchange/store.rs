@@ -51,6 +51,9 @@ struct Entry {
 
 /// Exports every collection and every blob they name, as they stand at one moment, to a new directory, which appears when
 /// it is whole. [`import_store`] makes an equal store of it: keys, vectors bit for bit, payloads, times.
+///
+/// It is written under the name with `.part` behind it; fails with `Exists` where there is something of either name. Fails
+/// with `NotFound` when the last record that names a blob goes, and the blob with it, while this runs.
 pub fn export_store(
     db: &Database,
     directory: &Path,
@@ -61,11 +64,7 @@ pub fn export_store(
             .at(directory.display().to_string())
             .mend("name a directory that does not exist"));
     }
-    let mut temporary = directory.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = Removed(PathBuf::from(temporary));
-    #[expect(clippy::disallowed_methods, reason = "files of the user's, which are no part of a store")]
-    fs::create_dir_all(temporary.0.join(BLOBS)).map_err(|error| unwritable(&temporary.0, error))?;
+    let temporary = Temporary::beside(directory)?;
     let report = write_all(db, &temporary.0, progress)?;
     #[expect(clippy::disallowed_methods, reason = "files of the user's, which are no part of a store")]
     fs::rename(&temporary.0, directory).map_err(|error| unwritable(directory, error))?;
@@ -74,9 +73,30 @@ pub fn export_store(
 }
 
 /// A directory that goes when it was not renamed.
-struct Removed(PathBuf);
+struct Temporary(PathBuf);
 
-impl Drop for Removed {
+impl Temporary {
+    /// Makes one with a place for blobs. What is there already is somebody else's.
+    #[expect(clippy::disallowed_methods, reason = "files of the user's, which are no part of a store")]
+    fn beside(directory: &Path) -> Result<Temporary> {
+        let mut path = directory.as_os_str().to_owned();
+        path.push(".part");
+        let path = PathBuf::from(path);
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => Error::new(ErrorKind::Exists, "an export may be writing there")
+                .at(path.display().to_string())
+                .mend("remove it if none is running"),
+            _ => unwritable(&path, error),
+        };
+        fs::create_dir_all(directory.parent().unwrap_or(Path::new(""))).map_err(failed)?;
+        fs::create_dir(&path).map_err(failed)?;
+        let temporary = Temporary(path.clone());
+        fs::create_dir(path.join(BLOBS)).map_err(failed)?;
+        Ok(temporary)
+    }
+}
+
+impl Drop for Temporary {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }

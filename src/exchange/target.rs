@@ -55,7 +55,7 @@ impl Target {
         self.write_all(bytes).map_err(|error| unwritable(&self.path, error))
     }
 
-    /// Makes the file appear under its own name, durably. Returns its length.
+    /// Syncs the file and makes it appear under its own name. Returns its length.
     pub(super) fn finish(mut self) -> Result<u64> {
         let failed = |error: io::Error| unwritable(&self.path, error);
         let finish = |writer: Option<Writer>| -> io::Result<u64> {

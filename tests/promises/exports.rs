@@ -211,6 +211,27 @@ fn a_failed_export_leaves_no_file_and_replaces_none() {
 }
 
 #[test]
+fn a_failed_export_removes_nothing_that_it_did_not_make() {
+    let directory = tempfile::tempdir().unwrap();
+    let db = store();
+    let points = db.create_collection("points", Schema::vector(2, Metric::L2)).unwrap();
+    points.put_all((0..600u64).map(|key| Record::new(key).vector([key as f32, 1.0]))).unwrap();
+    let (path, part) = (directory.path().join("out"), directory.path().join("out.part"));
+    let mine = part.join("blobs");
+    std::fs::create_dir(&part).unwrap();
+    std::fs::write(&mine, "mine").unwrap();
+    let stop = &mut |_: Progress| ControlFlow::Break(());
+    for progress in [&mut go_on as &mut dyn FnMut(Progress) -> ControlFlow<()>, stop] {
+        let refused = exchange::export_store(&db, &path, progress).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Exists);
+        assert!(refused.to_string().contains("out.part"), "{refused}");
+        assert_eq!(std::fs::read(&mine).unwrap(), b"mine");
+    }
+    std::fs::remove_dir_all(&part).unwrap();
+    exchange::export_store(&db, &directory.path().join("new/folder/out"), &mut go_on).unwrap();
+}
+
+#[test]
 fn a_damaged_export_is_refused_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let db = any_store(&mut Random::seeded(1, 3));
