@@ -228,7 +228,6 @@ impl SealedFile {
         self.container.verified_bytes()
     }
 
-    /// One block of a pair of sections written by `write_blocks`.
     /// The keys of some rows. All places are looked up before any key is read, so that the processor waits for many at
     /// once: rows found by an index lie anywhere.
     pub(crate) fn keys(&self, rows: &[RowId]) -> Result<Vec<Vec<u8>>> {
@@ -237,6 +236,7 @@ impl SealedFile {
         places.into_iter().map(|place| self.key_bytes.bytes(place).map(<[u8]>::to_vec)).collect()
     }
 
+    /// One block of a pair of sections written by `write_blocks`.
     fn block<'a>(&self, offsets: &Section, bytes: &'a Section, row: RowId) -> Result<&'a [u8]> {
         bytes.bytes(self.range(offsets, bytes, row)?)
     }

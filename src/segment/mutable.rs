@@ -145,7 +145,7 @@ impl Mutable {
         if reverse { range.rev().take(limit).collect() } else { range.take(limit).collect() }
     }
 
-    /// Full blocks, each with the segment's number of its first row; they may be read without a lock.
+    /// Full blocks, in the order of their rows; they may be read without a lock.
     pub(crate) fn full_blocks(&self) -> Arc<Vec<Arc<Block>>> {
         Arc::clone(&self.inner.read().full)
     }

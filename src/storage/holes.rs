@@ -29,9 +29,10 @@ pub(crate) fn read(fs: &dyn FileSystem, name: &str) -> Result<Mapping> {
 
 fn is_readable(file: &dyn File, length: u64) -> bool {
     let mut buffer = vec![0; PIECES[0]];
-    let count = |at| buffer.len().min((length - at) as usize);
-    let mut pieces = (0..length).step_by(PIECES[0]).map(|at| (at, count(at))).collect::<Vec<_>>().into_iter();
-    pieces.all(|(at, count)| file.read_exact_at(&mut buffer[..count], at).is_ok())
+    (0..length).step_by(PIECES[0]).all(|at| {
+        let count = (length - at).min(PIECES[0] as u64) as usize;
+        file.read_exact_at(&mut buffer[..count], at).is_ok()
+    })
 }
 
 /// Reads into `buffer`, which begins at `at`, piece by piece, and each piece that fails in smaller ones.

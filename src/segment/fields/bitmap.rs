@@ -70,10 +70,10 @@ fn unite_bits(rows: &mut RowSet, first: u32, reader: &mut Reader<'_>) -> Option<
 fn unite_runs(rows: &mut RowSet, first: u32, reader: &mut Reader<'_>) -> Option<()> {
     for _ in 0..reader.u16().ok()? {
         let (start, more) = (u32::from(reader.u16().ok()?), u32::from(reader.u16().ok()?));
-        let (from, last) = (first + start, first + start + more);
         if start + more >= CONTAINER {
             return None;
         }
+        let (from, last) = (first + start, first + start + more);
         for number in from / 64..=last / 64 {
             let low = u64::MAX << from.saturating_sub(number * 64);
             let high = u64::MAX >> (63 - (last - number * 64).min(63));
@@ -90,6 +90,14 @@ mod tests {
     use roaring::RoaringBitmap;
 
     const ROWS: u32 = 200_000;
+
+    #[test]
+    fn a_run_beyond_its_container_is_refused_whatever_its_number() {
+        let mut bytes = WITH_RUNS.to_le_bytes().to_vec();
+        // One container, the last there may be, of one run: two rows from its last on.
+        bytes.extend([1, 0xFF, 0xFF, 1, 0, 1, 0, 0xFF, 0xFF, 1, 0]);
+        assert_eq!(unite(&mut RowSet::empty(10), &bytes), None);
+    }
 
     fn stored(bitmap: &RoaringBitmap) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -251,10 +251,11 @@ impl Manifest {
     }
 
     fn check_imports(&self) -> Result<(), String> {
+        let ids: BTreeSet<_> = self.collections.iter().map(|entry| entry.id).collect();
         let mut names = BTreeSet::new();
         for import in &self.imports {
             let ImportEntry { collection, name, identity, files, .. } = import;
-            if !self.collections.iter().any(|entry| entry.id == *collection) {
+            if !ids.contains(collection) {
                 return Err(format!("the import {name} is into collection {}, which is not there", collection.0));
             }
             if !names.insert((collection, name)) {
