@@ -188,6 +188,12 @@ impl Error {
         self.edit(|inner| inner.mend = Some(mend.into()))
     }
 
+    /// Whether a file is damaged, or gone: it will not get better by being read again. Too many open files, say, is no
+    /// damage.
+    pub(crate) fn is_damage(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
+    }
+
     /// Whether the store as a whole could not do it, so that nothing else can be done either before it can again.
     pub(crate) fn is_of_the_store(&self) -> bool {
         use ErrorKind::{Busy, Closed, DiskFull, Io, OutcomeUnknown, Poisoned};

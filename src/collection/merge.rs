@@ -17,7 +17,7 @@ use crate::schema::Schema;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::{Opener, SealedFile};
 use crate::segment::indexed::{IndexJob, SegmentIndex};
-use crate::segment::seal::{Part, write_segment};
+use crate::segment::seal::{Part, write_and_open};
 use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::segment::{RowMeta, RowSource};
 use crate::storage::manifest::SegmentEntry;
@@ -103,10 +103,7 @@ pub(crate) fn merge(
         files.iter().zip(&sources).map(|(file, source)| Part { source: file, rows: &source.kept }).collect();
     let new = match first {
         0 => None,
-        _ => {
-            let written = write_segment(&opener.fs, opener.store, next_file(), &view.schema, &parts)?;
-            Some(Arc::new(SealedFile::open(opener, &view.schema, written.file, written.rows)?))
-        }
+        _ => Some(write_and_open(opener, next_file(), &view.schema, &parts)?),
     };
     Ok(Merging { sources, new, index: None, deletions: None, base: RowSet::empty(first as u32) })
 }
@@ -143,11 +140,13 @@ impl RowSource for Interruptible<'_> {
 }
 
 /// About how many bytes merging the segments `ids` of `view` writes: their lengths by the share of rows that are kept.
-pub(crate) fn kept_bytes(view: &CollectionView, ids: &[FileId], now: Timestamp) -> Result<u64> {
+/// All are, of one that is too damaged to tell: whoever merges it finds that out.
+pub(crate) fn kept_bytes(view: &CollectionView, ids: &[FileId], now: Timestamp) -> u64 {
     let merged = view.sealed.iter().filter(|segment| ids.contains(&segment.file().id()));
     let kept = merged.map(|segment| {
-        let (rows, bytes) = (segment.file().rows().max(1), segment.file().reference().length);
-        Ok((u128::from(bytes) * kept_rows(segment, now)?.len() as u128).div_ceil(u128::from(rows)) as u64)
+        let (rows, bytes) = (segment.file().rows(), segment.file().reference().length);
+        let kept = kept_rows(segment, now).map_or(rows as usize, |kept| kept.len());
+        (u128::from(bytes) * kept as u128).div_ceil(u128::from(rows.max(1))) as u64
     });
     kept.sum()
 }

@@ -13,7 +13,7 @@ use crate::segment::blocks::Blocks;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::{Opener, SealedFile};
 use crate::segment::mutable::Mutable;
-use crate::segment::seal::{Part, write_deletions, write_segment};
+use crate::segment::seal::{Part, write_and_open, write_deletions};
 use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
 use crate::storage::names;
@@ -102,8 +102,7 @@ impl Sealing {
         }
         let parts: Vec<Part<'_>> = self.frozen.iter().map(|(_, source, rows)| Part { source, rows }).collect();
         if parts.iter().any(|part| !part.rows.is_empty()) {
-            let written = write_segment(&opener.fs, opener.store, next_file(), &view.schema, &parts)?;
-            self.new = Some(Arc::new(SealedFile::open(opener, &view.schema, written.file, written.rows)?));
+            self.new = Some(write_and_open(opener, next_file(), &view.schema, &parts)?);
         }
         for segment in &view.sealed {
             self.renewed.extend(renew(opener, segment, self.at, &next_file)?);

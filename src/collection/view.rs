@@ -105,6 +105,17 @@ impl CollectionView {
 
     /// How many records are live at `moment`.
     pub(crate) fn count(&self, moment: Moment) -> Result<u64> {
+        let sealed: Result<u64> = self.sealed.iter().map(|segment| segment.count(moment)).sum();
+        Ok(self.count_in_memory(moment)? + sealed?)
+    }
+
+    /// The same, where all rows of a file count of which it cannot be read which are live.
+    pub(crate) fn count_or_all(&self, moment: Moment) -> Result<u64> {
+        let sealed: u64 = self.sealed.iter().map(|segment| segment.count_or_all(moment)).sum();
+        Ok(self.count_in_memory(moment)? + sealed)
+    }
+
+    fn count_in_memory(&self, moment: Moment) -> Result<u64> {
         let mut count = 0;
         for segment in self.in_memory() {
             let blocks = segment.full_blocks();
@@ -112,9 +123,6 @@ impl CollectionView {
                 |block: &Block| (0..block.len()).filter(|row| block.is_live(RowId(*row as u32), moment)).count() as u64;
             count += blocks.iter().map(|block| live(block)).sum::<u64>();
             count += segment.rest(blocks.len(), |block| Ok(live(block)))?.iter().sum::<u64>();
-        }
-        for segment in &self.sealed {
-            count += segment.count(moment)?;
         }
         Ok(count)
     }

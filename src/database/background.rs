@@ -162,21 +162,28 @@ impl Engine {
     /// One step of whatever is due, on the calling thread.
     pub(crate) fn tick(&self) -> Result<Option<Work>> {
         let _busy = self.begin()?;
-        let steps = [
-            Engine::sync_step as Step,
+        self.first_due(&[
+            Engine::sync_step,
             Engine::flush_step,
             Engine::merge_step,
             Engine::index_step,
             Engine::audit_step,
             Engine::scrub_step,
-        ];
+        ])
+    }
+
+    /// Runs the first of `steps` that is due. One that fails keeps no later one from its turn; the first failure is
+    /// returned when none did anything.
+    fn first_due(&self, steps: &[Step]) -> Result<Option<Work>> {
+        let mut failure = None;
         for step in steps {
-            let done = step(self)?;
-            if done.is_some() {
-                return Ok(done);
+            match step(self) {
+                Ok(None) => {}
+                Ok(done) => return Ok(done),
+                Err(error) => drop(failure.get_or_insert(error)),
             }
         }
-        Ok(None)
+        failure.map_or(Ok(None), Err)
     }
 
     /// Syncs the log if it is due.
@@ -219,15 +226,15 @@ impl Engine {
     /// Builds the index that is missed most.
     pub(crate) fn index_step(&self) -> Result<Option<Work>> {
         self.poison.check()?;
-        let indexed = self.index_next();
-        *self.pressure.index_failure.lock() = failure_of(&indexed);
-        if indexed? {
-            return Ok(Some(Work::Indexed));
-        }
-        if self.keep_next_resident()? {
-            return Ok(Some(Work::KeptResident));
-        }
-        Ok(self.index_next_wave()?.then_some(Work::IndexedMemory))
+        self.first_due(&[
+            |engine| {
+                let indexed = engine.index_next();
+                *engine.pressure.index_failure.lock() = failure_of(&indexed);
+                Ok(indexed?.then_some(Work::Indexed))
+            },
+            |engine| Ok(engine.keep_next_resident()?.then_some(Work::KeptResident)),
+            |engine| Ok(engine.index_next_wave()?.then_some(Work::IndexedMemory)),
+        ])
     }
 
     /// Whether the rows of a collection in memory are to be sealed.
@@ -263,6 +270,6 @@ impl Engine {
 }
 
 /// Why maintenance failed, unless it was cut short because the store closes.
-fn failure_of<T>(done: &Result<T>) -> Option<Error> {
+pub(crate) fn failure_of<T>(done: &Result<T>) -> Option<Error> {
     done.as_ref().err().filter(|error| error.kind() != ErrorKind::Closed).cloned()
 }

@@ -135,20 +135,23 @@ impl Engine {
                 named.extend(segment.file().blobs()?.into_iter().map(|(_, digest)| digest));
             }
         }
-        self.add_blobs_of_imports(&mut named);
+        self.add_blobs_of_imports(&mut named)?;
         Ok(named)
     }
 
     /// The blobs that records of unfinished imports name. An import whose files are damaged cannot be finished, so what
     /// those name is not needed.
-    fn add_blobs_of_imports(&self, named: &mut BTreeSet<[u8; 32]>) {
+    fn add_blobs_of_imports(&self, named: &mut BTreeSet<[u8; 32]>) -> Result<()> {
         let (view, imports) = (self.current().view, self.manifest.lock().imports.clone());
         for import in imports {
             let Some(collection) = view.collections.get(&import.collection) else { continue };
             for file in &import.files {
-                let blobs = pending::open(&self.opener, &collection.schema, file).and_then(|file| file.blobs());
-                named.extend(blobs.into_iter().flatten().map(|(_, digest)| digest));
+                match pending::open(&self.opener, &collection.schema, file).and_then(|file| file.blobs()) {
+                    Err(error) if error.is_damage() => {}
+                    blobs => named.extend(blobs?.into_iter().map(|(_, digest)| digest)),
+                }
             }
         }
+        Ok(())
     }
 }

@@ -94,9 +94,9 @@ impl Engine {
         let id = self.current().view.by_name(name)?.id;
         self.sync_before_publishing()?;
         let (mut gone, mut imported) = (Vec::new(), Vec::new());
-        let (floor, next) = {
+        let floor = {
             let log = self.log.lock();
-            (self.log_floor(|other| other == id, log.next_lsn), log.next_lsn)
+            self.log_floor(|other| other == id, log.next_lsn)
         };
         self.publish_freeing(|manifest| {
             manifest.collections.retain(|entry| entry.id != id);
@@ -107,12 +107,13 @@ impl Engine {
                 }
                 stays
             });
-            let (kept, old) = split_logs(&manifest.logs, floor, false, next);
+            let (kept, old) = split_logs(&manifest.logs, floor.at, false, floor.next);
             manifest.logs = kept;
             gone = old;
         })?;
+        // Before the view is shown, which has writers look again whether they still have to wait.
+        self.remove_logs(&gone, &floor);
         self.remove_collection_from_view(id);
-        self.remove_logs(&gone);
         self.remove_imported(&imported);
         self.refill_reserve();
         Ok(())

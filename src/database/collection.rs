@@ -318,7 +318,9 @@ impl Collection {
     /// Has the index of each file of the collection thrown away and built anew, in the background; tells how many files
     /// that are. Queries go through the old one meanwhile, unless it is damaged; [`Collection::wait_indexed`] waits for
     /// the new ones. Indexes that are damaged are built anew without this; it is for when one is not trusted, or finds
-    /// less than it should. What is not done when the store is closed is forgotten. Fails with `Invalid` without vectors.
+    /// less than it should. What is not done when the store is closed is forgotten. It is allowed in every
+    /// [`Mode`](crate::mlops::Mode): the new one follows from the same rows and the same specification. Fails with
+    /// `Invalid` without vectors.
     ///
     /// ```
     /// # fn main() -> driftline::Result<()> {

@@ -8,11 +8,6 @@ use crate::database::pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::sealed::Sealed;
 
-/// Whether a file is damaged. Too many open files, say, is no damage: opening fails then, and may be tried again.
-pub(crate) fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
-}
-
 /// A listed file that is not there is damage like any other.
 pub(crate) fn as_damage(error: Error) -> Error {
     match error.kind() {
@@ -51,7 +46,7 @@ pub(crate) fn imports(engine: &Engine) -> Result<Vec<(String, String)>> {
         let opened =
             import.files.iter().try_for_each(|file| pending::open(&engine.opener, &collection.schema, file).map(drop));
         match opened {
-            Err(error) if is_damage(&error) => damaged.push((import.name, as_damage(error).to_string())),
+            Err(error) if error.is_damage() => damaged.push((import.name, as_damage(error).to_string())),
             opened => opened?,
         }
     }

@@ -185,6 +185,7 @@ pub(crate) struct Pressure {
     pub(crate) flush_failure: Mutex<Option<Error>>,
     pub(crate) merge_failure: Mutex<Option<Error>>,
     pub(crate) index_failure: Mutex<Option<Error>>,
+    pub(crate) scrub_failure: Mutex<Option<Error>>,
     pub(crate) relieved: Condvar,
 }
 

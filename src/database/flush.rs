@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::collection::seal::{Sealing, seal};
 use crate::collection::view::CollectionView;
 use crate::database::engine::{DatabaseView, Engine, LogState};
-use crate::database::publish::split_logs;
+use crate::database::publish::{LogFloor, split_logs};
 use crate::database::stats::unsealed_bytes;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, Lsn};
@@ -23,10 +23,7 @@ enum After {
 struct Frozen {
     view: Arc<DatabaseView>,
     at: Lsn,
-    floor: Lsn,
-    /// The same without the damaged collections, whose part of the log nothing can let go.
-    usable_floor: Lsn,
-    next: Lsn,
+    floor: LogFloor,
 }
 
 /// The commit lock: held by the caller throughout, or taken for the moments that need it.
@@ -95,9 +92,10 @@ impl Engine {
         });
         match published {
             Ok(Some(gone)) => {
+                // Before the view is shown, which has writers look again whether they still have to wait.
+                self.remove_logs(&gone, &frozen.floor);
                 let old = lock.with(|_| self.install_sealed(sealings));
                 drop(old);
-                self.remove_logs(&gone);
                 self.waker.wake_merger();
                 self.waker.wake_indexer();
                 Ok(frozen.at)
@@ -129,12 +127,8 @@ impl Engine {
             }
         }
         drop(self.show(view));
-        let next = log.next_lsn;
-        let view = self.current().view;
-        let floor = self.log_floor(|id| collections.contains(&id), next);
-        let damaged = |id| view.collections.get(&id).is_some_and(|collection| collection.damage.is_some());
-        let usable_floor = self.log_floor(|id| collections.contains(&id) || damaged(id), next);
-        Frozen { at: current.visible, floor, usable_floor, next, view }
+        let floor = self.log_floor(|id| collections.contains(&id), log.next_lsn);
+        Frozen { at: current.visible, floor, view: self.current().view }
     }
 
     fn seal_all(
@@ -180,13 +174,10 @@ impl Engine {
                     entry.flushed = sealing.at;
                 }
             }
-            let (kept, old) = split_logs(&manifest.logs, frozen.floor, after == After::Close, frozen.next);
+            let (kept, old) = split_logs(&manifest.logs, frozen.floor.at, after == After::Close, frozen.floor.next);
             manifest.logs = kept;
             gone = old;
         })?;
-        let listed = self.manifest.lock().logs.clone();
-        let (counted, _) = split_logs(&listed, frozen.usable_floor, false, frozen.next);
-        self.count_logs(|logs| logs.retain(|file, _| counted.iter().any(|log| log.file == *file)));
         Ok(gone)
     }
 

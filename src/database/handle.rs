@@ -229,8 +229,9 @@ impl Database {
         self.engine().sync_log(&mut self.engine().log.lock())
     }
 
-    /// Does one step of maintenance that is due, on the calling thread, and tells which; `None` when nothing is due.
-    /// For [`Maintenance::Manual`](crate::Maintenance::Manual); harmless beside the threads of `Automatic`.
+    /// Does one step of maintenance that is due, on the calling thread, and tells which; `None` when nothing is due. A
+    /// step that fails keeps no other from its turn; its error is returned when nothing else was due. For
+    /// [`Maintenance::Manual`](crate::Maintenance::Manual); harmless beside the threads of `Automatic`.
     pub fn tick(&self) -> Result<Option<Work>> {
         self.engine().tick()
     }

@@ -12,7 +12,7 @@ use crate::database::engine::{DatabaseView, Engine};
 use crate::database::pending::{Running, open_whole};
 use crate::database::request::{Commit, EncodedRow};
 use crate::database::store::Store;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ids::{FileId, Lsn, RowId};
 use crate::payload::BlobId;
 use crate::rows::RowSet;
@@ -21,11 +21,9 @@ use crate::segment::blocks::Blocks;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::SealedFile;
 use crate::segment::mutable::Mutable;
-use crate::segment::seal::{Part, write_segment};
+use crate::segment::seal::{Part, write_and_open};
 use crate::segment::sealed::{DeletionsFile, Sealed};
 use crate::storage::manifest::{ImportEntry, ImportedFile, MAX_IMPORT_NAME_BYTES, SegmentEntry};
-use crate::storage::names;
-use crate::storage::stored_file::StoredFile;
 use crate::sync::Ordering;
 
 /// An import in progress: records go straight into files and appear together, durably, when it is finished.
@@ -147,13 +145,15 @@ impl Import {
             Some(entry) if entry.identity != identity => Some("what is imported has changed".to_owned()),
             Some(entry) => match import.take_up(engine, &entry) {
                 Ok(()) => None,
-                Err(error) if is_damage(&error) => Some(error.to_string()),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // The manifest lists them, so dropping this import must not remove them.
+                    import.files.clear();
+                    Some(if error.is_damage() { error.to_string() } else { return Err(error) })
+                }
             },
         };
         if let Some(why) = why {
             engine.forget_pending(id, name)?;
-            import.files.clear();
             import.start = ImportStart::Restarted { why };
         }
         import.named = Some(Named { listed: import.files.len(), ..named });
@@ -282,11 +282,8 @@ impl Import {
         let rows: Blocks = building.freeze();
         let live = rows.live_rows(self.lsn);
         let parts = [Part { source: &rows, rows: &live }];
-        let (opener, schema) = (&engine.opener, &self.view.schema);
-        let written = write_segment(&opener.fs, opener.store, engine.next_file(), schema, &parts)?;
-        let opened = SealedFile::open(opener, schema, written.file, written.rows);
-        let file = Arc::new(opened.inspect_err(|_| discard(engine, written.file.id))?);
-        let replaced = RowSet::empty(written.rows);
+        let file = write_and_open(&engine.opener, engine.next_file(), &self.view.schema, &parts)?;
+        let replaced = RowSet::empty(file.rows());
         let marked = self.mark_replaced(live.iter().map(|row| rows.key(*row)));
         self.files.push(Imported { file, replaced });
         marked
@@ -306,11 +303,6 @@ impl Import {
     }
 }
 
-/// Whether a file of an earlier run is damaged, or gone.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
-}
-
 impl Drop for Import {
     fn drop(&mut self) {
         // After an unknown outcome the files may be part of the store.
@@ -319,11 +311,6 @@ impl Drop for Import {
             self.files[listed..].iter().for_each(|imported| imported.file.stored().condemn());
         }
     }
-}
-
-/// Removes a written segment that cannot be used. If that fails as well, the next opening sweeps it.
-fn discard(engine: &Engine, id: FileId) {
-    StoredFile::new(&engine.opener.fs, &engine.opener.condemned, names::segment(id)).condemn();
 }
 
 /// New deletions of one segment, by its number.

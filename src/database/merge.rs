@@ -65,15 +65,15 @@ impl Engine {
         let view = self.current().view;
         let collection = view.by_id(id)?;
         let ids: Vec<FileId> = collection.sealed.iter().map(|segment| segment.file().id()).collect();
-        let clean = self.with_gone_rows(collection)?.is_empty();
+        let clean = self.with_gone_rows(collection).is_empty();
         if ids.len() <= 1 && clean { Ok(()) } else { self.merge_segments(collection, &ids, Indexing::Always) }
     }
 
-    fn with_gone_rows(&self, collection: &CollectionView) -> Result<Vec<FileId>> {
+    /// The segments that lost rows. One that is too damaged to tell is among them: merging it says so.
+    fn with_gone_rows(&self, collection: &CollectionView) -> Vec<FileId> {
         let now = self.now();
-        let gone = collection.sealed.iter().map(|segment| Ok((segment.file().id(), segment.has_gone_rows(now)?)));
-        let gone: Vec<(FileId, bool)> = gone.collect::<Result<_>>()?;
-        Ok(gone.into_iter().filter_map(|(id, gone)| gone.then_some(id)).collect())
+        let gone = collection.sealed.iter().filter(|segment| segment.has_gone_rows(now).unwrap_or(true));
+        gone.map(|segment| segment.file().id()).collect()
     }
 
     /// Writes segments that lost rows anew, those with the fewest left first, as long as there is room. Tells whether it
@@ -81,8 +81,8 @@ impl Engine {
     fn rewrite_those_with_gone_rows(&self, id: CollectionId) -> Result<bool> {
         let view = self.current().view;
         let collection = view.by_id(id)?;
-        let kept = |id: FileId| Ok((kept_bytes(collection, &[id], self.now())?, id));
-        let mut by_size = self.with_gone_rows(collection)?.into_iter().map(kept).collect::<Result<Vec<_>>>()?;
+        let kept = |id: FileId| (kept_bytes(collection, &[id], self.now()), id);
+        let mut by_size: Vec<_> = self.with_gone_rows(collection).into_iter().map(kept).collect();
         by_size.sort_unstable();
         // Files go with the last view that shows them.
         drop(view);
@@ -192,7 +192,7 @@ impl Engine {
     /// A merge needs its output's size free, and a little to spare; what is set aside counts, as the merge gives back
     /// more. One that keeps no row writes nothing but a manifest, and may take the last bytes for that.
     fn check_room(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
-        let bytes = kept_bytes(collection, ids, self.now())?;
+        let bytes = kept_bytes(collection, ids, self.now());
         if bytes == 0 {
             return Ok(());
         }

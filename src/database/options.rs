@@ -32,7 +32,9 @@ pub enum Maintenance {
     /// closed.
     #[default]
     Automatic,
-    /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread.
+    /// Nobody but [`Database::tick`](crate::Database::tick): the library starts no thread. Deletes are never refused for
+    /// what waits to be flushed, and each row they mark takes some memory until then, so whoever deletes much has to tick
+    /// or flush, too.
     Manual,
 }
 

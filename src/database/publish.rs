@@ -11,6 +11,16 @@ use crate::storage::names;
 use crate::storage::wal::{Room, WalRef, WalWriter};
 use crate::sync::Ordering;
 
+/// From where on the log is still needed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogFloor {
+    pub(crate) at: Lsn,
+    /// The same without the damaged collections.
+    usable: Lsn,
+    /// Where the log ends.
+    pub(crate) next: Lsn,
+}
+
 impl Engine {
     /// Publishes the manifest that `edit` makes of the present one. When it returns an error that is not
     /// `OutcomeUnknown`, nothing has changed; after `OutcomeUnknown` the store is poisoned.
@@ -92,7 +102,7 @@ impl Engine {
     }
 
     /// Changes which full logs count against the budget.
-    pub(crate) fn count_logs(&self, change: impl FnOnce(&mut BTreeMap<FileId, u64>)) {
+    fn count_logs(&self, change: impl FnOnce(&mut BTreeMap<FileId, u64>)) {
         let mut logs = self.full_logs.lock();
         change(&mut logs);
         self.pressure.log_bytes.store(logs.values().sum(), Ordering::Relaxed);
@@ -115,19 +125,25 @@ impl Engine {
         Ok(())
     }
 
-    /// The first position of the log that some collection still needs. The caller holds the commit lock.
-    pub(crate) fn log_floor(&self, flushed: impl Fn(CollectionId) -> bool, next: Lsn) -> Lsn {
+    /// From where on the log is needed by collections other than those `flushed`. The caller holds the commit lock.
+    pub(crate) fn log_floor(&self, flushed: impl Fn(CollectionId) -> bool, next: Lsn) -> LogFloor {
         let view = self.current().view;
-        let logged = view.collections.values().filter(|collection| !collection.schema.is_ephemeral());
-        let needed = logged.filter(|collection| !flushed(collection.id));
-        let first = needed.flat_map(|collection| {
-            collection.in_memory().filter_map(|segment| segment.first_lsn()).collect::<Vec<_>>()
-        });
-        first.min().unwrap_or(next)
+        let needed = |damaged: bool| {
+            let logged = view.collections.values().filter(|collection| !collection.schema.is_ephemeral());
+            let needed = logged.filter(|it| !flushed(it.id) && it.damage.is_some() == damaged);
+            let first = needed.flat_map(|it| it.in_memory().filter_map(|segment| segment.first_lsn()).min());
+            first.min().unwrap_or(next)
+        };
+        let usable = needed(false);
+        LogFloor { at: usable.min(needed(true)), usable, next }
     }
 
-    /// Removes the files of logs that the published manifest no longer lists.
-    pub(crate) fn remove_logs(&self, gone: &[WalRef]) {
+    /// Removes the files of logs that the published manifest no longer lists, and counts against the budget only those
+    /// that usable collections still need: the others nothing can let go.
+    pub(crate) fn remove_logs(&self, gone: &[WalRef], floor: &LogFloor) {
+        let listed = self.manifest.lock().logs.clone();
+        let (needed, _) = split_logs(&listed, floor.usable, false, floor.next);
+        self.count_logs(|logs| logs.retain(|file, _| needed.iter().any(|log| log.file == *file)));
         for log in gone {
             // What stays is swept at the next opening.
             let _ = self.opener.fs.remove(&names::wal(log.file));

@@ -171,7 +171,8 @@ impl Query {
         self
     }
 
-    /// Runs the query. Fewer than k hits mean that there are no more records; that is not an error.
+    /// Runs the query. Fewer than k hits are no error: there are no more records, or, [`within`](Query::within) a distance
+    /// and through an index that is not exact, it met no more.
     pub fn run(self) -> Result<Hits> {
         self.in_flight(Query::search)
     }

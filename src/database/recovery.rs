@@ -15,7 +15,7 @@ use crate::database::audit::Audit;
 use crate::database::blob_file::BlobFile;
 use crate::database::calls::Calls;
 use crate::database::companions::Companions;
-use crate::database::damage::{self, as_damage, is_damage};
+use crate::database::damage::{self, as_damage};
 use crate::database::engine::{Access, Current, DatabaseView, Engine, LogState, Pressure};
 use crate::database::gate::Gate;
 use crate::database::meters::Meters;
@@ -285,7 +285,7 @@ fn open_collection(opener: &Opener, entry: &CollectionEntry) -> Result<Collectio
     for segment in &entry.segments {
         match Sealed::open(opener, &view.schema, segment) {
             Ok(segment) => view.sealed.push(Arc::new(segment)),
-            Err(error) if is_damage(&error) => {
+            Err(error) if error.is_damage() => {
                 tracing::error!(collection = entry.name, %error, "the collection is damaged");
                 view.damage = Some(as_damage(error));
             }

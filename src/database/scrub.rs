@@ -13,7 +13,7 @@ use crate::database::due::Due;
 use crate::database::verify::report::Problem;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, FileId};
-use crate::storage::sections::Container;
+use crate::storage::sections::{Container, FileRef};
 use crate::storage::wal::WalRef;
 use crate::sync::Mutex;
 
@@ -97,6 +97,8 @@ pub(crate) enum Target {
     Segment(CollectionId, FileId),
     Deletions(CollectionId, FileId),
     Index(CollectionId, FileId),
+    /// Of an unfinished import into the collection.
+    Import(CollectionId, FileRef),
     Blob([u8; 32]),
 }
 

@@ -1,13 +1,14 @@
 //! Reading files piece by piece, in the background or for a caller, and writing down what is damaged.
 //!
 //! What seems damaged is read once more from the file opened anew, and counts only if it is so again: what the disk gave
-//! wrongly once must not be held against good data. Nothing is changed but for a damaged index, which is left
+//! wrongly once must not be held against good data. What cannot be read for now, because too many files are open, say, is
+//! no damage: it has its turn again at the end of the round. Nothing is changed but for a damaged index, which is left
 //! out of searches and built anew.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::database::background::{IDLE, Work};
+use crate::database::background::{IDLE, Work, failure_of};
 use crate::database::cancel::CancelToken;
 use crate::database::due::Due;
 use crate::database::engine::{DatabaseView, Engine};
@@ -65,6 +66,7 @@ impl ScrubRound {
     }
 
     /// Reads all files once, on the calling thread, and tells what is damaged; sleeps between pieces to keep to the rate.
+    /// Fails with `Io` when a file cannot be read, which says nothing of what is in it.
     /// Under [`Maintenance::Manual`](crate::Maintenance::Manual) it does not sleep.
     pub fn run(self) -> Result<ScrubReport> {
         let engine = self.store.engine();
@@ -108,13 +110,12 @@ impl Engine {
             return Ok(None);
         }
         let mut round = background.round.take().unwrap_or_else(|| self.begin_round());
-        let within = match self.scrub_piece(&mut round)? {
-            Some(bytes) => {
-                background.round = Some(round);
-                time_for(bytes, options.bytes_per_second)
-            }
-            None => options.every,
-        };
+        let piece = self.scrub_piece(&mut round);
+        *self.pressure.scrub_failure.lock() = failure_of(&piece);
+        if !matches!(piece, Ok(None)) {
+            background.round = Some(round);
+        }
+        let within = piece?.map_or(options.every, |bytes| time_for(bytes, options.bytes_per_second));
         background.due = Some(Due { at: now.after(within), within });
         Ok(Some(Work::Scrubbed))
     }
@@ -146,35 +147,39 @@ impl Engine {
             }
         }
         targets.extend(view.blobs.keys().map(|digest| Target::Blob(*digest)));
+        for import in &self.manifest.lock().imports {
+            targets.extend(import.files.iter().map(|file| Target::Import(import.collection, file.file)));
+        }
         targets
     }
 
-    /// Reads the next piece of a round; tells how many bytes it had, and none when the round is over.
+    /// Reads the next piece of a round; tells how many bytes it had, and none when the round is over. The round can go on
+    /// after an error.
     fn scrub_piece(&self, round: &mut Round) -> Result<Option<u64>> {
-        let Some(mut reading) = round.reading.take() else { return Ok(self.scrub_next(round)) };
+        let Some(mut reading) = round.reading.take() else { return self.scrub_next(round) };
         let view = self.current().view;
-        let present = find(&view, reading.target).filter(|file| file.name() == reading.name);
+        let present = self.find(&view, reading.target).filter(|file| file.name() == reading.name);
         let Some(file) = present else { return Ok(Some(0)) };
         let checked = reading.container.verify_piece(reading.piece).or_else(|_| {
             let again = self.open_container(&reading.name, &file)?;
             again.verify_piece(reading.piece)
         });
-        let bytes = *checked.as_ref().unwrap_or(&0);
-        self.count_scrubbed(round, bytes);
         reading.piece += 1;
         match checked {
-            Err(error) => self.note_damage(round, &view, reading.target, reading.name, &error),
-            Ok(_) if reading.piece < reading.container.pieces() => round.reading = Some(reading),
-            Ok(_) => self.note_whole(&reading.name),
+            Ok(bytes) if reading.piece < reading.container.pieces() => {
+                self.count_scrubbed(round, bytes);
+                round.reading = Some(reading);
+                Ok(Some(bytes))
+            }
+            checked => self.end_file(round, &view, reading.target, &reading.name, checked).map(Some),
         }
-        Ok(Some(bytes))
     }
 
     /// Opens the next file that is still there. The manifest and a log are read at once.
-    fn scrub_next(&self, round: &mut Round) -> Option<u64> {
+    fn scrub_next(&self, round: &mut Round) -> Result<Option<u64>> {
         let Some(target) = round.left.pop_front() else {
             self.end_round();
-            return None;
+            return Ok(None);
         };
         let view = self.current().view;
         let (name, read) = match target {
@@ -184,30 +189,66 @@ impl Engine {
             }
             Target::Log(log) => (names::wal(log.file), twice(|| self.scrub_log(&log))),
             _ => {
-                let Some(file) = find(&view, target) else { return Some(0) };
+                let Some(file) = self.find(&view, target) else { return Ok(Some(0)) };
                 let name = file.name();
                 match twice(|| self.open_container(&name, &file)) {
                     Ok(container) => {
-                        round.report.files += 1;
                         round.reading = Some(Reading { target, name, container, piece: 0 });
-                        return Some(0);
+                        return Ok(Some(0));
                     }
                     Err(error) => (name, Err(error)),
                 }
             }
         };
+        self.end_file(round, &view, target, &name, read).map(Some)
+    }
+
+    /// Writes down what became of reading a file, whose last piece had so many bytes. Of a log that went meanwhile there
+    /// is nothing to be said.
+    fn end_file(
+        &self,
+        round: &mut Round,
+        view: &DatabaseView,
+        target: Target,
+        name: &str,
+        read: Result<u64>,
+    ) -> Result<u64> {
         match read {
             Ok(bytes) => {
                 round.report.files += u64::from(bytes > 0);
                 self.count_scrubbed(round, bytes);
-                self.note_whole(&name);
-                Some(bytes)
+                self.scrub.found.lock().findings.remove(name);
+                Ok(bytes)
+            }
+            Err(error) if error.is_damage() => {
+                round.report.files += 1;
+                self.note_damage(round, view, target, name, &error);
+                Ok(0)
             }
             Err(error) => {
-                round.report.files += 1;
-                self.note_damage(round, &view, target, name, &error);
-                Some(0)
+                round.left.push_back(target);
+                Err(error)
             }
+        }
+    }
+
+    /// Where a target is now; none when it went, or is no container.
+    fn find(&self, view: &DatabaseView, target: Target) -> Option<Place> {
+        let place = |kind, reference| Place { kind, reference, generation: 0 };
+        match target {
+            Target::Manifest | Target::Log(_) => None,
+            Target::Segment(id, file) => Some(place(FileKind::Segment, sealed(view, id, file)?.file().reference())),
+            Target::Deletions(id, file) => {
+                let entry = sealed(view, id, file)?.deletions_file()?.entry;
+                Some(Place { generation: entry.generation, ..place(FileKind::Deletions, entry.file) })
+            }
+            Target::Index(id, file) => Some(place(FileKind::Index, sealed(view, id, file)?.index()?.entry().file)),
+            Target::Import(_, file) => {
+                let manifest = self.manifest.lock();
+                let listed = manifest.imports.iter().flat_map(|import| &import.files).any(|it| it.file == file);
+                listed.then(|| place(FileKind::Segment, file))
+            }
+            Target::Blob(digest) => Some(place(FileKind::Blob, view.blobs.get(&digest)?.entry.file)),
         }
     }
 
@@ -247,23 +288,19 @@ impl Engine {
         self.scrub.found.lock().stats.bytes += bytes;
     }
 
-    fn note_whole(&self, name: &str) {
-        self.scrub.found.lock().findings.remove(name);
-    }
-
-    fn note_damage(&self, round: &mut Round, view: &DatabaseView, target: Target, name: String, error: &Error) {
+    fn note_damage(&self, round: &mut Round, view: &DatabaseView, target: Target, name: &str, error: &Error) {
         let part = match target {
             Target::Manifest => "manifest".into(),
             Target::Log(_) => "log".into(),
             Target::Blob(_) => "blobs".into(),
-            Target::Segment(id, _) | Target::Deletions(id, _) | Target::Index(id, _) => {
+            Target::Segment(id, _) | Target::Deletions(id, _) | Target::Index(id, _) | Target::Import(id, _) => {
                 view.collections.get(&id).map_or(String::new(), |it| format!("collection {}", it.name))
             }
         };
         tracing::error!(file = name, part, %error, "scrubbing found damage");
         let problem = Problem::new(&part, error);
         round.report.problems.push(problem.clone());
-        self.scrub.found.lock().findings.insert(name, problem);
+        self.scrub.found.lock().findings.insert(name.to_owned(), problem);
         if let Target::Index(id, file) = target
             && matches!(error.kind(), ErrorKind::Corrupt)
             && let Some(index) = sealed(view, id, file).and_then(|segment| segment.index())
@@ -277,7 +314,7 @@ impl Engine {
     fn end_round(&self) {
         let view = self.current().view;
         let targets = self.scrub_targets();
-        let mut present: Vec<String> = targets.iter().filter_map(|it| Some(find(&view, *it)?.name())).collect();
+        let mut present: Vec<String> = targets.iter().filter_map(|it| Some(self.find(&view, *it)?.name())).collect();
         let manifest = self.manifest.lock();
         present.push(names::manifest(manifest.number));
         present.extend(manifest.logs.iter().map(|log| names::wal(log.file)));
@@ -294,7 +331,7 @@ fn twice<T>(read: impl Fn() -> Result<T>) -> Result<T> {
     read().or_else(|_| read())
 }
 
-/// A file of a view.
+/// A file of the store.
 struct Place {
     kind: FileKind,
     reference: FileRef,
@@ -315,19 +352,4 @@ impl Place {
 
 fn sealed(view: &DatabaseView, collection: CollectionId, file: FileId) -> Option<&Arc<Sealed>> {
     view.collections.get(&collection)?.sealed.iter().find(|segment| segment.file().id() == file)
-}
-
-/// Where a target is now; none when it went, or is no container.
-fn find(view: &DatabaseView, target: Target) -> Option<Place> {
-    let place = |kind, reference| Place { kind, reference, generation: 0 };
-    match target {
-        Target::Manifest | Target::Log(_) => None,
-        Target::Segment(id, file) => Some(place(FileKind::Segment, sealed(view, id, file)?.file().reference())),
-        Target::Deletions(id, file) => {
-            let entry = sealed(view, id, file)?.deletions_file()?.entry;
-            Some(Place { generation: entry.generation, ..place(FileKind::Deletions, entry.file) })
-        }
-        Target::Index(id, file) => Some(place(FileKind::Index, sealed(view, id, file)?.index()?.entry().file)),
-        Target::Blob(digest) => Some(place(FileKind::Blob, view.blobs.get(&digest)?.entry.file)),
-    }
 }

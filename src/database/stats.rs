@@ -61,7 +61,8 @@ pub struct CollectionStats {
     pub name: String,
     /// Its schema, as the shell writes it.
     pub schema: String,
-    /// Live records.
+    /// Live records. Of a file that is damaged where the times of its records stand, all count that were not deleted
+    /// durably.
     pub records: u64,
     /// Sealed segments.
     pub segments: u64,
@@ -209,7 +210,8 @@ impl Engine {
     pub(crate) fn last_failure(&self) -> Option<Error> {
         let failure = self.pressure.flush_failure.lock().clone();
         let failure = failure.or_else(|| self.pressure.merge_failure.lock().clone());
-        failure.or_else(|| self.pressure.index_failure.lock().clone())
+        let failure = failure.or_else(|| self.pressure.index_failure.lock().clone());
+        failure.or_else(|| self.pressure.scrub_failure.lock().clone())
     }
 
     fn stats_of(&self, collection: &CollectionView, moment: Moment) -> Result<CollectionStats> {
@@ -218,7 +220,7 @@ impl Engine {
         Ok(CollectionStats {
             name: collection.name.to_string(),
             schema: collection.schema.to_string(),
-            records: if collection.damage.is_some() { 0 } else { collection.count(moment)? },
+            records: if collection.damage.is_some() { 0 } else { collection.count_or_all(moment)? },
             segments: collection.sealed.len() as u64,
             sealed_rows: collection.sealed.iter().map(|segment| u64::from(segment.file().rows())).sum(),
             deleted_rows: collection.sealed.iter().map(|segment| u64::from(segment.deletions().count())).sum(),

@@ -182,9 +182,7 @@ fn uses_of(entry: &CollectionEntry, view: Option<&CollectionView>, moment: Momen
     let opened = view.iter().flat_map(|view| &view.sealed).map(|segment| (segment.file().id(), segment));
     let opened: BTreeMap<_, _> = opened.collect();
     for segment in &entry.segments {
-        // Where it cannot be read how many are live, all are taken to be.
-        let live = opened.get(&segment.file.id).and_then(|sealed| sealed.count(moment).ok());
-        let live = live.unwrap_or(segment.rows.into());
+        let live = opened.get(&segment.file.id).map_or(segment.rows.into(), |sealed| sealed.count_or_all(moment));
         let rows = Use::Rows { collection, live, of: segment.rows.into() };
         uses.insert(names::segment(segment.file.id), rows);
         let index = segment.index.as_ref().map(|index| (names::index(index.file.id), Use::Index(collection)));

@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::bytes::Write;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::ids::FileId;
 use crate::index::stored::{Bytes, Sink, Source};
 use crate::index::{self, Building, Built, IndexSpec, Stop, VectorIndex, Vectors};
@@ -71,7 +71,7 @@ impl SegmentIndex {
         entry: &IndexEntry,
     ) -> Result<SegmentIndex> {
         match open(opener, schema, segment, entry) {
-            Err(error) if !is_damage(&error) => Err(error),
+            Err(error) if !error.is_damage() => Err(error),
             opened => Ok(SegmentIndex::new(opener, entry.clone(), opened)),
         }
     }
@@ -128,7 +128,7 @@ impl SegmentIndex {
     pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
         let Some(opened) = &self.opened else { return Ok(()) };
         match opened.index.keep_resident(pool) {
-            Err(error) if !is_damage(&error) => return Err(error),
+            Err(error) if !error.is_damage() => return Err(error),
             Err(error) => self.quarantine(error),
             Ok(()) => _ = opened.resident.set(()),
         }
@@ -181,11 +181,6 @@ impl IndexJob<'_> {
         let Some(built) = index::build(spec, &building)? else { return Ok(None) };
         SegmentIndex::write(opener, schema, segment, next_file(), spec, &*built).map(Some)
     }
-}
-
-/// A file that will not get better by being opened again.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
 }
 
 fn open(opener: &Opener, schema: &Schema, segment: &SealedFile, entry: &IndexEntry) -> Result<Opened> {

@@ -13,10 +13,12 @@ use crate::schema::Schema;
 use crate::segment::bloom::BloomBuilder;
 use crate::segment::columns::{SegmentMeta, section};
 use crate::segment::fields;
+use crate::segment::file::{Opener, SealedFile};
 use crate::segment::{RowMeta, RowSource};
 use crate::storage::fs::FileSystem;
 use crate::storage::names;
 use crate::storage::sections::{FileKind, FileRef, SectionId, Writer};
+use crate::storage::stored_file::StoredFile;
 use crate::vector::metric::Metric;
 
 /// Rows of one source, in the order in which they are to be written.
@@ -50,6 +52,19 @@ pub(crate) fn write_segment(
     rows.write_codes(&mut writer, schema)?;
     rows.write_payloads(&mut writer, schema)?;
     Ok(Written { file: writer.finish(&meta.encode())?, rows: rows.count })
+}
+
+/// The same, and opens it. On an error nothing stays.
+pub(crate) fn write_and_open(
+    opener: &Opener,
+    id: FileId,
+    schema: &Schema,
+    parts: &[Part<'_>],
+) -> Result<Arc<SealedFile>> {
+    let Written { file, rows } = write_segment(&opener.fs, opener.store, id, schema, parts)?;
+    let opened = SealedFile::open(opener, schema, file, rows);
+    let discard = |_: &Error| StoredFile::new(&opener.fs, &opener.condemned, names::segment(id)).condemn();
+    opened.inspect_err(discard).map(Arc::new)
 }
 
 /// Writes the deletions file `del-<id>-<generation>`; synced like a segment.

@@ -149,6 +149,11 @@ impl Sealed {
         Ok(self.deletions.base().count() > 0 || self.file.expiries()?.is_some_and(expired))
     }
 
+    /// How many rows are live at `moment`; all, where it cannot be read which are.
+    pub(crate) fn count_or_all(&self, moment: Moment) -> u64 {
+        self.count(moment).unwrap_or(self.file.rows().into())
+    }
+
     /// How many rows are live at `moment`.
     pub(crate) fn count(&self, moment: Moment) -> Result<u64> {
         let live = self.live_at(moment)?;

@@ -2,9 +2,13 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use driftline::{Database, Durability, ErrorKind, Maintenance, Options, Record, Schema, Value, json};
+use driftline::{
+    Clock, Collection, Database, Durability, ErrorKind, Maintenance, ManualClock, Metric, Options, Record, Schema,
+    Timestamp, Value, Work, json,
+};
 
 use super::support::gated::{GatedFs, stop_once};
 
@@ -161,4 +165,138 @@ fn readers_do_not_wait_for_the_files_of_a_dropped_collection() {
     other.put(Record::new(2u64)).unwrap();
     go.send(()).unwrap();
     dropping.join().unwrap().unwrap();
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A store with a clock wound by hand.
+fn with_clock(dir: &Path) -> (Database, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000)));
+    (manual().clock(clock.clone()).open(dir).unwrap(), clock)
+}
+
+/// Damages the times at which the records of a segment expire, of which the last is now.
+fn damage_times(dir: &Path, clock: &ManualClock, ttl: Duration) {
+    let last = clock.now().after(ttl).0.to_le_bytes();
+    let segment = segments(dir).remove(0);
+    let content = std::fs::read(dir.join(&segment)).unwrap();
+    // The header says it too, before the sections.
+    let at = 4096 + content[4096..].windows(8).position(|window| window == last).unwrap();
+    flip(dir, &segment, at);
+}
+
+#[test]
+fn damaged_times_keep_no_other_collection_from_merging_and_writing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, clock) = with_clock(dir.path());
+    let bad = db.create_collection("bad", Schema::payload_only().ttl(HOUR)).unwrap();
+    let good = db.create_collection("good", Schema::payload_only()).unwrap();
+    for key in 0..64u64 {
+        bad.put(Record::new(key)).unwrap();
+        db.flush().unwrap();
+    }
+    damage_times(dir.path(), &clock, HOUR);
+    assert_eq!(good.put(Record::new(0u64)).unwrap_err().kind(), ErrorKind::Busy);
+    let mut steps = 0;
+    while !matches!(db.tick(), Ok(None)) {
+        steps += 1;
+        assert!(steps < 100, "the damage is found once");
+    }
+    good.put(Record::new(0u64)).unwrap();
+    assert!(segments(dir.path()).len() < 8, "the whole segments of the collection are merged");
+    assert_eq!(bad.compact().unwrap_err().kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn damaged_times_of_one_collection_leave_the_numbers_of_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, clock) = with_clock(dir.path());
+    let bad = db.create_collection("bad", Schema::payload_only().ttl(2 * HOUR)).unwrap();
+    let good = db.create_collection("good", Schema::payload_only().ttl(2 * HOUR)).unwrap();
+    let put_both = |key: u64| [&bad, &good].map(|it| it.put(Record::new(key)).unwrap());
+    put_both(1);
+    clock.advance(HOUR);
+    put_both(2);
+    db.flush().unwrap();
+    damage_times(dir.path(), &clock, 2 * HOUR);
+    clock.advance(HOUR + HOUR / 2);
+    assert_eq!(bad.count().unwrap_err().kind(), ErrorKind::Corrupt);
+    let stats = db.stats().unwrap();
+    let records: Vec<_> = stats.collections.iter().map(|it| (&*it.name, it.records)).collect();
+    assert_eq!(records, [("bad", 2), ("good", 1)], "it cannot be read that one has expired");
+}
+
+fn fill_the_log(collection: &Collection) {
+    let full = (0..200u64).find_map(|key| collection.put(Record::new(key).payload("x".repeat(2048))).err());
+    assert_eq!(full.unwrap().kind(), ErrorKind::Busy);
+}
+
+#[test]
+fn the_log_of_a_dropped_collection_keeps_nobody_from_writing() {
+    let small = || manual().log_file_bytes(4 << 10).log_budget_bytes(64 << 10);
+    let (dir, crashed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let db = small().open(dir.path()).unwrap();
+    let bad = db.create_collection("bad", Schema::payload_only()).unwrap();
+    let large = db.create_collection("large", Schema::payload_only()).unwrap();
+    let other = db.create_collection("other", Schema::payload_only()).unwrap();
+    fill_the_log(&large);
+    db.drop_collection("large").unwrap();
+    other.put(Record::new(1u64)).unwrap();
+
+    // The same where a damaged collection keeps the files of the log.
+    db.create_collection("large", Schema::payload_only()).unwrap();
+    bad.put(Record::new(1u64)).unwrap();
+    db.flush().unwrap();
+    bad.put(Record::new(2u64)).unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), crashed.path().join(entry.file_name())).unwrap();
+    }
+    // That of `bad` was written first.
+    flip(crashed.path(), &segments(crashed.path())[0], 100);
+    let db = small().open(crashed.path()).unwrap();
+    assert_eq!(db.recovery_report().damaged.len(), 1);
+    fill_the_log(&db.collection("large").unwrap());
+    db.drop_collection("large").unwrap();
+    db.collection("other").unwrap().put(Record::new(2u64)).unwrap();
+}
+
+#[test]
+fn a_step_of_maintenance_that_fails_keeps_no_other_from_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = manual().index_min_rows(1).open(dir.path()).unwrap();
+    let models = db.create_collection("models", Schema::payload_only()).unwrap();
+    let blob = db.put_blob(&b"weights"[..]).unwrap();
+    models.put(Record::new(1u64).payload(Value::Blob(blob))).unwrap();
+    db.flush().unwrap();
+    let segment = segments(dir.path()).remove(0);
+    let content = std::fs::read(dir.path().join(&segment)).unwrap();
+    // The payload says it, and after it the list of what the segment names.
+    let at = content.windows(32).rposition(|window| window == blob.0).unwrap();
+    flip(dir.path(), &segment, at);
+    let docs =
+        db.create_collection("docs", Schema::vector(2, Metric::L2).index("lsh(tables=1)".parse().unwrap())).unwrap();
+    docs.put_all((0..100u64).map(|key| Record::new(key).vector([key as f32, 1.0]))).unwrap();
+    db.flush().unwrap();
+    assert_eq!(db.tick().unwrap(), Some(Work::Indexed));
+    assert_eq!(db.tick().unwrap(), Some(Work::KeptResident));
+    assert_eq!(db.tick().unwrap_err().kind(), ErrorKind::Corrupt, "what failed is said when nothing else is left");
+}
+
+#[test]
+fn an_index_that_cannot_be_written_keeps_no_other_from_memory() {
+    let fs = GatedFs::new();
+    let db = manual().index_min_rows(1).open_on(fs.clone()).unwrap();
+    let fill = |name: &str| {
+        let docs =
+            db.create_collection(name, Schema::vector(2, Metric::L2).index("lsh(tables=1)".parse().unwrap())).unwrap();
+        docs.put_all((0..100u64).map(|key| Record::new(key).vector([key as f32, 1.0]))).unwrap();
+        db.flush().unwrap();
+    };
+    fill("first");
+    assert_eq!(db.tick().unwrap(), Some(Work::Indexed));
+    fs.at_create(|name| if name.starts_with("idx-") { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) });
+    fill("second");
+    assert_eq!(db.tick().unwrap(), Some(Work::KeptResident), "the index of the first");
+    assert_eq!(db.tick().unwrap_err().kind(), ErrorKind::DiskFull);
 }

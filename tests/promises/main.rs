@@ -68,6 +68,7 @@ mod migrations;
 mod mnist;
 mod monitor_baselines;
 mod orders;
+mod passing_errors;
 mod performance;
 mod pipeline;
 mod pipeline_bounds;

@@ -230,3 +230,22 @@ fn the_log_of_an_open_store_is_read_and_a_round_can_be_cancelled() {
     let refused = manual(&clock()).scrub(ScrubOptions::new().bytes_per_second(0)).in_memory().unwrap_err();
     assert!(refused.to_string().contains("bytes_per_second"), "{refused}");
 }
+
+#[test]
+fn the_files_of_an_unfinished_import_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = manual(&clock()).open(dir.path()).unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    let mut import = notes.resume_import("nightly", "1").unwrap();
+    import.put(Record::new(1u64)).unwrap();
+    import.checkpoint().unwrap();
+    drop(import);
+    let report = db.scrub().run().unwrap();
+    assert_eq!((report.files, report.bytes, report.problems), (2, bytes(dir.path()), vec![]));
+    let segment = path(dir.path(), "seg-");
+    flip(&segment, segment.metadata().unwrap().len() as usize - 1);
+    let problems = db.scrub().run().unwrap().problems;
+    assert!(problems.len() == 1 && problems[0].part == "collection notes", "{problems:?}");
+    db.collection("notes").unwrap().resume_import("nightly", "2").unwrap().discard().unwrap();
+    assert_eq!(db.scrub().run().unwrap().problems, []);
+}

@@ -166,8 +166,7 @@ impl Engine {
     }
 
     fn merged(&self) -> Found {
-        let view = self.current().view;
-        let most = view.collections.values().map(|collection| collection.sealed.len() as u64).max().unwrap_or(0);
+        let most = self.pressure.most_segments.load(Ordering::Relaxed);
         match most < MAX_SEGMENTS {
             true => Ok(format!("at most {most} segments in one collection, {MAX_SEGMENTS} are too many")),
             false => Err(Failing::new(

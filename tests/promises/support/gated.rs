@@ -10,11 +10,12 @@ use driftline::fs::{File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, Pu
 /// Asked with a file's name, and may refuse it or stand still.
 pub(crate) type Gate = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
-/// Memory that asks before it creates or removes a file, or says how much is free.
+/// Memory that asks before it creates, opens or removes a file, or says how much is free.
 #[derive(Default)]
 pub(crate) struct GatedFs {
     inner: MemoryFs,
     create: Mutex<Option<Gate>>,
+    open: Mutex<Option<Gate>>,
     remove: Mutex<Option<Gate>>,
     free: Mutex<Option<Gate>>,
 }
@@ -32,6 +33,10 @@ impl GatedFs {
 
     pub(crate) fn at_create(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
         *self.create.lock().unwrap() = Some(Box::new(gate));
+    }
+
+    pub(crate) fn at_open(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
+        *self.open.lock().unwrap() = Some(Box::new(gate));
     }
 
     pub(crate) fn at_remove(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
@@ -62,6 +67,7 @@ impl FileSystem for GatedFs {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        ask(&self.open, name)?;
         self.inner.open(name)
     }
 
