@@ -60,7 +60,7 @@ pub use performance::{
     AlertCounts, Baseline, BatchReport, Classification, DataQuality, Distribution, ErrorPattern, Failure,
     FeatureProfile, FeatureShape, Figures, Latency, Measure, Monitor, MonitorBuilder, MonitorSettings,
     MonitorStatistics, MonitorStatus, MonitoringSummary, Orphans, Output, PredictionRecord, PredictionTime,
-    RegressionFigures, SigmaReport, Signal, TickReport, TrendPoint, VectorShape,
+    RegressionFigures, Repeats, SigmaReport, Signal, TickReport, TrendPoint, VectorShape,
 };
 pub use pipeline::{Concern, Finding, Pipeline, PipelineBuilder, PipelineStatus, PipelineThread, PipelineTick};
 pub use registry::{

@@ -11,6 +11,7 @@ mod outputs;
 mod prediction;
 mod quality;
 mod records;
+mod repeats;
 mod rows;
 mod scoring;
 mod settings;
@@ -27,6 +28,7 @@ pub use figures::{Classification, Distribution, Figures, Latency, RegressionFigu
 pub use monitor::{BatchReport, Monitor};
 pub use prediction::{Failure, Output, PredictionRecord};
 pub use quality::{DataQuality, FeatureProfile, FeatureShape};
+pub use repeats::Repeats;
 pub use settings::{MonitorSettings, Orphans};
 pub use summary::{
     AlertCounts, Measure, MonitorStatistics, MonitorStatus, MonitoringSummary, PredictionTime, TrendPoint,

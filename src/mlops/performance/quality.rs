@@ -1,11 +1,12 @@
 //! Data quality: what is wrong with the features that predictions were made from.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::prediction::{PredictionRecord, cells};
+use super::repeats::{LEAST_CHANCE, Repeats, chance_of_none};
 use super::vectors::{OpenVector, VectorShape, norm};
 use crate::payload::{self, Value};
 
@@ -15,12 +16,17 @@ const MAX_CATEGORIES: usize = 256;
 const MAX_FEATURES: usize = 1_000;
 /// A window needs so many rows for a feature to be called constant.
 const LEAST_FOR_CONSTANT: u64 = 30;
+/// Different rows that are looked at to tell whether a feature is a measurement.
+const MOST_DIFFERENT: usize = 256;
 
 /// What features look like when all is well, learned from a baseline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureProfile {
     /// By the names of features.
     pub features: BTreeMap<String, FeatureShape>,
+    /// How often rows are the same.
+    #[serde(default)]
+    pub repeats: Repeats,
 }
 
 /// What one feature looks like.
@@ -30,10 +36,20 @@ pub struct FeatureShape {
     pub kind: String,
     /// The least and the greatest number.
     pub range: Option<(f64, f64)>,
-    /// The values of a text, where they are at most 256.
+    /// The values of a text, where they are at most 256 and come again; not those of names and ids.
     pub categories: Option<BTreeSet<String>>,
     /// Whether it always has the same value.
     pub constant: bool,
+    /// Rows that have it.
+    #[serde(default)]
+    pub rows: u64,
+    /// Rows that have its most frequent value.
+    #[serde(default)]
+    pub commonest: u64,
+    /// How many values it may have: those that were seen where they come again, the whole numbers of its range where these
+    /// hardly do; none where there is no telling.
+    #[serde(default)]
+    pub kinds: Option<u64>,
     /// Of vectors of one dimension.
     #[serde(default)]
     pub vector: Option<VectorShape>,
@@ -43,13 +59,23 @@ impl FeatureProfile {
     /// What the features of these rows look like; nulls tell nothing.
     pub fn of<'a>(rows: impl IntoIterator<Item = &'a Value>) -> FeatureProfile {
         let mut columns: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
+        let mut hashes = Vec::new();
         for row in rows {
+            hashes.push(hash(row));
             for (name, value) in cells(row).filter(|(_, value)| !value.is_null()) {
                 columns.entry(name).or_default().push(value);
             }
         }
         let shapes = columns.into_iter().take(MAX_FEATURES);
-        FeatureProfile { features: shapes.map(|(name, values)| (name, FeatureShape::of(&values))).collect() }
+        FeatureProfile {
+            features: shapes.map(|(name, values)| (name, FeatureShape::of(&values))).collect(),
+            repeats: Repeats::of(hashes),
+        }
+    }
+
+    /// How many different rows there may be.
+    fn kinds(&self) -> f64 {
+        self.features.values().map(|shape| shape.kinds.map_or(f64::INFINITY, |kinds| kinds.max(1) as f64)).product()
     }
 }
 
@@ -61,13 +87,28 @@ impl FeatureShape {
             Some(range.map_or((number, number), |(least, most)| (least.min(number), most.max(number))))
         });
         let texts: BTreeSet<String> = values.iter().filter_map(|value| value.as_text()).map(str::to_owned).collect();
+        let mut times: HashMap<u64, u64> = HashMap::new();
+        values.iter().for_each(|value| *times.entry(hash(value)).or_default() += 1);
+        let (rows, different) = (values.len() as u64, times.len() as u64);
+        let hardly_repeats = different * 2 > rows;
+        let names = hardly_repeats && rows >= LEAST_FOR_CONSTANT;
+        let whole = |value: &&Value| value.as_f64().is_some_and(|number| number.fract() == 0.0);
+        let span = range.filter(|_| values.iter().all(|value| whole(value))).map(|(least, most)| most - least + 1.0);
         FeatureShape {
             kind: if kinds.len() == 1 { kinds.first().copied().unwrap_or("mixed").into() } else { "mixed".into() },
             range,
-            categories: (!texts.is_empty() && texts.len() <= MAX_CATEGORIES).then_some(texts),
+            categories: (!texts.is_empty() && texts.len() <= MAX_CATEGORIES && !names).then_some(texts),
             constant: values.windows(2).all(|pair| pair[0] == pair[1]),
+            rows,
+            commonest: times.into_values().max().unwrap_or(0),
+            kinds: if hardly_repeats { span.map(|span| span as u64) } else { Some(different) },
             vector: VectorShape::of(values),
         }
+    }
+
+    /// The chance that so many rows have one value.
+    fn chance_of_one_value(&self, rows: u64) -> f64 {
+        chance_of_none(self.rows, self.rows.saturating_sub(self.commonest), rows)
     }
 }
 
@@ -112,6 +153,7 @@ pub(super) struct QualityTally {
 /// What is remembered until the window is over.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct OpenWindow {
+    rows: u64,
     seen: HashSet<u64>,
     columns: BTreeMap<String, Column>,
 }
@@ -121,21 +163,38 @@ struct Column {
     first: u64,
     varies: bool,
     rows: u64,
-    was_constant: bool,
+    /// Different values that are no whole numbers, of the first different rows.
+    fractions: HashSet<u64>,
     vector: Option<OpenVector>,
+}
+
+impl OpenWindow {
+    /// Rows that are the same as an earlier one, more than chance makes. Where nothing is known of how often rows repeat,
+    /// those of flags and categories may, and those of measurements may not.
+    fn duplicates(&self, profile: &FeatureProfile) -> u64 {
+        let repeats = self.rows - self.seen.len() as u64;
+        if !profile.repeats.is_empty() {
+            return profile.repeats.too_many(repeats, self.rows, profile.kinds());
+        }
+        let looked_at = self.seen.len().min(MOST_DIFFERENT);
+        let hardly_repeat = |column: &Column| column.fractions.len() * 2 > looked_at;
+        let measured = self.seen.len() as u64 >= LEAST_FOR_CONSTANT && self.columns.values().any(hardly_repeat);
+        // What comes so often is nobody's mistake but its nature.
+        let often = repeats > 3 * self.seen.len() as u64;
+        if measured && !often { repeats } else { 0 }
+    }
 }
 
 impl QualityTally {
     /// Looks at the features of a row.
     pub(super) fn add(&mut self, record: &PredictionRecord, profile: &FeatureProfile) {
         self.rows += 1;
-        if !self.open.seen.insert(hash(&record.features)) {
-            self.duplicate_rows += 1;
-        }
+        self.open.rows += 1;
+        let is_new = self.open.seen.insert(hash(&record.features)) && self.open.seen.len() <= MOST_DIFFERENT;
         let mut present = BTreeSet::new();
         for (name, value) in cells(&record.features).take(MAX_FEATURES) {
             self.judge(record, &name, value, profile.features.get(&name));
-            self.note(&name, value, profile.features.get(&name));
+            self.note(&name, value, profile.features.get(&name), is_new && profile.repeats.is_empty());
             present.insert(name);
         }
         let absent = profile.features.keys().filter(|name| !present.contains(*name)).count() as u64;
@@ -171,37 +230,41 @@ impl QualityTally {
         *finding += 1;
     }
 
-    /// Remembers whether a feature varies.
-    fn note(&mut self, name: &str, value: &Value, shape: Option<&FeatureShape>) {
+    /// Remembers whether a feature varies and, if it is asked for, whether it is a measurement.
+    fn note(&mut self, name: &str, value: &Value, shape: Option<&FeatureShape>, measured: bool) {
         let columns = &mut self.open.columns;
         if columns.len() >= MAX_FEATURES && !columns.contains_key(name) {
             return;
         }
         let hash = hash(value);
-        let was_constant = shape.is_some_and(|shape| shape.constant);
         let column = columns.entry(name.to_owned());
         let column = column.or_insert_with(|| Column {
             first: hash,
             varies: false,
             rows: 0,
-            was_constant,
+            fractions: HashSet::new(),
             vector: OpenVector::of(value, shape.and_then(|shape| shape.vector.as_ref())),
         });
         column.rows += 1;
         column.varies |= column.first != hash;
+        if measured && has_fraction(value) {
+            column.fractions.insert(hash);
+        }
         column.vector.iter_mut().for_each(|vector| vector.note(value));
     }
 
-    /// Ends the window: which features were constant in it is known.
-    pub(super) fn close(&mut self) {
+    /// Ends the window: which features were constant in it is known, and how often rows came.
+    pub(super) fn close(&mut self, profile: &FeatureProfile) {
         let open = std::mem::take(&mut self.open);
-        let looked_at = open.columns.values().filter(|column| column.rows >= LEAST_FOR_CONSTANT);
-        for column in looked_at {
+        self.duplicate_rows += open.duplicates(profile);
+        let looked_at = open.columns.iter().filter(|(_, column)| column.rows >= LEAST_FOR_CONSTANT);
+        for (name, column) in looked_at {
             self.columns += 1;
-            self.constant_columns += u64::from(!column.varies && !column.was_constant);
+            let chance = || profile.features.get(name).map_or(1.0, |shape| shape.chance_of_one_value(column.rows));
+            self.constant_columns += u64::from(!column.varies && chance() < LEAST_CHANCE);
             if let Some(vector) = &column.vector {
                 self.dimensions += vector.dimension();
-                self.dead_dimensions += vector.dead();
+                self.dead_dimensions += vector.dead(column.rows);
             }
         }
     }
@@ -273,8 +336,13 @@ impl QualityTally {
 ///
 /// The score is the share of cells without a finding, times the share of rows that are no duplicates, times the share of
 /// features that vary, times the share of dimensions of vectors that vary: 1 when nothing was found, 0 when nothing is of use.
-/// Without a baseline, nothing is of the wrong type, out of range, unseen or of an unusual length, and only what is null is
-/// missing.
+///
+/// What sound data shows by chance is no finding. Rows of flags, categories and small numbers repeat, and what seldom varies has
+/// one value for a while: only what the baseline makes improbable counts.
+///
+/// Without a baseline, nothing is of the wrong type, out of range, unseen or of an unusual length, no feature is known to have
+/// varied, only what is null is missing, and rows are duplicates where some feature is a measurement: numbers with fractions,
+/// or vectors of such, most of which are different.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DataQuality {
@@ -288,17 +356,20 @@ pub struct DataQuality {
     pub wrong_type: f64,
     /// Numbers below the least or above the greatest of the baseline.
     pub out_of_range: f64,
-    /// Texts that are not among the at most 256 of the baseline.
+    /// Texts that are not among those of the baseline, where these are at most 256 and come again.
     pub unseen_category: f64,
     /// Vectors of zeros.
     pub zero_norm: f64,
     /// Vectors that are shorter or longer (L2) than all of the baseline, by more than a hundredth.
     pub norm_shift: f64,
-    /// Rows that are the same as an earlier one of their window.
+    /// Rows that are the same as an earlier one of their window, beyond those that chance makes: three standard deviations more
+    /// than the baseline lets expect of so many rows, or than its features have values for.
     pub duplicate_rows: f64,
-    /// Features that had one value in a window of at least 30 rows, and not in the baseline.
+    /// Features that had one value in a window of at least 30 rows, and varied so much in the baseline that the chance of it is
+    /// below 0.001.
     pub constant_features: f64,
-    /// Dimensions of vectors that had one value in a window of at least 30 rows, and not in the baseline.
+    /// Dimensions of vectors that had one value in a window of at least 30 rows, and were not as likely to as that by the
+    /// baseline.
     pub dead_dimensions: f64,
     /// From 0 to 1.
     pub score: f64,
@@ -318,6 +389,12 @@ impl DataQuality {
     }
 }
 
+/// Whether it is a number that is not whole, or a vector with such numbers.
+fn has_fraction(value: &Value) -> bool {
+    let fraction = |value: &Value| value.as_f64().is_some_and(|number| number.fract() != 0.0);
+    fraction(value) || value.as_array().is_some_and(|values| values.iter().any(fraction))
+}
+
 fn hash(value: &Value) -> u64 {
     payload::encode(value).map_or(0, |bytes| xxh3_64(&bytes))
 }
@@ -332,7 +409,7 @@ mod tests {
         for row in rows {
             tally.add(&PredictionRecord::new("a").features(row.clone()), profile);
         }
-        tally.close();
+        tally.close(profile);
         assert!(tally.is_sound());
         tally.report().unwrap()
     }
@@ -368,6 +445,50 @@ mod tests {
     }
 
     #[test]
+    fn what_seldom_varies_may_rest_for_a_while() {
+        let flag =
+            |every: u64| move |n: u64| json!({"flag": n % every == 0, "mostly": [(n % every == 0) as u64, n], "n": n});
+        let rows = |count: u64, of: &dyn Fn(u64) -> serde_json::Value| (0..count).map(of).collect::<Vec<_>>();
+        let learned =
+            |every| FeatureProfile::of(&rows(1_000, &flag(every)).into_iter().map(Value::from).collect::<Vec<_>>());
+        let still: Vec<_> = (0..100u64).map(|n| json!({"flag": false, "mostly": [0, n], "n": n})).collect();
+        let found = |every| {
+            let it = tally(&learned(every), &still);
+            (it.constant_features, it.dead_dimensions)
+        };
+        // Of 1,000 rows 10 and 100 were otherwise: none of 100 is by a chance of 0.4 and of 0.00007.
+        assert_eq!(found(100), (0.0, 0.0));
+        assert_eq!(found(10), (1.0 / 3.0, 0.5));
+        assert_eq!(
+            tally(&FeatureProfile::default(), &still).constant_features,
+            0.0,
+            "nothing says that it ever varied"
+        );
+    }
+
+    #[test]
+    fn names_and_ids_are_no_categories() {
+        let ids: Vec<Value> = (0..60).map(|n| json!({"id": format!("u{n}"), "lang": "en"}).into()).collect();
+        let profile = FeatureProfile::of(&ids);
+        let found = tally(&profile, &[json!({"id": "u1000", "lang": "de"})]);
+        assert_eq!(found.unseen_category, 0.5, "the language alone");
+    }
+
+    #[test]
+    fn rows_of_measurements_are_duplicates_without_a_baseline_and_those_of_flags_are_not() {
+        let none = FeatureProfile::default();
+        let twice = |rows: Vec<serde_json::Value>| tally(&none, &[rows.clone(), rows].concat()).duplicate_rows;
+        assert_eq!(
+            twice((0..100u64).map(|n| json!({"x": (n as f64).sqrt() + 0.1, "flag": n % 2 == 0})).collect()),
+            0.5
+        );
+        assert_eq!(twice((0..100u64).map(|n| json!({"x": [(n as f64).sqrt() + 0.1, 1.0]})).collect()), 0.5);
+        assert_eq!(twice((0..100).map(|n| json!({"age": n % 40, "flag": n % 3 == 0})).collect()), 0.0);
+        assert_eq!(twice((0..1_000).map(|n| json!({"warm": f64::from(n % 60) / 4.0})).collect()), 0.0);
+        assert_eq!(twice((0..29).map(|n| json!({"x": f64::from(n) + 0.1})).collect()), 0.0, "too few to tell");
+    }
+
+    #[test]
     fn vectors_have_a_dimension_a_length_and_numbers_that_vary() {
         let vector = |n: i64, dead: bool| json!({"x": [n as f64, if dead { 1.5 } else { (n % 7) as f64 }, 9.0]});
         let baseline: Vec<Value> = (1..=40).map(|n| vector(n, false).into()).collect();
@@ -398,8 +519,8 @@ mod tests {
         let (mut whole, mut part) = (QualityTally::default(), QualityTally::default());
         (0..5).for_each(|n| whole.add(&row(n), &profile));
         (0..5).for_each(|n| part.add(&row(n), &profile));
-        whole.close();
-        part.close();
+        whole.close(&profile);
+        part.close(&profile);
         whole.merge(&part);
         let report = whole.report().unwrap();
         assert_eq!((report.rows, report.missing, report.score), (10, 0.5, 0.5));

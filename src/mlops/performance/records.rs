@@ -140,7 +140,7 @@ impl Records {
         for row in self.predictions.iter(|scan| scan.range(self.keys(range)))? {
             tally.add(&row?.value, &profile)?;
         }
-        tally.close();
+        tally.close(&profile);
         Ok(tally)
     }
 

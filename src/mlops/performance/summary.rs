@@ -234,7 +234,7 @@ impl Monitor {
         for record in records.newest(records.stored()?.0.settings.window)? {
             tally.add(&record, &profile)?;
         }
-        tally.close();
+        tally.close(&profile);
         Ok(tally)
     }
 

@@ -192,8 +192,8 @@ impl Tally {
     }
 
     /// Ends the window: what can only be told of a whole one is.
-    pub(super) fn close(&mut self) {
-        self.quality.close();
+    pub(super) fn close(&mut self, profile: &FeatureProfile) {
+        self.quality.close(profile);
     }
 
     /// Adds another part; both are closed.
@@ -319,7 +319,7 @@ mod tests {
     fn of(records: &[PredictionRecord]) -> Tally {
         let mut tally = Tally::new().unwrap();
         records.iter().for_each(|record| tally.add(record, &FeatureProfile::default()).unwrap());
-        tally.close();
+        tally.close(&FeatureProfile::default());
         tally
     }
 

@@ -1,9 +1,10 @@
 //! Features that are vectors: of which dimension, how long, and which of their numbers vary.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::repeats::{LEAST_CHANCE, chance_of_none};
 use crate::payload::Value;
 
 /// Longer arrays are not taken for vectors.
@@ -20,13 +21,19 @@ pub struct VectorShape {
     pub norms: (f64, f64),
     /// Dimensions that always have the same value, counted from 0.
     pub constant_dimensions: BTreeSet<usize>,
+    /// Vectors that it was learned from.
+    #[serde(default)]
+    pub rows: u64,
+    /// How many of them have another number than most, in dimensions where most have the same.
+    #[serde(default)]
+    pub seldom: BTreeMap<usize, u64>,
 }
 
 impl VectorShape {
     /// Of values that are all vectors of one dimension.
     pub(super) fn of(values: &[&Value]) -> Option<VectorShape> {
         let first = numbers(values.first()?)?;
-        let mut open = OpenVector { varies: vec![false; first.len()], first, constant_before: BTreeSet::new() };
+        let mut open = OpenVector { varies: vec![false; first.len()], first, before: None };
         let mut norms = (f64::INFINITY, 0.0f64);
         for value in values {
             let norm = norm(value).filter(|_| dimension(value) == Some(open.first.len()))?;
@@ -34,7 +41,15 @@ impl VectorShape {
             open.note(value);
         }
         let constant_dimensions = (0..open.varies.len()).filter(|place| !open.varies[*place]).collect();
-        Some(VectorShape { dimension: open.first.len(), norms, constant_dimensions })
+        let (dimension, rows) = (open.first.len(), values.len() as u64);
+        Some(VectorShape { dimension, norms, constant_dimensions, rows, seldom: seldom(values, dimension) })
+    }
+
+    /// Whether so many vectors may well have one number there.
+    fn may_rest(&self, place: usize, rows: u64) -> bool {
+        let seldom = self.seldom.get(&place);
+        self.constant_dimensions.contains(&place)
+            || seldom.is_some_and(|odd| chance_of_none(self.rows, *odd, rows) >= LEAST_CHANCE)
     }
 
     pub(super) fn has_dimension_of(&self, value: &Value) -> bool {
@@ -52,15 +67,14 @@ impl VectorShape {
 pub(super) struct OpenVector {
     first: Vec<f64>,
     varies: Vec<bool>,
-    constant_before: BTreeSet<usize>,
+    before: Option<VectorShape>,
 }
 
 impl OpenVector {
     /// Begins with the first vector of a window; none where it is no vector.
     pub(super) fn of(value: &Value, baseline: Option<&VectorShape>) -> Option<OpenVector> {
         let first = numbers(value)?;
-        let constant_before = baseline.map(|shape| shape.constant_dimensions.clone()).unwrap_or_default();
-        Some(OpenVector { varies: vec![false; first.len()], first, constant_before })
+        Some(OpenVector { varies: vec![false; first.len()], first, before: baseline.cloned() })
     }
 
     /// Looks at another one; those of another dimension tell nothing.
@@ -75,11 +89,36 @@ impl OpenVector {
         self.varies.len() as u64
     }
 
-    /// Dimensions that did not vary and did before.
-    pub(super) fn dead(&self) -> u64 {
-        let is_dead = |place: &usize| !self.varies[*place] && !self.constant_before.contains(place);
+    /// Dimensions that did not vary in so many vectors, and did before.
+    pub(super) fn dead(&self, rows: u64) -> u64 {
+        let may_rest = |place| self.before.as_ref().is_some_and(|before| before.may_rest(place, rows));
+        let is_dead = |place: &usize| !self.varies[*place] && !may_rest(*place);
         (0..self.varies.len()).filter(is_dead).count() as u64
     }
+}
+
+/// Of dimensions in which most vectors have the same number and some another: how many have another.
+fn seldom(values: &[&Value], dimension: usize) -> BTreeMap<usize, u64> {
+    // The one number that may be that of most (Boyer and Moore 1991), and how many are left for it.
+    let mut most = vec![(0.0, 0u64); dimension];
+    let vectors = || values.iter().filter_map(|value| numbers(value));
+    for vector in vectors() {
+        for ((number, left), value) in most.iter_mut().zip(vector) {
+            match *left {
+                0 => (*number, *left) = (value, 1),
+                _ if *number == value => *left += 1,
+                _ => *left -= 1,
+            }
+        }
+    }
+    let mut odd = vec![0u64; dimension];
+    for vector in vectors() {
+        for ((odd, (number, _)), value) in odd.iter_mut().zip(&most).zip(vector) {
+            *odd += u64::from(*number != value);
+        }
+    }
+    let some = |(_, odd): &(usize, u64)| *odd > 0 && odd * 2 < values.len() as u64;
+    odd.into_iter().enumerate().filter(some).collect()
 }
 
 fn dimension(value: &Value) -> Option<usize> {
