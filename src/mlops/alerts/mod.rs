@@ -17,6 +17,7 @@ mod round;
 mod rule;
 mod rules;
 mod runner;
+mod scores;
 mod severity;
 mod silence;
 

@@ -6,6 +6,7 @@ use super::alert::Alert;
 use super::config::AlertConfig;
 use super::incident::Watch;
 use super::rule::AlertRule;
+use super::scores::Score;
 use super::silence::Silence;
 use crate::database::batch::Batch;
 use crate::database::handle::Database;
@@ -29,6 +30,8 @@ pub(super) struct Records {
     /// Those that were changed or added; the others are the defaults.
     pub(super) rules: Table<AlertRule>,
     pub(super) silences: Table<Silence>,
+    /// The newest drift score of each subject that ever had one above 0.
+    pub(super) scores: Table<Score>,
 }
 
 /// The key of a rule that is stored. No name and no model has a control character.
@@ -48,6 +51,7 @@ impl Records {
             watches: Table::new(db, "_alert_incidents"),
             rules: Table::new(db, "_alert_rules"),
             silences: Table::new(db, "_alert_silences"),
+            scores: Table::new(db, "_drift_scores"),
         }
     }
 

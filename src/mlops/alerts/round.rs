@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::alert::{Alert, sentence};
+use super::config::metric;
 use super::incident::{AlertKind, Change, Incident, Reading, Watch};
 use super::observation::Observation;
 use super::records::{Records, watch_key};
 use super::rule::AlertRule;
 use super::rules;
+use super::scores::Score;
 use super::silence::Silence;
 use crate::clock::Timestamp;
 use crate::database::batch::Batch;
@@ -20,6 +22,7 @@ pub(super) struct Round<'a> {
     rules: Vec<AlertRule>,
     silences: Vec<Silence>,
     watches: BTreeMap<String, Loaded>,
+    scores: BTreeMap<String, Score>,
     next_id: u64,
     now: Timestamp,
     alerts: Vec<Alert>,
@@ -38,6 +41,7 @@ impl<'a> Round<'a> {
             silences: records.silences()?,
             next_id: records.last_alert()? + 1,
             watches: BTreeMap::new(),
+            scores: BTreeMap::new(),
             alerts: Vec::new(),
             now,
             records,
@@ -48,6 +52,7 @@ impl<'a> Round<'a> {
     pub(super) fn judge(&mut self, observation: &Observation) -> Result<()> {
         observation.check()?;
         let at = observation.at.unwrap_or(self.now);
+        self.note_score(observation, at);
         let holding = rules::holding(&self.rules, rules::model_of(&observation.subject));
         let concerned = holding.into_iter().filter(|rule| rule.concerns(&observation.subject, &observation.metric));
         for rule in concerned.cloned().collect::<Vec<_>>() {
@@ -71,6 +76,15 @@ impl<'a> Round<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Keeps a drift score, which more than rules may ask for.
+    fn note_score(&mut self, observation: &Observation, at: Timestamp) {
+        if observation.metric == metric::DRIFT_SCORE {
+            let score = Score { value: observation.value, at, told: self.now };
+            let known = self.scores.entry(observation.subject.clone()).or_insert(score);
+            *known = score.or_later(*known);
+        }
     }
 
     /// Has a new incident belong to what the oldest of its subject does that lasts; else to its own cause.
@@ -113,6 +127,12 @@ impl<'a> Round<'a> {
             };
             if changed {
                 batch = self.records.remember(batch, key, watch, stored.as_ref().map(|(_, lsn)| *lsn))?;
+            }
+        }
+        for (subject, score) in &self.scores {
+            let known = self.records.scores.get(subject.as_str())?.map(|row| row.value);
+            if score.is_news_after(known) {
+                batch = self.records.scores.put_in(batch, subject.as_str(), score)?;
             }
         }
         if !self.alerts.is_empty() {

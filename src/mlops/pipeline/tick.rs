@@ -4,13 +4,14 @@ use serde::Serialize;
 
 use super::Pipeline;
 use super::finding::{Concern, Finding, step};
+use super::serving::about;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::mlops::alerts::{Alert, Incident, metric};
 use crate::mlops::model::ModelId;
 use crate::mlops::performance::TickReport;
 use crate::mlops::registry::PRODUCTION;
-use crate::mlops::retraining::{Look, RetrainEvent, Signals};
+use crate::mlops::retraining::{Look, RetrainEvent, RetrainState, Signals};
 use crate::mlops::times::{TimeRange, before};
 
 /// What a tick did.
@@ -47,7 +48,8 @@ impl Pipeline {
     /// 6. experiments of the model whose time is over stop;
     /// 7. the trigger is looked at, and a run of training that is due begins, and trains on this thread.
     ///
-    /// The signals of the trigger are the values of the incidents of the version in production, while they last.
+    /// The signals of the trigger are the values of the incidents of the version in production, while they last, and its newest
+    /// drift score, whether or not a rule finds that bad; a score asks once, and again only where the run has failed.
     ///
     /// What fails is a finding, and the next step goes on. Fails where the store itself does: closed, out of room, or to be
     /// opened again. A tick that was cut off is made up for by the next one; nothing is done twice.
@@ -137,22 +139,40 @@ impl Pipeline {
         Ok(ended)
     }
 
-    /// What the trigger is told: the values of the incidents about the version in production, or about any where none is.
+    /// What the trigger is told of the version in production, or of any where none is: the values of its incidents, and its
+    /// newest drift score.
     fn signals(&self) -> Result<Signals> {
         let production = self.production()?;
+        let concerns = |version: &ModelId| production.as_deref().is_none_or(|it| it == version.version());
+        let worst = |known: Option<f64>, value: f64| Some(known.map_or(value, |known| known.max(value)));
         let mut signals = Signals::new();
-        for (version, incident) in self.incidents()? {
-            if production.as_deref().is_some_and(|production| production != version.version()) {
-                continue;
-            }
+        for (_, incident) in self.incidents()?.into_iter().filter(|(version, _)| concerns(version)) {
             let signal = match &*incident.metric {
                 metric::ACCURACY_DROP => &mut signals.accuracy_drop,
-                metric::DRIFT_SCORE => &mut signals.drift_score,
                 metric::ERROR_RATE => &mut signals.error_rate,
                 _ => continue,
             };
-            *signal = Some(signal.unwrap_or(f64::NEG_INFINITY).max(incident.value));
+            *signal = worst(*signal, incident.value);
+        }
+        for (_, score) in self.scores()?.into_iter().filter(|(version, _)| concerns(version)) {
+            signals.drift_score = worst(signals.drift_score, score);
         }
         Ok(signals)
+    }
+
+    /// The newest drift scores, each with its version, but for those that a run of training answers for: it was asked for
+    /// since. One that failed answers for nothing.
+    fn scores(&self) -> Result<Vec<(ModelId, f64)>> {
+        let runs = self.db.retraining().history(&self.model, u32::MAX)?;
+        let answered = runs.iter().filter(|run| run.state != RetrainState::Failed).map(|run| run.requested_at).max();
+        let mut found = Vec::new();
+        for (subject, score) in self.db.alerts().scores(&format!("{}@", self.model))? {
+            if answered.is_none_or(|answered| score.told > answered)
+                && let Some(version) = about(&self.db, &subject)?
+            {
+                found.push((version, score.value));
+            }
+        }
+        Ok(found)
     }
 }
