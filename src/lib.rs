@@ -76,6 +76,7 @@
 //! | k of a query | 1 to [`MAX_K`] (100,000) |
 //! | filter | [`MAX_FILTER_BYTES`] (64 KiB) of text, [`MAX_FILTER_DEPTH`] (64) levels, [`MAX_FILTER_NODES`] (4,096) predicates |
 //! | collections | 10,000 a store; names of 1 to 64 letters, digits, `_`, `.` or `-` |
+//! | model | `name@version` of at most 250 bytes |
 //!
 //! Without an index a query compares with each live row that its filter lets through, by codes of a byte a number before
 //! vectors. Linux on x86-64 is tested; other Unix systems are not; big-endian machines are refused when compiling.

@@ -18,7 +18,7 @@ pub struct Change {
 }
 
 impl Change {
-    /// Who it is.
+    /// Who it is, in 1 to 128 bytes.
     pub fn by(actor: impl Into<String>) -> Change {
         Change { actor: actor.into(), reason: String::new(), correlation: None, expected: None }
     }

@@ -6,9 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-
-/// The most characters that a model's name and version may have together.
-const MAX_CHARS: usize = 127;
+use crate::schema::MAX_MODEL_BYTES;
 
 /// A model: its name and its version, written `name@version`.
 ///
@@ -32,7 +30,7 @@ pub struct ModelId {
 
 impl ModelId {
     /// The model of this name and version. Fails with `Invalid` when one is empty, has white space around it, control
-    /// characters or, the name, an `@`, or when both have more than 127 characters.
+    /// characters or, the name, an `@`, or when `name@version` has more than 250 bytes.
     pub fn new(name: impl Into<String>, version: impl Into<String>) -> Result<ModelId> {
         let model = ModelId { name: name.into(), version: version.into() };
         check_part("name", &model.name)?;
@@ -41,8 +39,11 @@ impl ModelId {
             return Err(Error::invalid(format!("the name of a model has an `@`: {:?}", model.name))
                 .mend("write name@version, with the only `@` between them"));
         }
-        if model.name.chars().count() + model.version.chars().count() > MAX_CHARS {
-            return Err(Error::invalid(format!("a model's name and version have more than {MAX_CHARS} characters")));
+        let bytes = model.name.len() + 1 + model.version.len();
+        if bytes > MAX_MODEL_BYTES {
+            return Err(Error::invalid(format!("a model's name and version, with the `@`, have {bytes} bytes"))
+                .at(format!("model {}...", model.name.chars().take(20).collect::<String>()))
+                .mend(format!("use at most {MAX_MODEL_BYTES}; letters beyond ASCII have 2 to 4 each")));
         }
         Ok(model)
     }
@@ -114,7 +115,8 @@ mod tests {
             text.parse::<ModelId>().unwrap_err();
         }
         ModelId::new("a@b", "1").unwrap_err();
-        ModelId::new("x".repeat(127), "1").unwrap_err();
-        ModelId::new("x".repeat(126), "1").unwrap();
+        let error = ModelId::new("\u{6a21}".repeat(83), "1").unwrap_err().to_string();
+        assert!(error.contains("have 251 bytes") && error.contains("use at most 250"), "{error}");
+        ModelId::new(format!("{}x", "\u{6a21}".repeat(82)), "11").unwrap();
     }
 }

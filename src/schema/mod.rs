@@ -12,6 +12,8 @@ use crate::index::IndexSpec;
 use crate::payload::FieldType;
 use crate::vector::metric::Metric;
 
+pub(crate) use rules::MAX_MODEL_BYTES;
+
 /// The most bits a vector of bits may have.
 pub const MAX_BITS: usize = 131_072;
 
@@ -120,7 +122,7 @@ impl Schema {
         Schema { ttl: Some(Duration::from_micros(micros)), ..self }
     }
 
-    /// The model that the vectors come from, with its version: any text of 1 to 128 characters. Vectors that are said
+    /// The model that the vectors come from, with its version: any text of 1 to 250 bytes. Vectors that are said
     /// to come from another are refused.
     #[must_use]
     pub fn model(self, model: impl Into<String>) -> Schema {

@@ -8,8 +8,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vector::metric::Metric;
 use crate::vector::{MAX_DIMENSION, VectorRef};
 
-/// The most characters the name of a model may have.
-const MAX_MODEL_CHARS: usize = 128;
+/// The most bytes the name of a model with its version may have: two of them with something between are a key.
+pub(crate) const MAX_MODEL_BYTES: usize = 250;
 
 impl Schema {
     /// Refuses vectors of another model than the collection's.
@@ -136,11 +136,11 @@ impl Vectors {
 }
 
 fn check_model(model: &str) -> Result<()> {
-    let characters = model.chars().count();
-    let why = if characters == 0 {
+    let bytes = model.len();
+    let why = if bytes == 0 {
         "is empty".to_owned()
-    } else if characters > MAX_MODEL_CHARS {
-        format!("has {characters} characters, over the limit of {MAX_MODEL_CHARS}")
+    } else if bytes > MAX_MODEL_BYTES {
+        format!("has {bytes} bytes, over the limit of {MAX_MODEL_BYTES}")
     } else if let Some(control) = model.chars().find(|character| character.is_control()) {
         format!("holds {control:?}, which cannot be printed")
     } else {

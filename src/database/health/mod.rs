@@ -17,7 +17,7 @@ pub use report::{CheckResult, CheckStatus, HealthReport, HealthStatus, Severity}
 /// How long checks may take together.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// The most letters of a check's name, which may hold that of a model.
-const MAX_NAME_CHARS: usize = 200;
+const MAX_NAME_CHARS: usize = 300;
 
 /// Which checks to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

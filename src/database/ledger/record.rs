@@ -7,8 +7,9 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::payload::{BlobId, Value};
 
-/// The most bytes each of an entry's texts may have.
+/// The most bytes each of an entry's texts may have, and the name of who did it, which is part of keys.
 const MAX_TEXT_BYTES: usize = 512;
+const MAX_ACTOR_BYTES: usize = 128;
 /// What every hash begins with: it is of no use anywhere else. Frozen.
 const DOMAIN: &[u8] = b"driftline audit 1";
 
@@ -29,7 +30,7 @@ impl AuditEntry {
         AuditEntry { action, subject, actor: "system".into(), details: Value::Null, correlation: None }
     }
 
-    /// Who did it; `system` unless told.
+    /// Who did it, in 1 to 128 bytes; `system` unless told.
     #[must_use]
     pub fn actor(mut self, actor: impl Into<String>) -> AuditEntry {
         self.actor = actor.into();
@@ -87,9 +88,10 @@ pub struct AuditHead {
 
 impl AuditRecord {
     pub(crate) fn new(entry: AuditEntry, head: Option<&AuditHead>, time: Timestamp) -> Result<AuditRecord> {
-        let texts = [("action", &entry.action), ("subject", &entry.subject), ("actor", &entry.actor)];
+        check_text("actor", &entry.actor, MAX_ACTOR_BYTES)?;
+        let texts = [("action", &entry.action), ("subject", &entry.subject)];
         for (what, text) in texts.into_iter().chain(entry.correlation.as_ref().map(|text| ("correlation", text))) {
-            check_text(what, text)?;
+            check_text(what, text, MAX_TEXT_BYTES)?;
         }
         let (position, previous) =
             head.map_or((1, BlobId([0; 32]).to_string()), |it| (it.position + 1, it.hash.clone()));
@@ -129,10 +131,10 @@ impl AuditRecord {
     }
 }
 
-fn check_text(what: &str, text: &str) -> Result<()> {
-    if text.is_empty() || text.len() > MAX_TEXT_BYTES {
+fn check_text(what: &str, text: &str, most: usize) -> Result<()> {
+    if text.is_empty() || text.len() > most {
         return Err(Error::invalid(format!("the {what} of an audit entry has {} bytes", text.len()))
-            .mend(format!("give it 1 to {MAX_TEXT_BYTES}, and put the rest into its details")));
+            .mend(format!("give it 1 to {most}, and put the rest into its details")));
     }
     Ok(())
 }

@@ -269,7 +269,7 @@ pub(super) fn check_name(what: &str, name: &str) -> Result<()> {
     if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{name:?} cannot be {what}"))
+    Err(Error::invalid(format!("{name:?}, of {} bytes, cannot be {what}", name.len()))
         .mend(format!("use 1 to {MAX_NAME_BYTES} letters, digits, `_`, `-` or `.`")))
 }
 
@@ -278,7 +278,7 @@ pub(super) fn check_subject(what: &str, text: &str) -> Result<()> {
     if (1..=MAX_SUBJECT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{text:?} cannot be {what}"))
+    Err(Error::invalid(format!("{text:?}, of {} bytes, cannot be {what}", text.len()))
         .mend(format!("use 1 to {MAX_SUBJECT_BYTES} bytes without control characters, such as minilm@2")))
 }
 

@@ -297,7 +297,7 @@ mod tests {
         let found = audit.correlated("inc-7").unwrap();
         assert_eq!(found.iter().map(|it| it.action.as_str()).collect::<Vec<_>>(), ["drop", "retrain"]);
         for entry in
-            [AuditEntry::new("", "m"), AuditEntry::new("a", ""), AuditEntry::new("a", "b").actor("x".repeat(513))]
+            [AuditEntry::new("", "m"), AuditEntry::new("a", ""), AuditEntry::new("a", "b").actor("x".repeat(129))]
         {
             audit.append(entry).unwrap_err();
         }

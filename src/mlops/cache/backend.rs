@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::collection::record::Record;
 use crate::database::handle::Database;
-use crate::error::Result;
-use crate::key::Key;
+use crate::error::{Error, Result};
+use crate::key::{Key, MAX_KEY_BYTES};
 use crate::mlops::cache::lru::{CacheLimits, CacheStats, LruCache};
 use crate::mlops::cache::stored::StoredCache;
 use crate::payload::{self, Value};
@@ -16,8 +16,9 @@ use crate::schema::Schema;
 pub(super) const ENTRIES: &str = "_cache";
 /// How long an entry of it is kept that says nothing else.
 const TTL: Duration = Duration::from_secs(3_600);
-/// What its keys begin with unless told.
+/// What its keys begin with unless told, and the longest it may be told.
 const PREFIX: &str = "cache:";
+const MAX_PREFIX_BYTES: usize = 128;
 
 /// A cache of values by name.
 pub trait Cache: Send + Sync {
@@ -40,9 +41,9 @@ pub struct MemoryCache(Arc<LruCache<String, Value>>);
 /// A cache in a store: its entries are there again after it was closed and opened. A crash may take those of the last
 /// moments.
 ///
-/// Names have a prefix, `cache:` unless told, so that several users do not meet; entries are kept for an hour unless told,
-/// and 100,000 of them at most unless told, over all prefixes of the store. Costs a look-up by key to read, and a batch that
-/// waits for no disk to write.
+/// Names have a prefix, `cache:` unless told, so that several users do not meet; both have at most 512 bytes together.
+/// Entries are kept for an hour unless told, and 100,000 of them at most unless told, over all prefixes of the store. Costs a
+/// look-up by key to read, and a batch that waits for no disk to write.
 ///
 /// ```
 /// use driftline::Database;
@@ -67,8 +68,12 @@ impl Database {
         self.cache_with(PREFIX, CacheLimits::new().max_entries(100_000).ttl(TTL))
     }
 
-    /// The same with a prefix and limits of its own. Bytes are not limited.
+    /// The same with a prefix of at most 128 bytes, and limits of its own. Bytes are not limited.
     pub fn cache_with(&self, prefix: &str, limits: CacheLimits) -> Result<PersistentCache> {
+        if prefix.len() > MAX_PREFIX_BYTES {
+            return Err(Error::invalid(format!("the prefix of a cache has {} bytes", prefix.len()))
+                .mend(format!("use at most {MAX_PREFIX_BYTES}")));
+        }
         let collection = self.system_collection(ENTRIES, || Schema::payload_only().ephemeral())?;
         Ok(PersistentCache { stored: StoredCache::open(self, collection, limits), prefix: prefix.into() })
     }
@@ -111,26 +116,31 @@ impl Cache for MemoryCache {
 }
 
 impl PersistentCache {
-    fn key(&self, name: &str) -> Key {
-        Key::from(format!("{}{name}", self.prefix))
+    fn key(&self, name: &str) -> Result<Key> {
+        let most = MAX_KEY_BYTES - self.prefix.len();
+        if name.len() > most {
+            return Err(Error::invalid(format!("the name of a cached value has {} bytes", name.len()))
+                .mend(format!("use at most {most}, or a hash of it")));
+        }
+        Ok(Key::from(format!("{}{name}", self.prefix)))
     }
 }
 
 impl Cache for PersistentCache {
     fn get(&self, name: &str) -> Result<Option<Value>> {
-        Ok(self.stored.get(&self.key(name))?.map(|record| record.payload))
+        Ok(self.stored.get(&self.key(name)?)?.map(|record| record.payload))
     }
 
     fn set(&self, name: &str, value: Value, ttl: Option<Duration>) -> Result<()> {
-        self.stored.keep(vec![Record::new(self.key(name)).payload(value)], ttl)
+        self.stored.keep(vec![Record::new(self.key(name)?).payload(value)], ttl)
     }
 
     fn delete(&self, name: &str) -> Result<bool> {
-        self.stored.delete(&self.key(name))
+        self.stored.delete(&self.key(name)?)
     }
 
     fn exists(&self, name: &str) -> Result<bool> {
-        self.stored.exists(&self.key(name))
+        self.stored.exists(&self.key(name)?)
     }
 
     fn stats(&self) -> Result<CacheStats> {

@@ -258,7 +258,8 @@ fn check_name(name: &str) -> Result<()> {
     if !name.is_empty() && name.chars().count() <= 64 && name.chars().all(fits) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{name:?} cannot be the name of a baseline"))
+    let letters = name.chars().count();
+    Err(Error::invalid(format!("{name:?}, of {letters} characters, cannot be the name of a baseline"))
         .mend("use 1 to 64 letters, digits, `_`, `.` and `-`"))
 }
 

@@ -23,6 +23,8 @@ use crate::mlops::times::{TimeRange, before};
 
 /// Windows without rows that one call passes over, at most: each costs a look at the collection.
 const MOST_GAPS: u64 = 64;
+/// The longest name of a monitor: `model` and the longest name of one.
+const MAX_NAME_BYTES: usize = 256;
 
 /// What a call of [`DriftMonitor::tick`] did.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -44,17 +46,17 @@ impl Database {
     /// A monitor of a subject. It judges nothing before it is told the time.
     ///
     /// # Errors
-    /// `Invalid` for an option outside its range.
+    /// `Invalid` for an option outside its range, or a name of more than 256 bytes.
     pub fn drift_monitor(&self, subject: impl Into<Subject>, options: MonitorOptions) -> Result<DriftMonitor> {
         options.check()?;
         let subject = subject.into();
-        if let Some(name) = &options.name
-            && (name.is_empty() || name.len() > 256 || name.contains('/') || name.chars().any(char::is_control))
-        {
-            return Err(Error::invalid(format!("{name:?} cannot be the name of a monitor"))
-                .mend("use 1 to 256 bytes without `/` and control characters"));
-        }
+        let given = options.name.is_some();
         let name = options.name.clone().unwrap_or_else(|| subject.to_string());
+        let fits = (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(char::is_control);
+        if !fits || (given && name.contains('/')) {
+            return Err(Error::invalid(format!("{name:?}, of {} bytes, cannot be the name of a monitor", name.len()))
+                .mend(format!("use 1 to {MAX_NAME_BYTES} bytes without `/` and control characters")));
+        }
         Ok(DriftMonitor { db: self.clone(), name, subject, options })
     }
 }

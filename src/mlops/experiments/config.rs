@@ -295,7 +295,7 @@ impl ExperimentConfig {
 fn check_name(name: &str) -> Result<()> {
     let chars = name.chars().count();
     if !(1..=MAX_NAME_CHARS).contains(&chars) || name.chars().any(char::is_control) {
-        return Err(Error::invalid(format!("{name:?} cannot name an experiment or a metric"))
+        return Err(Error::invalid(format!("{name:?}, of {chars} characters, cannot name an experiment or a metric"))
             .mend(format!("use 1 to {MAX_NAME_CHARS} characters, none of them a control character")));
     }
     Ok(())

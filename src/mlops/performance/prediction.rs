@@ -13,8 +13,6 @@ use crate::payload::Value;
 const MAX_LABEL_BYTES: usize = 128;
 /// The longest id of a prediction, in bytes.
 const MAX_ID_BYTES: usize = 200;
-/// The longest name of a model that is monitored, in bytes: it is part of keys.
-const MAX_MODEL_BYTES: usize = 250;
 /// The most classes that one output scores.
 const MAX_SCORES: usize = 10_000;
 /// The largest number that is predicted, is true, or is a latency. Squares of such are added up.
@@ -237,10 +235,6 @@ impl PredictionRecord {
     /// The record as it is kept, or why it cannot be.
     pub(super) fn prepared(mut self, model: &ModelId, now: Timestamp) -> Result<PredictionRecord> {
         self.model = model.to_string();
-        if self.model.len() > MAX_MODEL_BYTES {
-            return Err(Error::invalid(format!("the model {model} has more than {MAX_MODEL_BYTES} bytes"))
-                .mend("use a shorter name to monitor it"));
-        }
         let at = *self.at.get_or_insert(now);
         if let (None, Some(Output::Scores(scores))) = (self.confidence, &self.output) {
             self.confidence = best(scores).map(|(_, score)| score);
@@ -289,7 +283,7 @@ pub(super) fn check_id(id: &str) -> Result<()> {
     if (1..=MAX_ID_BYTES).contains(&id.len()) && !id.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(Error::invalid(format!("{id:?} cannot be the id of a prediction"))
+    Err(Error::invalid(format!("{id:?}, of {} bytes, cannot be the id of a prediction", id.len()))
         .mend(format!("use 1 to {MAX_ID_BYTES} bytes without control characters")))
 }
 
