@@ -33,6 +33,7 @@ mod drift;
 mod drift_page;
 mod drift_permutations;
 mod drift_stored;
+mod drift_trigger;
 mod drift_windows;
 mod embedding_crashes;
 mod embedding_log;
@@ -61,6 +62,7 @@ mod kill;
 mod killed_imports;
 mod knn;
 mod locks;
+mod long_names;
 mod memory_waves;
 mod metrics;
 mod migrations;
@@ -99,6 +101,8 @@ mod shell_files;
 #[cfg(feature = "cli")]
 mod shell_models;
 #[cfg(feature = "cli")]
+mod shell_narrow;
+#[cfg(feature = "cli")]
 mod shell_pipeline;
 mod shell_registry;
 #[cfg(feature = "cli")]
@@ -108,6 +112,7 @@ mod shell_scripts;
 #[cfg(all(unix, feature = "cli"))]
 mod shell_terminal;
 mod snapshots;
+mod sound_data;
 mod support;
 mod threads;
 mod unsafe_code;

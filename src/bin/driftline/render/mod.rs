@@ -86,6 +86,11 @@ impl Output {
         self.width.or_else(|| screen::size(&io::stdout()).filter(|_| self.to_stdout).map(|(columns, _)| columns))
     }
 
+    /// Whether people read it where there are fewer columns than these.
+    pub(crate) fn is_narrow(&self, roomy: usize) -> bool {
+        self.is_table() && self.columns().is_some_and(|columns| columns < roomy)
+    }
+
     /// Prints one thing: in one of the formats for programs, or what `people` should read.
     pub(crate) fn one(&mut self, thing: &impl Serialize, people: impl FnOnce() -> String) -> Outcome {
         match self.format {

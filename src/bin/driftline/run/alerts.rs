@@ -13,7 +13,7 @@ use crate::session::Session;
 
 /// So many alerts are listed unless more are asked for.
 const LIMIT: u64 = 50;
-/// Columns from which on a table of rules has room for all of it.
+/// Columns from which on a table of rules or incidents has room for all of it.
 const ROOMY: usize = 118;
 /// Who changes something unless it is told.
 const SOMEBODY: &str = "the shell";
@@ -81,25 +81,25 @@ fn incidents(output: &mut Output, incidents: &[Incident]) -> Outcome {
     if output.is_table() && incidents.is_empty() {
         return output.line("no incident was ever opened");
     }
+    let narrow = output.is_narrow(ROOMY);
     let row = |it: &Incident| {
         let state = match (&it.resolved, &it.acknowledged) {
+            // A time would be cut there.
+            (Some(_), _) if narrow => "resolved".into(),
             (Some(at), _) => format!("resolved {}", render::time(*at)),
             (None, Some(who)) => format!("acknowledged by {}", render::plain(&who.by)),
             (None, None) => "firing".into(),
         };
-        let cells = vec![
-            it.id.to_string(),
-            it.severity.to_string(),
-            it.alert_type.clone(),
-            render::plain(&it.subject),
-            render::number(it.value),
-            render::time(it.opened),
-            state,
-        ];
+        let what = [it.id.to_string(), it.severity.to_string(), it.alert_type.clone(), render::plain(&it.subject)];
+        let value = (!narrow).then(|| render::number(it.value));
+        let cells = what.into_iter().chain(value).chain([render::time(it.opened), state]).collect();
         Ok(Plain { thing: it.clone(), cells })
     };
-    let headings = ["incident", "severity", "type", "subject", "value", "opened", "state"];
-    output.many(&headings, incidents.iter().map(row))
+    let headings: &[&str] = match narrow {
+        true => &["id", "severity", "type", "subject", "opened", "state"],
+        false => &["incident", "severity", "type", "subject", "value", "opened", "state"],
+    };
+    output.many(headings, incidents.iter().map(row))
 }
 
 fn history(output: &mut Output, alerts: &[Alert]) -> Outcome {
@@ -156,7 +156,7 @@ fn silences(output: &mut Output, silences: &[Silence]) -> Outcome {
 }
 
 fn rules(output: &mut Output, rules: &[AlertRule]) -> Outcome {
-    let narrow = output.is_table() && output.columns().is_some_and(|columns| columns < ROOMY);
+    let narrow = output.is_narrow(ROOMY);
     let row = |it: &AlertRule| {
         let of = |severity| {
             let edges = it.bands.iter().filter(|band| band.severity == severity).map(|band| band.edge.to_string());

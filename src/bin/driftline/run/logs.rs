@@ -10,6 +10,9 @@ use crate::failure::{Failure, Outcome};
 use crate::render::{self, Plain};
 use crate::session::Session;
 
+/// Columns from which on a table of models or windows has room for all of it.
+const ROOMY: usize = 104;
+
 pub(super) fn log(session: &mut Session, asked: &Log) -> Outcome {
     let model = model(&asked.model)?;
     let log = session.store.making()?.embedding_log();
@@ -28,14 +31,19 @@ pub(super) fn models(session: &mut Session) -> Outcome {
     let spaces = session.store.reading()?.embedding_log().spaces()?;
     // People see when, programs see exactly when.
     let moment: fn(Timestamp) -> String = if session.output.is_table() { render::minute } else { render::time };
+    let narrow = session.output.is_narrow(ROOMY);
     let row = |it: SpaceInfo| {
         let [first, last] = [it.first, it.last].map(|time| time.map_or(String::new(), moment));
         let mut cells = vec![render::plain(&it.model.to_string()), format!("f32[{}] {}", it.dimension, it.metric)];
-        cells.extend([it.rows, it.logged].map(render::count));
-        cells.extend([first, last, render::size(it.bytes), it.retention.to_string()]);
+        cells.push(render::count(it.rows));
+        cells.extend((!narrow).then(|| render::count(it.logged)));
+        cells.extend([first, last]);
+        cells.extend((!narrow).then(|| render::size(it.bytes)));
+        cells.push(it.retention.to_string());
         Ok(Plain { thing: it, cells })
     };
-    let headings = ["model", "vectors", "rows", "logged", "first", "last", "size", "kept"];
+    let mut headings = vec!["model", "vectors", "rows", "logged", "first", "last", "size", "kept"];
+    headings.retain(|heading| !narrow || !["logged", "size"].contains(heading));
     session.output.many(&headings, spaces.into_iter().map(row))
 }
 
@@ -61,17 +69,20 @@ pub(super) fn windows(session: &mut Session, name: &Name, from: Option<Timestamp
     let log = session.store.reading()?.embedding_log();
     let range = TimeRange::new(from.unwrap_or(TimeRange::ALL.from), to.unwrap_or(TimeRange::ALL.to))?;
     let windows = log.windows(&model(name)?, range).map_err(|error| Failure::from(error).about(name.span.clone()))?;
+    let narrow = session.output.is_narrow(ROOMY);
     let row = |profile: Profile| {
         let window = summed(&profile)?;
         let figure = |number: f64| render::figure(number as f32);
         let mut cells = vec![render::time(window.from_us), render::count(window.rows)];
         let norms = [window.shortest, window.median, window.longest];
         cells.extend(norms.map(|norm| norm.map_or(String::new(), figure)));
-        cells.extend([window.mean, window.spread].map(figure));
+        cells.push(figure(window.mean));
+        cells.extend((!narrow).then(|| figure(window.spread)));
         cells.push(format!("{:.1} %", window.repeated_inputs * 100.0));
         Ok(Plain { thing: window, cells })
     };
-    let headings = ["from", "rows", "shortest", "median", "longest", "mean", "spread", "repeated"];
+    let mut headings = vec!["from", "rows", "shortest", "median", "longest", "mean", "spread", "repeated"];
+    headings.retain(|heading| !narrow || *heading != "spread");
     session.output.many(&headings, windows.into_iter().map(row))
 }
 
