@@ -248,7 +248,7 @@ fn the_longest_names_of_experiments_and_users_are_kept() {
     experiments.record_outcome(&name, &user, &figure, 1.0).unwrap();
     assert_eq!(experiments.exposures(&name).unwrap().len(), 1);
     experiments.analyze(&name).unwrap();
-    assert_eq!(experiments.pause_all(first.name(), &somebody()).unwrap(), [name.clone()]);
+    assert_eq!(experiments.pause_all(first.name(), &somebody()).unwrap(), std::slice::from_ref(&name));
     experiments.stop(&name, somebody()).unwrap();
     refused(experiments.create(config(&widest(101)), somebody()), 101, 100);
     experiments.create(config("again"), somebody()).unwrap();

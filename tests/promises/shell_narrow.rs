@@ -62,12 +62,11 @@ fn tables_of_eighty_columns_have_whole_times() {
     let statements = [
         "logs",
         "logs sentence-ranker@2024.12.1",
-        "find logs sentence-ranker@2024.12.1 near [1, 2, 3] limit 3",
+        "find sentence-ranker@2024.12.1 near [1, 2, 3] limit 3",
         "alerts",
         "alerts history",
         "audit",
         "drift history docs",
-        "drift incidents docs",
         "alias history sentence-ranker production",
         "model sentence-ranker",
         "monitor sentence-ranker@2024.12.1 trend predictions last '2h' step '1h'",

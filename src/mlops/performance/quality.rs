@@ -93,7 +93,7 @@ impl FeatureShape {
         let hardly_repeats = different * 2 > rows;
         let names = hardly_repeats && rows >= LEAST_FOR_CONSTANT;
         let whole = |value: &&Value| value.as_f64().is_some_and(|number| number.fract() == 0.0);
-        let span = range.filter(|_| values.iter().all(|value| whole(value))).map(|(least, most)| most - least + 1.0);
+        let span = range.filter(|_| values.iter().all(whole)).map(|(least, most)| most - least + 1.0);
         FeatureShape {
             kind: if kinds.len() == 1 { kinds.first().copied().unwrap_or("mixed").into() } else { "mixed".into() },
             range,
@@ -446,8 +446,7 @@ mod tests {
 
     #[test]
     fn what_seldom_varies_may_rest_for_a_while() {
-        let flag =
-            |every: u64| move |n: u64| json!({"flag": n % every == 0, "mostly": [(n % every == 0) as u64, n], "n": n});
+        let flag = |every: u64| move |n: u64| json!({"flag": n.is_multiple_of(every), "mostly": [u64::from(n.is_multiple_of(every)), n], "n": n});
         let rows = |count: u64, of: &dyn Fn(u64) -> serde_json::Value| (0..count).map(of).collect::<Vec<_>>();
         let learned =
             |every| FeatureProfile::of(&rows(1_000, &flag(every)).into_iter().map(Value::from).collect::<Vec<_>>());
