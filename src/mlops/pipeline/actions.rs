@@ -1,8 +1,8 @@
 //! What is done when an alert asks for it: rolling back, training anew, pausing experiments.
 //!
 //! What an action does, the note that it was done and the entries in the audit log are one batch, made while no other
-//! audited change can be committed. So an action is done and known to be done, or neither; after a kill it is looked up
-//! and done once.
+//! audited change can be committed. So an action is done and known to be done, or neither; whoever calls here has looked
+//! it up, after a kill, too.
 
 use serde_json::json;
 
@@ -48,7 +48,7 @@ pub(super) fn register(db: &Database) -> Result<()> {
     Ok(())
 }
 
-/// Does an action, or finds that it was done.
+/// Does an action that was not done yet.
 fn perform(db: &Database, alert: &Alert, action: Action) -> Result<()> {
     let watched = watched(db, alert)?;
     if let Some(version) = &watched {
@@ -74,9 +74,6 @@ fn watched(db: &Database, alert: &Alert) -> Result<Option<ModelId>> {
 fn commit(db: &Database, alert: &Alert, action: Action, version: Option<ModelId>) -> Result<()> {
     let change = Change { correlation: alert.correlation.clone(), ..Change::by(ACTOR).because(&*alert.message) };
     db.audit().commit_built(|db| {
-        if db.alerts().action_run(alert.id, action)?.is_some() {
-            return Ok(None);
-        }
         let deed = match version {
             None => {
                 let subject = alert.subject.as_deref().unwrap_or("the alert");
