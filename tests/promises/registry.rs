@@ -302,6 +302,26 @@ fn the_registry_is_a_document_and_back() {
 }
 
 #[test]
+fn versions_of_a_document_come_in_the_order_of_their_times_under_their_own_names() {
+    let (db, _) = store();
+    let model = db.model("ranker").unwrap();
+    let entry = |version: &str, day: u32| json!({"version": version, "created_at": format!("2024-12-{day}T14:30:00"), "model_hash": "abc123..."});
+    let document = json!({"1": entry("1", 23), "2": entry("2", 21), "3": entry("3", 22)}).to_string();
+    let mut asked = Vec::new();
+    let asking = |version: &str, path: Option<&str>| {
+        asked.push(version.to_owned());
+        nothing(version, path)
+    };
+    assert_eq!(model.import_json(&document, asking, &by_kim()).unwrap(), 3);
+    assert_eq!(asked, ["2", "3", "1"]);
+
+    let misnamed = json!({"2": entry("2", 21), "4": entry("5", 22)}).to_string();
+    let error = model.import_json(&misnamed, nothing, &by_kim()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("calls itself \"5\""), "{error}");
+    assert_eq!(model.list().unwrap().len(), 3);
+}
+
+#[test]
 fn imported_bytes_must_be_those_of_the_hash() {
     let (db, _) = store();
     let hash = db.put_blob(&b"weights"[..]).unwrap().to_string();

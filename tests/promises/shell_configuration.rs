@@ -89,6 +89,8 @@ fn the_environment_counts_and_is_checked() {
     shell.run(&["S", &check]).refused(1, &["several profiles", "say which: a, b"]);
     let (code, text) = with_variable(&shell, "DRIFTLINE_PROFILE", "b", &check);
     assert!(code == 0 && text.contains("profile b") && text.contains("2222"), "{text}");
+    let (code, text) = with_variable(&shell, "DRIFTLINE_PROFILE", "a", &format!("{check} profile b"));
+    assert!(code == 0 && text.contains("2222"), "what the statement says counts first: {text}");
 }
 
 #[test]

@@ -141,3 +141,17 @@ fn unknown(name: &str) -> Error {
         None => error.mend("unset it; `config keys` lists the names"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::field::Field;
+    use super::*;
+
+    #[test]
+    fn lists_are_parted_by_commas_and_keep_all_their_parts_in_order() {
+        let mut list = vec!["old".to_owned()];
+        list.set(read(Kind::List, ".npy, .csv,"));
+        assert_eq!(list, [".npy", ".csv"]);
+        assert_eq!(list.get(), Value::Array(vec![Value::from(".npy"), Value::from(".csv")]));
+    }
+}

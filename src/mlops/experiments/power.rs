@@ -163,6 +163,27 @@ mod tests {
     }
 
     #[test]
+    fn the_side_with_the_smaller_share_gets_its_fewer_users() {
+        let users = |split| {
+            let size = PowerCalculator::of_rate(0.85, 0.03).split(split).size().unwrap();
+            (size.users_a, size.users_b)
+        };
+        // Of A (z(0.975) + z(0.8))^2 (1 + a / b) / h^2.
+        assert_eq!(users(0.5), (2_031, 2_031));
+        assert_eq!(users(0.2), (5_078, 1_270));
+        assert_eq!(users(0.8), (1_270, 5_078));
+    }
+
+    #[test]
+    fn looking_often_takes_fewer_where_those_who_vary_are_many_and_more_at_a_stricter_level() {
+        // Users of A vary by 0.25, those of B by 0.09.
+        let rate = || PowerCalculator::of_rate(0.5, 0.4);
+        let users = |calculator: PowerCalculator| calculator.size().unwrap().users_always_valid;
+        assert!(users(rate().split(0.3)) < users(rate().split(0.7)));
+        assert!(users(rate().level(0.01)) > users(rate().level(0.05)));
+    }
+
+    #[test]
     fn less_than_a_week_is_warned_of() {
         // 4,062 users.
         let days = |daily| PowerCalculator::of_rate(0.85, 0.03).split(0.5).users_per_day(daily).size().unwrap();

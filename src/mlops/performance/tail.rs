@@ -140,4 +140,18 @@ mod tests {
         tail.wanted = 1_000;
         assert_eq!(told(&tail), Some((1, 70, 53)));
     }
+
+    #[test]
+    fn what_was_said_is_added_up_with_the_truths() {
+        let mut tail = Tail { baseline: None, windows: VecDeque::new(), wanted: 2 };
+        for (from, confidence, number) in [(1, 0.5, 10.0), (2, 1.0, 30.0)] {
+            let mut tally = Tally { labelled: 1, ..Tally::new().unwrap() };
+            tally.confidence.moments.add(confidence).unwrap();
+            tally.numbers.add(number).unwrap();
+            tail.note(Part::of(Timestamp(from), &tally));
+        }
+        let sum = tail.newest(0, |part| part.labelled).unwrap();
+        assert_eq!((sum.confidence.count(), sum.confidence.mean()), (2, 0.75));
+        assert_eq!((sum.numbers.count(), sum.numbers.mean()), (2, 20.0));
+    }
 }

@@ -332,7 +332,12 @@ mod tests {
             left.merge(&of(&records[cut..])).unwrap();
             assert_eq!((left.rows, left.errors, left.right, &left.confusion), (55, 5, whole.right, &whole.confusion));
             assert_eq!((&left.exact, &left.kinds, &left.buckets), (&whole.exact, &whole.kinds, &whole.buckets));
+            assert_eq!((left.confidence.moments.count(), left.confidence.range), (50, whole.confidence.range));
         }
+        let said: Vec<_> = (0..4u32).map(|n| PredictionRecord::new(f64::from(n))).collect();
+        let mut left = of(&said[..1]);
+        left.merge(&of(&said[1..])).unwrap();
+        assert_eq!((left.numbers.count(), left.numbers.mean()), (4, 1.5));
         let json = serde_json::to_value(whole.to_store()).unwrap();
         let back: Tally = serde_json::from_value(json).unwrap();
         assert_eq!(back, whole.to_store());

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use driftline::mlops::{Pipeline, PipelineStatus, PipelineTick};
 use driftline::statement::Pipelines;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::failure::{Failure, Outcome};
 use crate::render::{self, Plain};
@@ -79,21 +79,37 @@ fn tick(session: &mut Session, model: Option<&str>) -> Outcome {
         let tick = pipeline.tick(db.now())?;
         ticks.push((model, tick));
     }
-    let row = |(model, tick): (String, PipelineTick)| {
-        let run = tick
-            .run
-            .as_ref()
-            .map_or_else(String::new, |run| format!("{} {}", run.number, format!("{:?}", run.state).to_lowercase()));
-        let findings: Vec<String> = tick.findings.iter().map(ToString::to_string).collect();
-        let cells = vec![
-            render::plain(&model),
-            (tick.windows + tick.drift_windows).to_string(),
-            tick.alerts.len().to_string(),
-            tick.ended.len().to_string(),
-            run,
-            render::plain(&findings.join("; ")),
-        ];
-        Ok(Plain { thing: json!({"model": model, "tick": tick}), cells })
-    };
-    session.output.many(&["model", "windows", "alerts", "ended", "run", "findings"], ticks.into_iter().map(row))
+    session.output.many(
+        &["model", "windows", "alerts", "ended", "run", "findings"],
+        ticks.into_iter().map(|(model, tick)| Ok(ticked(&model, &tick))),
+    )
+}
+
+fn ticked(model: &str, tick: &PipelineTick) -> Plain<Json> {
+    let run = tick
+        .run
+        .as_ref()
+        .map_or_else(String::new, |run| format!("{} {}", run.number, format!("{:?}", run.state).to_lowercase()));
+    let findings: Vec<String> = tick.findings.iter().map(ToString::to_string).collect();
+    let cells = vec![
+        render::plain(model),
+        (tick.windows + tick.drift_windows).to_string(),
+        tick.alerts.len().to_string(),
+        tick.ended.len().to_string(),
+        run,
+        render::plain(&findings.join("; ")),
+    ];
+    Plain { thing: json!({"model": model, "tick": tick}), cells }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_of_predictions_and_of_drift_are_counted_together() {
+        let mut tick = PipelineTick::default();
+        (tick.windows, tick.drift_windows) = (1, 2);
+        assert_eq!(ticked("ranker", &tick).cells, ["ranker", "3", "0", "0", "", ""]);
+    }
 }
