@@ -1,6 +1,6 @@
 //! `drift` sees what has changed, keeps quiet where nothing has, and says what it was and against which baseline.
 
-use driftline::mlops::drift::embedding::{EmbeddingOptions, ExtraTest, judge};
+use driftline::mlops::drift::embedding::{EmbeddingOptions, EmbeddingVerdict, ExtraTest, judge};
 use driftline::mlops::drift::{Column, DriftDetector, DriftKind, DriftResult, Method, Note, Scale, Test, Verdict};
 use driftline::stats::multiple::Correction;
 use driftline::stats::rows::Rows;
@@ -73,6 +73,20 @@ fn what_is_too_small_to_matter_is_drift_and_no_alarm() {
     let result = one(Method::Ks, Column::numbers(x), Column::numbers(y));
     assert_eq!((result.drift, result.alarm, result.verdict), (true, false, Verdict::Drift), "{result:?}");
     assert_eq!((result.test, result.effect.floor), (Test::KsAsymptotic, 0.1));
+    // Vectors that have moved clearly, and an application to which that is little.
+    let (x, y) = (vectors(1, 60, 6, 0.0), vectors(2, 60, 6, 0.9));
+    let (x, y) = (Rows::new(&x, 6).unwrap(), Rows::new(&y, 6).unwrap());
+    let verdict = judge(x, y, &EmbeddingOptions::default().floors(0.95, 0.95)).unwrap();
+    assert_eq!((verdict.drift, verdict.alarm, verdict.verdict), (true, false, Verdict::Drift), "{verdict:?}");
+}
+
+#[test]
+fn permutations_follow_from_the_seed() {
+    let (x, y) = (vectors(1, 60, 4, 0.0), vectors(2, 60, 4, 0.0));
+    let (x, y) = (Rows::new(&x, 4).unwrap(), Rows::new(&y, 4).unwrap());
+    let energy = |seed| judge(x, y, &EmbeddingOptions::default().seed(seed)).unwrap().tests.remove(0).p;
+    assert_eq!(energy(1), energy(1));
+    assert!((2..6).any(|seed| energy(seed) != energy(1)));
 }
 
 #[test]
@@ -234,6 +248,8 @@ fn new_clusters_are_shown_by_their_rows_and_broken_dimensions_by_their_numbers()
     let verdict = judge(Rows::new(&x, 8).unwrap(), Rows::new(&y, 8).unwrap(), &EmbeddingOptions::default()).unwrap();
     let effects = verdict.effects.unwrap();
     assert!(effects.novelty_p < 0.1 && effects.novelty_share >= 0.035, "{effects:?}");
+    let p = |verdict: &EmbeddingVerdict, of: Test| verdict.tests.iter().find(|it| it.test == of).unwrap().p;
+    assert_eq!(p(&verdict, Test::Novelty), Some(effects.novelty_p), "it is one of the tests that decide");
     let far = [3, 70, 71, 150, 151, 152, 199];
     assert!(verdict.novel.len() == 5 && verdict.novel.iter().all(|it| far.contains(&it.row)), "{:?}", verdict.novel);
     assert!(verdict.novel.iter().all(|it| it.nearest.len() == 3 && it.nearest[0].1 <= it.nearest[2].1));
@@ -243,6 +259,7 @@ fn new_clusters_are_shown_by_their_rows_and_broken_dimensions_by_their_numbers()
     let verdict =
         judge(Rows::new(&x, 8).unwrap(), Rows::new(&broken, 8).unwrap(), &EmbeddingOptions::default()).unwrap();
     assert_eq!((verdict.dimensions[0].dimension, verdict.drift), (5, true));
+    assert_eq!(p(&verdict, Test::Dimensions), Some(verdict.dimensions[0].adjusted_p));
     assert_eq!(verdict.effects.unwrap().drifted_dimensions, 0.125);
 }
 

@@ -174,6 +174,21 @@ fn an_age_drops_whole_slices_and_refuses_what_is_older() {
 }
 
 #[test]
+fn a_slice_stays_while_a_batch_before_it_is_open() {
+    let (clock, db) = wound();
+    let log = db.embedding_log();
+    let options = SpaceOptions::new(1).retention(Retention::Age(10 * 24 * HOUR)).slice(24 * HOUR);
+    log.register(&model(), &options).unwrap();
+    let entry = |day: i64| Entry::new([day as f32]).at(Timestamp(day * DAY));
+    let open = log.log_in(db.batch(), &model(), [entry(98)]);
+    log.log_all(&model(), (95..99).map(entry)).unwrap();
+    clock.advance(100 * 24 * HOUR);
+    assert_eq!(log.tick(clock.now()).unwrap().dropped, 0);
+    drop(open);
+    assert_eq!(log.tick(clock.now()).unwrap().dropped, 4);
+}
+
+#[test]
 fn a_size_drops_the_oldest_slices_and_never_the_newest() {
     let (clock, db) = wound();
     let log = db.embedding_log();
@@ -248,7 +263,10 @@ fn profiles_and_samples_are_of_the_range_to_the_microsecond() {
     let range = times(0, i64::MAX);
     assert_eq!(log.sample(&model(), range, 50, 1).unwrap(), log.sample(&model(), range, 50, 1).unwrap());
     assert_ne!(log.sample(&model(), range, 50, 1).unwrap(), log.sample(&model(), range, 50, 2).unwrap());
-    assert_eq!(log.windows(&model(), range).unwrap().len(), 100);
+    for hours in 1..=100 {
+        let windows = log.windows(&model(), times(0, hours * 3_600_000_000)).unwrap();
+        assert_eq!(windows.len() as i64, hours, "one that begins where the range ends is not part of it");
+    }
 }
 
 #[test]

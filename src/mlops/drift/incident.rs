@@ -199,6 +199,14 @@ mod tests {
     }
 
     #[test]
+    fn peace_saves_nothing_up_and_an_incident_leaves_nothing_behind() {
+        let found = changes(&[0.02; 40]);
+        let (first, closed, second) = (found[0].0, found[1].0, found[2].0);
+        assert_eq!(second - closed, first + 1, "evidence gathers from nothing again: {found:?}");
+        assert_eq!(changes(&[vec![0.9; 100], vec![0.02; 12]].concat())[0].0, 100 + first);
+    }
+
+    #[test]
     fn levels_follow_from_how_long_there_should_be_peace() {
         let month = Levels::of(30.0 * 86_400.0 / 300.0);
         assert!((month.window - 0.0076).abs() < 1e-4 && (month.ln_evidence.exp() - 17_280.0).abs() < 1e-6);

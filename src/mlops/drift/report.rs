@@ -97,3 +97,23 @@ impl DriftReport {
         self.results.iter().any(|result| result.verdict != Verdict::Insufficient && result.effect.matters())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mlops::drift::{Column, DriftDetector, Method};
+
+    #[test]
+    fn the_score_is_the_share_of_what_could_be_judged() {
+        let numbers = |count: u32, from: u32| Column::numbers((from..from + count).map(f64::from));
+        let mut detector = DriftDetector::new(Method::Ks);
+        detector
+            .set_reference([("moved", numbers(100, 0)), ("same", numbers(100, 0)), ("few", numbers(3, 0))])
+            .unwrap();
+        let current = [("moved", numbers(100, 500)), ("same", numbers(100, 0)), ("few", numbers(3, 500))];
+        let results = detector.detect(current).unwrap();
+        let (docs, times) = (Subject::Collection("docs".into()), TimeRange::ALL);
+        let report = DriftReport::new(&docs, times, ReferenceOf::Times(times), results, Timestamp(0));
+        assert_eq!((report.results.len(), report.score), (3, 0.5));
+    }
+}

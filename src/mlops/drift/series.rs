@@ -307,6 +307,16 @@ mod tests {
     }
 
     #[test]
+    fn gaps_are_bridged_by_straight_lines() {
+        let line: Vec<f64> = (0..10).map(f64::from).collect();
+        let mut values = some(line.clone());
+        values[4..6].fill(None);
+        assert_eq!(bridged(&values), Some(line));
+        values[6] = None;
+        assert_eq!(bridged(&values), None, "three of ten are too many");
+    }
+
+    #[test]
     fn a_new_level_is_a_change() {
         let values: Vec<f64> =
             noise(200, 6).iter().enumerate().map(|(step, noise)| noise + if step < 100 { 0.0 } else { 0.2 }).collect();

@@ -70,3 +70,19 @@ fn one(x: &[f64], y: &[f64]) -> Result<Ks> {
     }
     ks::test(x, y, Alternative::TwoSided, Method::Auto)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn many_dimensions_are_corrected_for() {
+        let mut random = Random::seeded(1, 0);
+        let mut rows = || (0..40 * 30).map(|_| random.unit() as f32).collect::<Vec<_>>();
+        let (x, y) = (rows(), rows());
+        let of = Dimensions::of(Rows::new(&x, 30).unwrap(), Rows::new(&y, 30).unwrap()).unwrap();
+        let smallest = of.tests.iter().map(|test| test.p).fold(1.0, f64::min);
+        assert!(smallest < 0.05 && of.p() > 0.05 && of.drifted() == 0.0, "{smallest}, corrected {}", of.p());
+    }
+}

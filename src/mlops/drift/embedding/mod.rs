@@ -125,11 +125,12 @@ impl Samples<'_> {
         let drift = p <= options.level;
         let matters =
             effects.energy_coefficient >= options.energy_floor || effects.novelty_share >= options.novelty_floor;
+        let alarm = drift && matters;
         let no_direction = effects.centroid_cosine.is_none().then_some(Note::NoDirection);
         Ok(EmbeddingVerdict {
-            verdict: Verdict::of(true, drift, drift && matters),
+            verdict: Verdict::of(true, drift, alarm),
             drift,
-            alarm: drift && matters,
+            alarm,
             p: Some(p),
             tests,
             effects: Some(effects),
