@@ -208,6 +208,8 @@ fn an_archive_that_was_cut_short_is_refused() {
     for length in (0..bytes.len() - 1024).step_by(301).chain((0..=bytes.len() - 1024).step_by(512)) {
         let error = restored(&bytes[..length], RestoreOptions::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{length} of {} bytes: {error}", bytes.len());
+        let says_so = error.to_string().contains("the archive is cut short");
+        assert!(says_so || length % 512 != 0, "{length} of {} bytes: {error}", bytes.len());
     }
 }
 

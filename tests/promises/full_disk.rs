@@ -233,6 +233,20 @@ fn a_compaction_that_cannot_be_done_says_what_it_needs() {
     assert_eq!(notes.count().unwrap(), 3);
 }
 
+/// There is less than a merge that keeps something asks for beside its output.
+#[test]
+fn a_compaction_that_keeps_nothing_takes_the_last_bytes() {
+    let fs = SimulatedFs::new(1);
+    let db = options().free_disk_reserve_bytes(0).open_on(Arc::new(fs.clone())).unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    notes.put_all((0..100u64).map(Record::new)).unwrap();
+    db.flush().unwrap();
+    assert_eq!(notes.delete_all(0..100u64).unwrap(), 100);
+    fs.inject(Fault::DiskFull { after_bytes: 256 << 10 });
+    notes.compact().unwrap();
+    assert_eq!(db.stats().unwrap().collections[0].segments, 0);
+}
+
 #[test]
 fn what_is_set_aside_follows_the_options() {
     let fs = SimulatedFs::new(1);

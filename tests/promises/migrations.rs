@@ -90,8 +90,11 @@ fn a_clock_set_back_revives_nothing_in_a_migrated_store() {
     let db = open(&from);
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
     notes.put(Record::new("expired").expires_in(Duration::from_secs(1))).unwrap();
-    clock.advance(Duration::from_secs(2));
     notes.put(Record::new("there")).unwrap();
+    clock.advance(Duration::from_secs(2));
+    // Of the time that it is no row tells.
+    notes.put(Record::new("late")).unwrap();
+    assert!(notes.delete("late").unwrap());
     drop(notes);
     db.close().unwrap();
     migrate_on(Arc::new(from), Arc::new(into.clone()), MigrateOptions::new()).unwrap();

@@ -266,6 +266,36 @@ fn of_a_log_only_the_damaged_group_is_lost() {
     assert!(report.losses[0].contains("between LSN 7 and LSN 9"), "{report}");
 }
 
+/// A log also holds what was flushed since; there the files know better, and the positions they came to are kept.
+#[test]
+fn what_is_in_files_is_not_taken_from_the_log() {
+    let fs = SimulatedFs::new(1);
+    let db = open(&fs).unwrap();
+    let [notes, other] = ["notes", "other"].map(|name| db.create_collection(name, Schema::payload_only()).unwrap());
+    other.put(Record::new(1u64).payload("what keeps the log")).unwrap();
+    notes.put(Record::new(1u64).payload("the first version")).unwrap();
+    notes.put(Record::new(1u64).payload("the second version")).unwrap();
+    // It flushes the collection, and comes at a position that no log has.
+    let mut import = notes.import().unwrap();
+    import.put(Record::new(2u64)).unwrap();
+    import.finish().unwrap();
+    let (lsn, killed, lost) = (db.lsn(), fs.reboot_keeping_all(), fs.reboot_keeping_all());
+    drop((notes, other, db));
+
+    let log = killed.list().unwrap().into_iter().find(|name| name.starts_with("wal-")).unwrap();
+    let at = bytes(&killed)[&log].windows(18).position(|window| window == b"the second version").unwrap();
+    killed.flip_bits(&log, at as u64, 1).unwrap();
+    let (target, _) = run(&killed).unwrap();
+    let note = opened(&target).collection("notes").unwrap().get(1u64).unwrap().unwrap();
+    assert_eq!(note.payload, Value::from("the second version"));
+
+    for segment in lost.list().unwrap().into_iter().filter(|name| name.starts_with("seg-")) {
+        lost.remove(&segment).unwrap();
+    }
+    let (target, report) = run(&lost).unwrap();
+    assert_eq!((report.lsn, opened(&target).lsn()), (lsn, lsn));
+}
+
 #[test]
 fn deletions_that_are_lost_are_told_and_older_versions_give_way() {
     let fs = SimulatedFs::new(1);
