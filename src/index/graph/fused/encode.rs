@@ -8,6 +8,9 @@ use crate::vector::kernel::{Kernels, Task};
 /// The largest half that a factor becomes, well inside what one can hold.
 const LARGEST: f32 = 30_000.0;
 
+/// So many times the factors of the middle one of a row's neighbours those of another may be.
+const LARGEST_RATIO: f32 = 1e4;
+
 /// What stands in place of a neighbour that is none: further than any.
 const NOWHERE: f32 = 65_000.0;
 
@@ -101,8 +104,7 @@ fn encode_row<'a>(
         let (signs, neighbour) = (&mut bytes[layout.codes()], point(*link));
         factors[place] = encode_neighbour(own, neighbour.codes, neighbour.scale, place, signs);
     }
-    let largest = factors.iter().flat_map(|f| [f.add.abs(), f.scale.abs()]).fold(0.0, f32::max);
-    let unit = if largest > 0.0 { largest / LARGEST } else { 1.0 };
+    let unit = bound(&mut factors) / LARGEST;
     let rest = &mut bytes[layout.factors_at()..];
     for (place, (factors, link)) in factors.iter().zip(links).enumerate() {
         let add = if *link == row { NOWHERE } else { factors.add / unit };
@@ -114,11 +116,31 @@ fn encode_row<'a>(
     rest[2 * HALVES + ROWS..2 * HALVES + ROWS + HEAD].copy_from_slice(bytemuck::bytes_of(&head));
 }
 
+/// Brings the factors of a row's neighbours into a range that halves can tell apart, and returns the largest. What is beyond
+/// it is as far as can be said.
+fn bound(factors: &mut [Factors; NEIGHBOURS]) -> f32 {
+    let mut sizes = factors.map(|factors| factors.size());
+    sizes.sort_unstable_by(f32::total_cmp);
+    let there = &sizes[sizes.partition_point(|size| *size == 0.0)..];
+    let Some(largest) = there.last() else { return LARGEST };
+    let most = largest.min(there[there.len() / 2] * LARGEST_RATIO);
+    for factors in factors.iter_mut().filter(|factors| factors.size() > most) {
+        *factors = Factors { add: most, scale: 0.0 };
+    }
+    most
+}
+
 /// What turns the signs of a neighbour into a distance.
 #[derive(Debug, Clone, Copy, Default)]
 struct Factors {
     add: f32,
     scale: f32,
+}
+
+impl Factors {
+    fn size(self) -> f32 {
+        self.add.abs().max(self.scale.abs())
+    }
 }
 
 /// With u the row, v the neighbour, r = v - u and s the signs of r, the distance of a query q is
