@@ -101,8 +101,8 @@ impl CodedPoints {
     }
 }
 
-/// The largest scale beside which squares of the middle one are still told from zero. A row of a larger one, or of one that
-/// is no number, stands where its codes are all zero: it is far from whoever is not as far out, which exact distances say.
+/// The largest scale beside which squares of the middle one are still told from zero. A row of a larger one stands where its
+/// codes are all zero: it is far from whoever is not as far out, which exact distances say.
 fn scale_limit(factors: &[[f32; 2]]) -> f32 {
     let mut scales: Vec<f32> = factors.iter().map(|[scale, _]| *scale).filter(|scale| *scale > 0.0).collect();
     let Some(middle) = scales.len().checked_sub(1).map(|last| last / 2) else { return 0.0 };
@@ -118,8 +118,7 @@ fn encode_row(values: &[f32], codes: &mut [i8]) -> [f32; 2] {
         *code = (value * inverse).round().clamp(-127.0, 127.0) as i8;
         squares += i32::from(*code) * i32::from(*code);
     }
-    let is_point = values.iter().all(|value| value.is_finite());
-    [if is_point { largest / 127.0 } else { f32::INFINITY }, squares as f32]
+    [largest / 127.0, squares as f32]
 }
 
 impl Points for CodedPoints {

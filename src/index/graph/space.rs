@@ -122,6 +122,10 @@ impl Space {
         }
         lifted.truncate(self.kept.places.len());
         self.rotation.apply(lifted, point);
+        // A point so far out that numbers do not reach there stands in the middle, as near to one row as to another.
+        if !point.iter().fold(true, |finite, value| finite & value.is_finite()) {
+            point.fill(0.0);
+        }
     }
 
     /// The stored form (frozen).
