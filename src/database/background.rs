@@ -173,13 +173,14 @@ impl Engine {
     }
 
     /// Runs the first of `steps` that is due. One that fails keeps no later one from its turn; the first failure is
-    /// returned when none did anything.
+    /// returned when none did anything, and at once when nothing can be written any more.
     fn first_due(&self, steps: &[Step]) -> Result<Option<Work>> {
         let mut failure = None;
         for step in steps {
             match step(self) {
                 Ok(None) => {}
                 Ok(done) => return Ok(done),
+                Err(error) if self.poison.check().is_err() => return Err(failure.unwrap_or(error)),
                 Err(error) => drop(failure.get_or_insert(error)),
             }
         }
