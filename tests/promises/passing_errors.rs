@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use driftline::fs::FileSystem;
+use driftline::fs::{Fault, FileSystem, Lasting, SimulatedFs};
 use driftline::{BlobId, Collection, Database, ErrorKind, Maintenance, Options, Record, Schema, ScrubOptions, Value};
 
 use super::support::gated::GatedFs;
@@ -123,4 +123,27 @@ fn scrubbing_takes_what_it_cannot_open_for_no_damage_and_tries_it_again() {
     let report = db.scrub().run().unwrap();
     let files = fs.list().unwrap().into_iter().filter(|name| name != "LOCK" && name != "RESERVE").count();
     assert_eq!((report.files, report.problems), (files as u64, vec![]));
+}
+
+/// Whatever a step fails at: where nothing can be written any more, the call that ran it says so.
+#[test]
+fn a_step_after_which_nothing_can_be_written_is_told_at_once() {
+    let mut poisoned = 0;
+    for later in 0.. {
+        let fs = SimulatedFs::new(1);
+        let options = Options::new().maintenance(Maintenance::Manual).scrub(ScrubOptions::new());
+        let db = options.open_on(Arc::new(fs.clone())).unwrap();
+        let notes = filled(&db);
+        let at_call = fs.calls() + later;
+        fs.inject(Fault::Fail { at_call, error: io::ErrorKind::Other, lasting: Lasting::Once });
+        let told = db.tick().map_err(|error| error.kind());
+        if fs.calls() <= at_call {
+            break;
+        }
+        if notes.put(Record::new(9u64)).is_err_and(|error| error.kind() == ErrorKind::Poisoned) {
+            poisoned += 1;
+            assert_eq!(told, Err(ErrorKind::OutcomeUnknown), "call {later}");
+        }
+    }
+    assert!(poisoned > 0, "no call was a sync of what was promised");
 }

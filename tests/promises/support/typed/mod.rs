@@ -92,12 +92,13 @@ fn logged_model() -> ModelId {
 impl Typed {
     /// Whether the mode of the store does not allow it.
     fn refuses(&self, act: Act) -> bool {
-        let changes_models = match act {
+        let is_protected = match act {
             Act::Register | Act::Baseline => true,
             Act::PointAlias => self.models.versions > 0,
+            Act::Serve | Act::Label => self.watched.wants_baseline(),
             _ => false,
         };
-        changes_models && self.models.are_serving()
+        is_protected && self.models.are_serving()
     }
 
     /// Whether models serve, so that indexes stay as they are, too.

@@ -2,19 +2,23 @@
 //!
 //! Its predictions come in batches of [`ROWS`], and lie long before the times that the store's clock shows, so that every
 //! one of them is late. Of three batches the third comes late, to the window of the first. Two windows are quick and two
-//! are slow, by turns. Which alerts and incidents there must be follows from how many windows were counted and judged.
+//! are slow, by turns. Which alerts and incidents there must be follows from how many windows were counted and judged. Its
+//! baseline was all right, and so are nearly all predictions: each window that was counted is judged to be stable.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use driftline::mlops::drift::{DriftMonitor, MonitorOptions, Reference};
-use driftline::mlops::{Alert, AlertKind, ModelId, Monitor, Orphans, PredictionRecord, TimeRange};
-use driftline::{Database, ErrorKind, Result, Timestamp};
+use driftline::mlops::drift::{DriftMonitor, DriftReport, MonitorOptions, Reference, Verdict};
+use driftline::mlops::{Alert, AlertKind, ModelId, Monitor, Orphans, Output, PredictionRecord, TimeRange};
+use driftline::{Database, ErrorKind, Result, Timestamp, Value, json};
 
 const MODEL: &str = "spam@1";
 const PREDICTIONS: &str = "_predictions";
-/// Predictions of a batch: enough for a verdict of drift. The first has a name and gets to know what was true.
-const ROWS: u64 = 50;
+/// Predictions of a batch: enough for each verdict. The first has a name and gets to know what was true, of the others it is
+/// known at once.
+const ROWS: u64 = 51;
+/// Predictions of the baseline.
+const NORMAL: usize = 60;
 const STEP: Duration = Duration::from_secs(300);
 /// Where the first window begins.
 const BEGIN: i64 = -3_000 * 300_000_000;
@@ -25,8 +29,8 @@ const MOST_WINDOWS: usize = 32;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Watched {
-    /// The monitor was told to have truths wait for their predictions.
-    is_set_up: bool,
+    /// What the monitor was told: to have truths wait for their predictions, then a baseline.
+    told_first: u64,
     /// Batches of predictions.
     served: u64,
     /// Truths that were told, of the first so many batches, and those of them that wait.
@@ -71,7 +75,7 @@ fn prediction(batch: u64, place: u64) -> PredictionRecord {
     let latency_ms = (place + 1 + if is_slow(window) { 300 } else { 0 }) as f64;
     let record = PredictionRecord::new("spam").latency_ms(latency_ms);
     let record = record.at(times(window).from.after(Duration::from_secs(second)));
-    if place == 0 { record.id(name(batch)) } else { record }
+    if place == 0 { record.id(name(batch)) } else { record.truth("spam") }
 }
 
 fn drift(db: &Database) -> Result<DriftMonitor> {
@@ -80,6 +84,15 @@ fn drift(db: &Database) -> Result<DriftMonitor> {
 }
 
 impl Watched {
+    fn is_set_up(&self) -> bool {
+        self.told_first == 2
+    }
+
+    /// Whether a baseline is set next.
+    pub(super) fn wants_baseline(&self) -> bool {
+        self.told_first == 1
+    }
+
     fn windows(&self) -> u64 {
         (0..self.served).map(|batch| window_of(batch) + 1).max().unwrap_or(0)
     }
@@ -88,19 +101,20 @@ impl Watched {
     fn tally(&self, window: u64) -> (u64, u64) {
         let batches = || (0..self.served).filter(|batch| window_of(*batch) == window);
         let known = batches().filter(|batch| *batch < self.told && !self.waiting.contains(batch));
-        (batches().count() as u64 * ROWS, known.count() as u64)
+        let (batches, known) = (batches().count() as u64, known.count() as u64);
+        (batches * ROWS, batches * (ROWS - 1) + known)
     }
 
     pub(super) fn serve(&mut self) {
-        match self.is_set_up {
+        match self.is_set_up() {
             true => self.served += 1,
-            false => self.is_set_up = true,
+            false => self.told_first += 1,
         }
     }
 
     pub(super) fn label(&mut self) {
-        if !self.is_set_up {
-            self.is_set_up = true;
+        if !self.is_set_up() {
+            self.told_first += 1;
             return;
         }
         if self.told >= self.served {
@@ -150,7 +164,7 @@ impl Watched {
     }
 
     pub(super) fn perform_serve(&self, db: &Database) -> Result<()> {
-        if !self.is_set_up {
+        if !self.is_set_up() {
             return self.set_up(db);
         }
         let records = (0..ROWS).map(|place| prediction(self.served, place)).collect();
@@ -158,11 +172,20 @@ impl Watched {
     }
 
     fn set_up(&self, db: &Database) -> Result<()> {
-        Monitor::builder(db, &model())?.keep_orphans().open().map(drop)
+        let monitor = Monitor::builder(db, &model())?.keep_orphans();
+        let monitor = match self.told_first {
+            0 => monitor,
+            _ => {
+                let right = vec![Output::from("spam"); NORMAL];
+                let features: Vec<_> = (0..NORMAL as i64).map(|row| Value::from(json!({ "length": row }))).collect();
+                monitor.baseline_labels(right.clone()).baseline_predictions(right).baseline_data(&features)
+            }
+        };
+        monitor.open().map(drop)
     }
 
     pub(super) fn perform_label(&self, db: &Database) -> Result<()> {
-        if !self.is_set_up {
+        if !self.is_set_up() {
             return self.set_up(db);
         }
         let counts = db.monitor(&model()).record_label(&name(self.told), truth(self.told), Some(Timestamp(BEGIN)))?;
@@ -211,9 +234,13 @@ impl Watched {
         assert!(known.is_disjoint(&waiting), "a truth is joined, or it waits: {known:?}, {waiting:?}");
         let told = known.union(&waiting).max().map_or(0, |last| last + 1);
         assert_eq!((known.len() + waiting.len()) as u64, told, "truths of {known:?}, {waiting:?}");
-        let is_set_up = monitor.settings()?.orphans == Orphans::Keep;
-        let judged = reports(db)?;
-        Ok(Watched { is_set_up, served, told, waiting, counted: counted(db)?, judged })
+        let keeps = monitor.settings()?.orphans == Orphans::Keep;
+        let told_first = u64::from(keeps) + baselines(db, &monitor)?;
+        let (counted, judged) = (counted(db)?, reports(db)?);
+        for history in [monitor.concept_history(TimeRange::ALL)?, monitor.prediction_history(TimeRange::ALL)?] {
+            check_history(&history, counted.len() as u64);
+        }
+        Ok(Watched { told_first, served, told, waiting, counted, judged })
     }
 
     /// Each alert that follows from a window is there once. Tells how many.
@@ -242,6 +269,22 @@ fn keys(db: &Database, name: &str) -> Result<Vec<String>> {
 /// The number of a batch, with which a key ends.
 fn number(key: &str) -> u64 {
     key.rsplit('\u{1f}').next().and_then(|name| name.parse().ok()).expect("the number of a batch")
+}
+
+/// How many baselines there are: none or one, and its rows with it.
+fn baselines(db: &Database, monitor: &Monitor) -> Result<u64> {
+    let (known, mut rows) = (monitor.baselines()?, keys(db, "_baseline_rows")?);
+    rows.retain(|key| key.starts_with(&format!("performance of {MODEL}/")));
+    assert_eq!(known.len(), rows.len(), "a baseline is there with its rows: {known:?}, {rows:?}");
+    assert!(known.iter().all(|baseline| baseline.accuracy == Some(1.0)), "{known:?}");
+    Ok(known.len() as u64)
+}
+
+/// Each window that was counted was held against the baseline, once, and none had drifted.
+fn check_history(history: &[DriftReport], windows: u64) {
+    let found: Vec<_> = history.iter().map(|report| (report.current.to, report.verdict)).collect();
+    let expected: Vec<_> = (0..windows).map(|window| (times(window).to, Verdict::Stable)).collect();
+    assert_eq!(found, expected);
 }
 
 /// What was counted of the windows, each of which is there once.
