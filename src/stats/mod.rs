@@ -5,6 +5,8 @@
 //! - **How does a series go?** [`seasonal`], [`trend`], [`outlier`], [`change`], [`sigma`].
 //! - **What does a sample look like?** [`moments`], [`quantile`], [`pca`], [`performance`].
 //! - **Is B better than A?** [`ab`], [`sequential`].
+//! - **How good is a ranking?** [`ranking`], [`bm25`].
+//! - **What do weights lose in four bits?** [`nf4`].
 //!
 //! Nothing here reads a clock, a file or a global, or starts a thread; what is random takes a seed or a
 //! [`Random`](crate::random::Random), so equal input gives equal output on every machine. Input that has no answer (empty,
@@ -12,6 +14,7 @@
 //! answer deserves a doubt (constant, few, degenerate) is flagged in the result. No function returns `NaN`.
 
 pub mod ab;
+pub mod bm25;
 pub mod change;
 pub mod chi_square;
 pub mod classifier;
@@ -21,12 +24,14 @@ pub mod ks;
 pub mod linear;
 pub mod moments;
 pub mod multiple;
+pub mod nf4;
 pub mod normal;
 pub mod outlier;
 pub mod pca;
 pub mod performance;
 pub mod psi;
 pub mod quantile;
+pub mod ranking;
 pub mod rows;
 pub mod seasonal;
 pub mod sequential;

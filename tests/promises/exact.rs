@@ -57,3 +57,31 @@ fn a_sealed_collection_answers_as_it_did_in_memory_bit_for_bit() {
         }
     }
 }
+
+/// Pairs of vectors with their distances in 64 bits, by numpy.
+#[test]
+fn distances_are_those_of_64_bits_but_for_the_rounding_of_32() {
+    let whole: serde_json::Value =
+        serde_json::from_str(include_str!("../fixtures/oracles/linear_algebra.json")).unwrap();
+    let pairs = whole["cases"].as_array().unwrap().iter().filter(|case| case["kind"] == "vectors");
+    let mut seen = 0;
+    for case in pairs {
+        let vector = |name: &str| serde_json::from_value::<Vec<f32>>(case[name].clone()).unwrap();
+        let (a, b) = (vector("a_f32"), vector("b_f32"));
+        let wanted = |name: &str| case[name].as_f64().unwrap();
+        for (metric, wanted, scale) in [
+            (Metric::L2, wanted("euclidean").powi(2), wanted("euclidean").powi(2)),
+            (Metric::L1, wanted("manhattan"), wanted("manhattan")),
+            (Metric::Cosine, 1.0 - wanted("cosine"), 1.0),
+            (Metric::Dot, -wanted("dot"), wanted("norm_a") * b.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt()),
+        ] {
+            let db = Database::in_memory().unwrap();
+            let one = db.create_collection("one", Schema::vector(a.len(), metric)).unwrap();
+            one.put(Record::new(1u64).vector(b.clone())).unwrap();
+            let got = f64::from(one.query().nearest(a.clone()).run().unwrap().iter().next().unwrap().distance);
+            assert!((got - wanted).abs() <= 1e-5 * scale, "{} {metric:?}: {got}, not {wanted}", case["name"]);
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 12);
+}

@@ -2,6 +2,7 @@
 //! statsmodels, scikit-learn and numpy. Numbers of cases are asserted, so that none is left out in silence.
 
 mod experiments;
+mod rankings;
 mod samples;
 mod series;
 
@@ -9,10 +10,14 @@ use serde_json::Value;
 
 const TINY: f64 = 1e-200;
 
-fn cases(file: &str) -> Vec<Value> {
+fn whole(file: &str) -> Value {
     let path = format!("{}/tests/fixtures/oracles/{file}.json", env!("CARGO_MANIFEST_DIR"));
     let bytes = std::fs::read_to_string(path).unwrap();
-    serde_json::from_str::<Value>(&bytes).unwrap()["cases"].as_array().unwrap().clone()
+    serde_json::from_str(&bytes).unwrap()
+}
+
+fn cases(file: &str) -> Vec<Value> {
+    whole(file)["cases"].as_array().unwrap().clone()
 }
 
 fn of_kind(file: &str, kind: &str) -> Vec<Value> {
