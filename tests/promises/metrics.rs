@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use driftline::mlops::drift::Reference;
+use driftline::mlops::drift::{MonitorOptions, Reference};
 use driftline::{Clock, Database, ManualClock, Metric, Options, Record, Schema, Severity, Timestamp, json, mlops};
 
 /// A sample: its labels and its value.
@@ -363,4 +363,40 @@ fn what_is_shipped_names_only_metrics_there_are() {
 fn names(text: &str) -> BTreeSet<String> {
     let words = text.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
     words.filter(|word| word.starts_with("driftline_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn beyond_a_hundred_names_counts_are_added_up_and_incidents_still_show() {
+    let db = Database::in_memory().unwrap();
+    for number in 0..102 {
+        let model: mlops::ModelId = format!("m@{number:03}").parse().unwrap();
+        let outcomes = [mlops::PredictionRecord::new("a"), mlops::PredictionRecord::failed("no answer")];
+        outcomes.into_iter().for_each(|it| drop(db.monitor(&model).record_prediction(it).unwrap()));
+        drifting(&db, &format!("c{number:03}"), number == 101);
+    }
+    let read = parse(&db.metrics_text());
+    let of = |outcome: &str, model: &str, version: &str| {
+        let labels = [("model", model), ("version", version), ("outcome", outcome)];
+        value(&read, "driftline_predictions_total", &labels)
+    };
+    assert_eq!((of("error", "m", "099"), of("error", "(others)", ""), of("success", "(others)", "")), (1.0, 2.0, 2.0));
+    let open = |subject: &str| value(&read, "driftline_drift_incident_open", &[("subject", subject)]);
+    assert_eq!((open("c000"), open("c099"), open("(others)")), (0.0, 0.0, 1.0));
+    assert_eq!(read["driftline_drift_incident_open"].samples.len(), 101);
+    assert_eq!(read["driftline_drift_p_value"].samples.len(), 100, "p-values are not added up");
+}
+
+/// A collection that a monitor has judged for two windows, whose values have moved or have not.
+fn drifting(db: &Database, name: &str, moved: bool) {
+    let hour = 3_600_000_000;
+    let docs = db.create_collection(name, Schema::payload_only()).unwrap();
+    let record = |n: i64| {
+        let value = n * 37 % 60 + if moved && n >= 60 { 100 } else { 0 };
+        Record::new(n as u64).payload(json!({"words": value})).created_at(Timestamp(n * hour / 60))
+    };
+    docs.put_all((0..180).map(record)).unwrap();
+    let before = mlops::TimeRange::new(Timestamp(0), Timestamp(hour)).unwrap();
+    let options = MonitorOptions::default().interval(Duration::from_secs(3_600)).begin(Timestamp(hour));
+    let monitor = db.drift_monitor(name, options.reference(Reference::Range(before))).unwrap();
+    monitor.tick(Timestamp(3 * hour)).unwrap();
 }

@@ -41,13 +41,14 @@ impl Database {
     /// Serve it under `text/plain; version=0.0.4`, or write it with [`Database::write_metrics`].
     ///
     /// All names begin with `driftline_`, times are in seconds and sizes in bytes. Labels are names of collections and
-    /// models and words of the engine, never keys or payloads; from the 101st collection or model on, they are added up
-    /// under `(others)`. Counters begin at 0 when the store is opened. What cannot be read, such as of a closed store, is
+    /// models and words of the engine, never keys or payloads; from the 101st collection, model or subject on, counters and
+    /// sizes are added up under `(others)`, an incident of any of them shows there, and what cannot be added up is left out.
+    /// Counters begin at 0 when the store is opened. What cannot be read, such as of a closed store, is
     /// left out and named by `driftline_metrics_unreadable`.
     ///
     /// Costs what [`Database::stats`], [`Database::disk_usage`] and [`Database::health_within`] of one second cost: a
     /// look at every file's length and at the rows in memory, no row on disk. Beside these it reads rows of the store's own
-    /// collections: incidents, newest checks, windows of monitors, and all runs of training of up to 100 models. For a scrape
+    /// collections: incidents, newest checks, windows of monitors, and all runs of training. For a scrape
     /// every few seconds and more.
     ///
     /// ```

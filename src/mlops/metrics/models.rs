@@ -1,12 +1,12 @@
 //! What is known of models: alerts, drift and predictions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use serde::de::DeserializeOwned;
 
-use super::MOST_NAMES;
 use super::text::Exposition;
+use super::{MOST_NAMES, OTHERS};
 use crate::database::collection::Collection;
 use crate::database::handle::Database;
 use crate::error::{Error, ErrorKind, Result};
@@ -14,6 +14,7 @@ use crate::key::Key;
 use crate::mlops::alerts::Severity;
 use crate::mlops::drift::{DriftIncident, DriftKind, DriftReport, DriftResult, Test};
 use crate::mlops::model::ModelId;
+use crate::mlops::performance::MonitorStatistics;
 use crate::sync::Mutex;
 
 /// The alerts that were counted since the store was opened, and the newest of them. Only the newest are kept, so a sum
@@ -64,6 +65,8 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
         }
     }
     let incidents: Vec<DriftIncident> = newest(db, "_drift_incidents")?;
+    let subjects: BTreeSet<&String> = reports.keys().map(|(subject, _)| subject).collect();
+    let named: BTreeSet<&String> = subjects.iter().copied().take(MOST_NAMES).collect();
     type Figure = fn(&DriftResult) -> Option<f64>;
     let figures: [(&'static str, &'static str, Figure); 2] = [
         ("driftline_drift_p_value", "The smallest adjusted p of the newest check, by test.", |it| it.adjusted_p),
@@ -71,7 +74,7 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
     ];
     for (metric, help, figure) in figures {
         let mut family = text.gauge(metric, help);
-        for ((subject, _), report) in &reports {
+        for ((subject, _), report) in reports.iter().filter(|((subject, _), _)| named.contains(subject)) {
             for (test, result) in surest(report) {
                 if let Some(value) = figure(result) {
                     let (kind, test) = (result.kind.to_string(), test.to_string());
@@ -81,11 +84,14 @@ pub(super) fn drift(db: &Database, text: &mut Exposition) -> Result<()> {
         }
     }
     let mut family = text.gauge("driftline_drift_incident_open", "Whether an incident of drift lasts.");
-    let mut subjects: Vec<&String> = reports.keys().map(|(subject, _)| subject).collect();
-    subjects.dedup();
-    for subject in subjects {
-        let open = incidents.iter().any(|incident| incident.subject.to_string() == *subject && incident.is_open());
-        family.sample(&[("subject", subject)], f64::from(u8::from(open)));
+    let open: BTreeSet<String> =
+        incidents.iter().filter(|incident| incident.is_open()).map(|incident| incident.subject.to_string()).collect();
+    for subject in &named {
+        family.sample(&[("subject", subject)], f64::from(u8::from(open.contains(*subject))));
+    }
+    if subjects.len() > named.len() {
+        let lasts = subjects.iter().any(|subject| !named.contains(subject) && open.contains(*subject));
+        family.sample(&[("subject", OTHERS)], f64::from(u8::from(lasts)));
     }
     Ok(())
 }
@@ -101,17 +107,23 @@ fn surest(report: &DriftReport) -> Vec<(Test, &DriftResult)> {
 
 /// Predictions by model, and how those of its window did.
 pub(super) fn predictions(db: &Database, text: &mut Exposition) -> Result<()> {
-    let mut models = Vec::new();
-    for name in db.monitored_models()?.into_iter().take(MOST_NAMES) {
+    let (mut models, mut others) = (Vec::new(), None);
+    for (place, name) in db.monitored_models()?.into_iter().enumerate() {
         let model: ModelId = name.parse()?;
         let monitor = db.monitor(&model);
-        models.push((model, monitor.statistics()?, monitor.metrics()?));
+        let counts = monitor.statistics()?;
+        if place < MOST_NAMES {
+            models.push((model, Outcomes::of(&counts), monitor.metrics()?));
+        } else {
+            others.get_or_insert(Outcomes::default()).add(&Outcomes::of(&counts));
+        }
     }
     let mut total = text.counter("driftline_predictions_total", "Predictions that were recorded.");
-    for (model, counts, _) in &models {
-        let labels = |outcome| [("model", model.name()), ("version", model.version()), ("outcome", outcome)];
-        total.sample(&labels("success"), counts.total_predictions.saturating_sub(counts.error_count) as f64);
-        total.sample(&labels("error"), counts.error_count as f64);
+    let named = models.iter().map(|(model, outcomes, _)| (model.name(), model.version(), outcomes));
+    for (model, version, outcomes) in named.chain(others.iter().map(|outcomes| (OTHERS, "", outcomes))) {
+        let labels = |outcome| [("model", model), ("version", version), ("outcome", outcome)];
+        total.sample(&labels("success"), outcomes.success as f64);
+        total.sample(&labels("error"), outcomes.error as f64);
     }
     let mut accuracy = text.gauge("driftline_prediction_accuracy", "The share of the window that was right.");
     for (model, _, figures) in &models {
@@ -129,6 +141,24 @@ pub(super) fn predictions(db: &Database, text: &mut Exposition) -> Result<()> {
     Ok(())
 }
 
+/// How predictions ended.
+#[derive(Debug, Default)]
+struct Outcomes {
+    success: u64,
+    error: u64,
+}
+
+impl Outcomes {
+    fn of(counts: &MonitorStatistics) -> Outcomes {
+        Outcomes { success: counts.total_predictions.saturating_sub(counts.error_count), error: counts.error_count }
+    }
+
+    fn add(&mut self, other: &Outcomes) {
+        self.success += other.success;
+        self.error += other.error;
+    }
+}
+
 fn existing(db: &Database, name: &str) -> Result<Option<Collection>> {
     match db.collection(name) {
         Ok(collection) => Ok(Some(collection)),
@@ -142,10 +172,7 @@ fn newest<T: DeserializeOwned>(db: &Database, name: &str) -> Result<Vec<T>> {
     let mut found = Vec::new();
     let Some(collection) = existing(db, name)? else { return Ok(found) };
     let mut before: Bound<Key> = Bound::Unbounded;
-    while found.len() < MOST_NAMES {
-        let Some(record) = collection.scan().range((Bound::Unbounded, before.clone())).reverse().limit(1).next() else {
-            break;
-        };
+    while let Some(record) = collection.scan().range((Bound::Unbounded, before.clone())).reverse().limit(1).next() {
         let record = record?;
         let key = record.key.as_text().unwrap_or_default().to_owned();
         let prefix = key.rsplit_once('/').map_or("", |(prefix, _)| prefix);

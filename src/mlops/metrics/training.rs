@@ -1,7 +1,7 @@
 //! What serves, and what came of training.
 
-use super::MOST_NAMES;
 use super::text::Exposition;
+use super::{MOST_NAMES, OTHERS};
 use crate::database::handle::Database;
 use crate::error::Result;
 use crate::mlops::registry::PRODUCTION;
@@ -20,8 +20,14 @@ pub(super) fn tell(db: &Database, text: &mut Exposition) -> Result<()> {
         }
     }
     let retraining = db.retraining();
-    let models = retraining.models()?.into_iter().take(MOST_NAMES);
-    let runs = models.map(|model| Ok((retraining.history(&model, u32::MAX)?, model))).collect::<Result<Vec<_>>>()?;
+    let mut runs: Vec<(Vec<RetrainEvent>, String)> = Vec::new();
+    for (place, model) in retraining.models()?.into_iter().enumerate() {
+        let history = retraining.history(&model, u32::MAX)?;
+        match runs.last_mut().filter(|_| place > MOST_NAMES) {
+            Some((others, _)) => others.extend(history),
+            None => runs.push((history, if place < MOST_NAMES { model } else { OTHERS.to_owned() })),
+        }
+    }
     let mut ended =
         text.counter("driftline_retraining_runs_total", "Runs of training that ended, by what came of them.");
     for (runs, model) in &runs {
