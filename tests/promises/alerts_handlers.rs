@@ -41,6 +41,31 @@ fn handlers_hear_each_alert_and_go_on_where_they_were_after_reopening() {
 }
 
 #[test]
+fn a_handler_that_is_removed_while_it_works_hears_nothing_more() {
+    let db = Arc::new(manual().in_memory().unwrap());
+    for text in ["one", "two", "three"] {
+        db.alerts().alert(Severity::Info, text, json!({})).unwrap();
+    }
+    let (heard, mut keep) = ear();
+    let of = Arc::downgrade(&db);
+    let once = move |delivery: &Delivery| {
+        of.upgrade().iter().for_each(|db| assert!(db.alerts().remove_handler("once")));
+        keep(delivery)
+    };
+    db.alerts().add_handler("once", once).unwrap();
+    db.alerts().alert(Severity::Info, "four", json!({})).unwrap();
+    db.alerts().alert(Severity::Info, "five", json!({})).unwrap();
+    assert_eq!((db.alerts().deliver().unwrap(), ids(&heard)), (1, vec![4]));
+    let (again, handler) = ear();
+    db.alerts().add_handler("once", handler).unwrap();
+    assert_eq!(
+        (db.alerts().deliver().unwrap(), ids(&again)),
+        (1, vec![5]),
+        "it goes on from where the first one stood"
+    );
+}
+
+#[test]
 fn a_handler_that_fails_or_panics_is_tried_three_times_and_bothers_nobody() {
     let db = manual().in_memory().unwrap();
     let alerts = db.alerts();

@@ -7,6 +7,7 @@
 )]
 
 mod alerts;
+mod alerts_ended;
 mod alerts_handlers;
 mod alerts_killed;
 mod audits;

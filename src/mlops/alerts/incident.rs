@@ -157,11 +157,11 @@ impl Watch {
         change
     }
 
-    /// Ends the incident by hand.
+    /// Ends the incident by hand. What comes after is none of it, however soon it comes.
     pub(super) fn resolve(&mut self, at: Timestamp) -> Option<Change> {
         self.since = [None; 3];
         let incident = self.incident.as_mut().filter(|incident| incident.is_open())?;
-        incident.resolved = Some(at);
+        (incident.resolved, incident.cool_until) = (Some(at), None);
         Some(incident.over())
     }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Alerts;
 use super::config::AlertConfig;
-use super::records::rule_key;
+use super::incident::Incident;
+use super::records::{Records, rule_key};
 use super::rule::{AlertRule, Route};
 use super::severity::{Action, Severity};
 use crate::database::batch::Batch;
@@ -24,7 +25,7 @@ impl Alerts {
     }
 
     /// Stores a rule, instead of the one of its name, or of its name and model. An incident that lasts is judged by it from
-    /// the next observation on.
+    /// the next observation on; where no rule judges it any more, because this one is disabled or is for others, it ends.
     pub fn set_rule(&self, rule: &AlertRule) -> Result<()> {
         self.set_rules(std::slice::from_ref(rule))
     }
@@ -41,33 +42,37 @@ impl Alerts {
         self.set_rules(&rules)
     }
 
-    /// Stores rules, all or none.
+    /// Stores rules, all or none. What lasts and is judged by none of them any more ends.
     pub fn set_rules(&self, rules: &[AlertRule]) -> Result<()> {
-        self.set_rules_in(self.db.batch(), rules)?.commit().map(drop)
+        self.retried(|records| {
+            let batch = put_in(self.db.batch(), records, rules)?;
+            Ok((self.end_unjudged_in(batch, replaced(records.rules()?, rules))?, ()))
+        })
     }
 
-    fn set_rules_in(&self, batch: Batch, rules: &[AlertRule]) -> Result<Batch> {
-        rules.iter().try_for_each(AlertRule::check)?;
-        let table = self.records().rules;
-        rules.iter().try_fold(batch, |batch, rule| {
-            table.put_in(batch, rule_key(&rule.name, rule.model.as_deref()).as_str(), rule)
-        })
+    /// Has a batch end the incidents that none of these rules judges: nothing would ever be told of them.
+    fn end_unjudged_in(&self, batch: Batch, rules: Vec<AlertRule>) -> Result<Batch> {
+        let judges =
+            |rule: &AlertRule, it: &Incident| rule.name == it.alert_type && rule.concerns(&it.subject, &it.metric);
+        let unjudged = |it: &Incident| !holding(&rules, model_of(&it.subject)).into_iter().any(|rule| judges(rule, it));
+        self.end_in(batch, unjudged, |it| format!("no rule judges {} of {} any more", it.metric, it.subject))
     }
 
     /// Has rules hold for a model, in a batch that does more. It needs none of its own where the store's is the same.
     pub(crate) fn set_model_rules_in(&self, batch: Batch, model: &str, rules: Vec<AlertRule>) -> Result<Batch> {
-        let (records, all) = (self.records(), self.rules()?);
+        let (records, mut all) = (self.records(), self.rules()?);
         let store = holding(&all, None);
         let (shared, own): (Vec<_>, Vec<_>) = rules.into_iter().partition(|rule| store.contains(&rule));
         let own: Vec<AlertRule> = own.into_iter().map(|rule| rule.of_model(model)).collect();
-        let mut batch = self.set_rules_in(batch, &own)?;
-        for rule in shared {
+        let mut batch = put_in(batch, &records, &own)?;
+        for rule in &shared {
             let key = rule_key(&rule.name, Some(model));
             if records.rules.get(key.as_str())?.is_some() {
                 batch = batch.delete(&records.rules.collection()?, key);
             }
         }
-        Ok(batch)
+        all.retain(|known| known.model.as_deref() != Some(model) || shared.iter().all(|rule| rule.name != known.name));
+        self.end_unjudged_in(batch, replaced(all, &own))
     }
 
     /// Removes a stored rule; one of the defaults is then as it was. To switch a default off, store it
@@ -84,7 +89,10 @@ impl Alerts {
     fn remove(&self, name: &str, model: Option<&str>) -> Result<()> {
         let (table, key) = (self.records().rules, rule_key(name, model));
         if table.get(key.as_str())?.is_some() {
-            return table.collection()?.delete(key).map(drop);
+            return self.retried(|records| {
+                let batch = self.db.batch().delete(&table.collection()?, key.as_str());
+                Ok((self.end_unjudged_in(batch, without(records.rules()?, name, model))?, ()))
+            });
         }
         let stored = table.walk(|scan| scan)?.into_iter().filter(|row| row.value.model.as_deref() == model);
         let stored: Vec<String> = stored.map(|row| row.value.name).collect();
@@ -111,6 +119,28 @@ impl Alerts {
         let without = named.filter(|rule| !rule.actions.contains(&route));
         self.set_rules(&without.map(|rule| rule.clone().action(from, action)).collect::<Vec<_>>())
     }
+}
+
+/// Adds rules to a batch, once all of them are found to be sound.
+fn put_in(batch: Batch, records: &Records, rules: &[AlertRule]) -> Result<Batch> {
+    rules.iter().try_for_each(AlertRule::check)?;
+    rules.iter().try_fold(batch, |batch, rule| {
+        records.rules.put_in(batch, rule_key(&rule.name, rule.model.as_deref()).as_str(), rule)
+    })
+}
+
+/// All rules, once some are stored instead of those of their names and models.
+fn replaced(mut all: Vec<AlertRule>, rules: &[AlertRule]) -> Vec<AlertRule> {
+    all.retain(|known| rules.iter().all(|rule| (&rule.name, &rule.model) != (&known.name, &known.model)));
+    all.extend_from_slice(rules);
+    all
+}
+
+/// All rules, once one that is stored is gone: where it stood for a default, that is back.
+fn without(mut all: Vec<AlertRule>, name: &str, model: Option<&str>) -> Vec<AlertRule> {
+    all.retain(|rule| rule.name != name || rule.model.as_deref() != model);
+    all.extend(AlertConfig::default().rules().into_iter().filter(|rule| rule.name == name && model.is_none()));
+    all
 }
 
 /// The rules that hold for a model, or for what belongs to none: of each name its own, else the store's.

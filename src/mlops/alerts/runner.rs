@@ -143,7 +143,10 @@ impl Runner {
                 return Ok(made);
             }
             for alert in page {
-                if !alert.told {
+                // It may have been removed while it worked, and added again: then another one goes on from where this stood.
+                if self.signal.is_end() {
+                    return Ok(made);
+                } else if !alert.told {
                     self.progress.lock().status.last = alert.id;
                 } else if self.tell(handler, alert)? {
                     made += 1;
@@ -221,6 +224,10 @@ impl Signal {
             *state = to;
         }
         self.changed.notify_all();
+    }
+
+    fn is_end(&self) -> bool {
+        *self.state.lock() == Woken::End
     }
 
     /// Waits until it is set, or a while; tells whether to end.

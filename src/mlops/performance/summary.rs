@@ -264,20 +264,22 @@ impl Monitor {
 
     /// The alerts about this model, or a part of it, which is written behind its name and a `/`.
     fn alerts_in(&self, range: TimeRange) -> Result<Vec<Alert>> {
-        let mut alerts = self.db.alerts().history(range, usize::MAX)?;
-        alerts.retain(|alert| alert.subject.as_deref().is_some_and(|subject| self.is_about(subject)));
+        let (own, mut alerts) = (self.own()?, self.db.alerts().history(range, usize::MAX)?);
+        alerts.retain(|alert| alert.subject.as_deref().is_some_and(|subject| own.covers(subject)));
         Ok(alerts)
     }
 
-    fn is_about(&self, subject: &str) -> bool {
-        let rest = subject.strip_prefix(&self.model().to_string());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    fn own(&self) -> Result<Own> {
+        let model = self.model().to_string();
+        let is_longer = |other: &String| is_or_begins(&model, other) && *other != model;
+        let others = self.db.monitored_models()?.into_iter().filter(is_longer).collect();
+        Ok(Own { model, others })
     }
 
     /// The incidents of alerts about this model, or a part of it, that last.
     pub fn open_incidents(&self) -> Result<Vec<Incident>> {
-        let mut incidents = self.db.alerts().incidents()?;
-        incidents.retain(|it| it.is_open() && self.is_about(&it.subject));
+        let (own, mut incidents) = (self.own()?, self.db.alerts().incidents()?);
+        incidents.retain(|it| it.is_open() && own.covers(&it.subject));
         Ok(incidents)
     }
 
@@ -344,6 +346,24 @@ impl Monitor {
     }
 }
 
+/// Which subjects are a model or a part of it: its name, and what is written behind that and a `/`. Versions may have one,
+/// too, so what belongs to another model is left out.
+struct Own {
+    model: String,
+    others: Vec<String>,
+}
+
+impl Own {
+    fn covers(&self, subject: &str) -> bool {
+        is_or_begins(&self.model, subject) && !self.others.iter().any(|other| is_or_begins(other, subject))
+    }
+}
+
+/// Whether a subject is of this name, or a part of what has it.
+fn is_or_begins(name: &str, subject: &str) -> bool {
+    subject.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// What is counted of the time between two windows.
 fn gap(records: &Records, from: Timestamp, to: Timestamp) -> Result<Tally> {
     if from < to { records.count(TimeRange { from, to }) } else { Tally::new() }
@@ -383,4 +403,24 @@ fn counts(alerts: &[Alert]) -> AlertCounts {
         }
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_model_is_no_other_model() {
+        let own = Own { model: "m@1".to_owned(), others: vec!["m@1/2".to_owned()] };
+        for (subject, covered) in [
+            ("m@1", true),
+            ("m@1/price", true),
+            ("m@1/2", false),
+            ("m@1/2/price", false),
+            ("m@1/23", true),
+            ("m@12", false),
+        ] {
+            assert_eq!(own.covers(subject), covered, "{subject}");
+        }
+    }
 }
