@@ -2,13 +2,13 @@
 //!
 //! Its predictions come in batches of [`ROWS`], and lie long before the times that the store's clock shows, so that every
 //! one of them is late. Of three batches the third comes late, to the window of the first. Two windows are quick and two
-//! are slow, by turns. Which alerts and incidents there must be follows from how many windows were counted and judged. Its
-//! baseline was all right, and so are nearly all predictions: each window that was counted is judged to be stable.
+//! are slow, by turns. Which alerts and incidents there must be follows from how many windows were counted and judged. Of its
+//! baseline nine of ten were right, and of its predictions more: each window that was counted is judged, and none alarms.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use driftline::mlops::drift::{DriftMonitor, DriftReport, MonitorOptions, Reference, Verdict};
+use driftline::mlops::drift::{DriftMonitor, DriftReport, MonitorOptions, Reference};
 use driftline::mlops::{Alert, AlertKind, ModelId, Monitor, Orphans, Output, PredictionRecord, TimeRange};
 use driftline::{Database, ErrorKind, Result, Timestamp, Value, json};
 
@@ -176,9 +176,10 @@ impl Watched {
         let monitor = match self.told_first {
             0 => monitor,
             _ => {
-                let right = vec![Output::from("spam"); NORMAL];
+                let said = vec![Output::from("spam"); NORMAL];
+                let truths = (0..NORMAL).map(|place| Output::from(if place % 10 == 0 { "ham" } else { "spam" }));
                 let features: Vec<_> = (0..NORMAL as i64).map(|row| Value::from(json!({ "length": row }))).collect();
-                monitor.baseline_labels(right.clone()).baseline_predictions(right).baseline_data(&features)
+                monitor.baseline_labels(truths).baseline_predictions(said).baseline_data(&features)
             }
         };
         monitor.open().map(drop)
@@ -276,14 +277,14 @@ fn baselines(db: &Database, monitor: &Monitor) -> Result<u64> {
     let (known, mut rows) = (monitor.baselines()?, keys(db, "_baseline_rows")?);
     rows.retain(|key| key.starts_with(&format!("performance of {MODEL}/")));
     assert_eq!(known.len(), rows.len(), "a baseline is there with its rows: {known:?}, {rows:?}");
-    assert!(known.iter().all(|baseline| baseline.accuracy == Some(1.0)), "{known:?}");
+    assert!(known.iter().all(|baseline| baseline.accuracy == Some(0.9)), "{known:?}");
     Ok(known.len() as u64)
 }
 
-/// Each window that was counted was held against the baseline, once, and none had drifted.
+/// Each window that was counted was held against the baseline, once, and none alarmed.
 fn check_history(history: &[DriftReport], windows: u64) {
-    let found: Vec<_> = history.iter().map(|report| (report.current.to, report.verdict)).collect();
-    let expected: Vec<_> = (0..windows).map(|window| (times(window).to, Verdict::Stable)).collect();
+    let found: Vec<_> = history.iter().map(|report| (report.current.to, report.alarm)).collect();
+    let expected: Vec<_> = (0..windows).map(|window| (times(window).to, false)).collect();
     assert_eq!(found, expected);
 }
 
