@@ -9,6 +9,7 @@
 mod alerts;
 mod audit;
 mod cache;
+mod canonical;
 mod change;
 mod config;
 mod dashboard;

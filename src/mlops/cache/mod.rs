@@ -1,7 +1,6 @@
 //! Caches: in memory, and as collections; of anything, of embeddings, and of predictions.
 
 mod backend;
-mod canonical;
 mod embeddings;
 mod flight;
 mod loaded;

@@ -1,4 +1,4 @@
-//! One key for inputs that mean the same.
+//! One text for values that mean the same, and one key for the inputs of a model.
 
 use serde_json::{Map, Number, Value as Json};
 use sha2::{Digest, Sha256};
@@ -9,7 +9,7 @@ use crate::mlops::model::ModelId;
 /// Whole numbers up to this are the same as text whether they came as integers or as floats: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The canonical text of features (frozen): JSON without white space, fields sorted by name, and a float that is a whole
+/// The canonical text of features, or of a label (frozen): JSON without white space, fields sorted by name, and a float that is a whole
 /// number of at most 2^53 written as an integer. So `{"b": 1.0, "a": 2}` and `{"a": 2, "b": 1}` are the same.
 pub(super) fn text(features: &Json) -> String {
     normal(features).to_string()
