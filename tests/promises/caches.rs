@@ -113,6 +113,28 @@ fn eight_threads_never_exceed_the_bound_of_a_stored_cache() {
     assert_eq!(db.collection("_cache").unwrap().count().unwrap(), 50);
 }
 
+#[test]
+fn what_is_looked_up_while_it_is_kept_still_counts_for_the_bound() {
+    let (db, _) = store();
+    let cache = db.cache_with("x:", CacheLimits::new().max_entries(50)).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let cache = &cache;
+            scope.spawn(move || {
+                for number in 0..1_000 {
+                    // All threads want the same names at about the same time.
+                    let name = (number + thread % 2).to_string();
+                    if cache.get(&name).unwrap().is_none() {
+                        cache.set(&name, Value::Null, None).unwrap();
+                    }
+                    let entries = cache.stats().unwrap().entries;
+                    assert!(entries <= 50, "{entries}");
+                }
+            });
+        }
+    });
+}
+
 /// Embeds texts by their length, and counts the calls and the texts.
 #[derive(Default)]
 struct Embedder {

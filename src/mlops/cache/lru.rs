@@ -230,19 +230,24 @@ impl<K: Hash + Eq + Clone, V: Clone> LruCache<K, V> {
         self.state.lock().stats
     }
 
-    /// Counts a look-up that was done elsewhere, as the use of a key or as a miss; one of a known key shows that it has
-    /// expired, and forgets it.
-    pub(super) fn note(&self, key: &K, found: bool) {
+    /// Counts a look-up that was done elsewhere, as the use of a key or as a miss. Tells whether a key was missed that is
+    /// known here.
+    pub(super) fn note(&self, key: &K, found: bool) -> bool {
         let mut state = self.state.lock();
-        match state.places.get(key).copied() {
-            Some(place) if found => state.touch(place),
-            Some(_) => {
-                state.remove(key);
-                state.stats.expired += 1;
-            }
-            None => {}
+        let place = state.places.get(key).copied();
+        if found {
+            state.stats.hits += 1;
+            place.into_iter().for_each(|place| state.touch(place));
+        } else {
+            state.stats.misses += 1;
         }
-        *(if found { &mut state.stats.hits } else { &mut state.stats.misses }) += 1;
+        !found && place.is_some()
+    }
+
+    /// Forgets a key that was found elsewhere to have expired.
+    pub(super) fn forget_expired(&self, key: &K) {
+        let mut state = self.state.lock();
+        state.stats.expired += u64::from(state.remove(key));
     }
 
     /// Lets the entry go that was used least recently, and returns its key.

@@ -32,7 +32,7 @@ pub(super) struct StoredCache {
 struct Uses {
     /// The keys of the collection; nothing of it goes by itself.
     recent: LruCache<Key, ()>,
-    /// Held by whoever writes, so that the bound holds; whether `recent` is what the collection holds.
+    /// Held by whoever writes or forgets a key, so that the bound holds; whether `recent` is what the collection holds.
     known: Mutex<bool>,
     flights: Flights<Key>,
     /// The limits of the handle that was opened last, to be told.
@@ -86,8 +86,20 @@ impl StoredCache {
     /// The record under a key; counts as its use.
     pub(super) fn get(&self, key: &Key) -> Result<Option<Record>> {
         let found = self.collection.get(key.clone())?;
-        self.uses.recent.note(key, found.is_some());
+        if self.uses.recent.note(key, found.is_some()) {
+            self.forget_if_gone(key)?;
+        }
         Ok(found)
+    }
+
+    /// Forgets a key under which nothing was found, unless there is something by now: whoever writes remembers a key first
+    /// and commits then, so a row that one look does not see may yet come, and has to be let go of some day.
+    fn forget_if_gone(&self, key: &Key) -> Result<()> {
+        let _writing = self.uses.known.lock();
+        if !self.exists(key)? {
+            self.uses.recent.forget_expired(key);
+        }
+        Ok(())
     }
 
     /// What is kept under keys, in their order. `compute` gets the first places of the distinct keys under which there is
