@@ -125,7 +125,7 @@ fn stored_answers(c: &mut Criterion) {
     });
     let predictions = db.prediction_cache_of(&minilm, limits()).expect("a cache");
     let inputs: Vec<_> = (0..ENTRIES).map(|age| json!({"age": age, "country": "de"})).collect();
-    predictions.get_or_compute(&inputs, |misses| Ok(vec![json!("yes"); misses.len()])).expect("room");
+    predictions.get_or_compute(&inputs, |_, misses| Ok(vec![json!("yes"); misses.len()])).expect("room");
     db.flush().expect("it flushes");
     let mut places = inputs.iter().cycle();
     group.bench_function("predictions_hit", |bencher| {

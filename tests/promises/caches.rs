@@ -256,17 +256,47 @@ fn a_promotion_never_serves_an_old_answer() {
         model.register(NewVersion::new(version), version.as_bytes()).unwrap();
         model.promote_to_production(version, Change::default()).unwrap();
         assert_eq!(cache.get(&features).unwrap(), None);
-        cache.set(&features, &json!(version), None).unwrap();
+        cache.set(&cache.version().unwrap(), &features, &json!(version), None).unwrap();
     }
     assert_eq!(cache.get(&json!({"height": 1.5, "age": 30.0})).unwrap(), Some(json!("2")), "it is the same input");
     assert_eq!(cache.get(&json!({"height": 1.5, "age": "30"})).unwrap(), None);
     model.rollback("production", Change::default()).unwrap();
     assert_eq!(cache.get(&features).unwrap(), Some(json!("1")));
     assert!(cache.delete(&features).unwrap());
-    let asked = cache.get_or_compute(&[features.clone(), json!(1), features], |misses| {
+    let asked = cache.get_or_compute(&[features.clone(), json!(1), features], |_, misses| {
         Ok(misses.iter().map(|miss| json!([miss])).collect())
     });
     assert_eq!(asked.unwrap().len(), 3);
+}
+
+#[test]
+fn an_answer_that_is_ready_after_a_promotion_is_kept_for_the_version_that_made_it() {
+    let (db, _) = store();
+    let model = db.model("ranker").unwrap();
+    let cache = db.prediction_cache("ranker", CacheLimits::new()).unwrap();
+    let _training = db.modes().enter(Mode::Training, Change::default()).unwrap();
+    let promote = |version: &str| {
+        model.register(NewVersion::new(version), version.as_bytes()).unwrap();
+        model.promote_to_production(version, Change::default()).unwrap();
+    };
+    let told = |version: &ModelId| json!(version.to_string());
+    promote("1");
+    let asked = cache.get_or_compute(&[json!("slow")], |version, _| {
+        promote("2");
+        Ok(vec![told(version)])
+    });
+    assert_eq!(asked.unwrap(), [json!("ranker@1")]);
+    let by = cache.version().unwrap();
+    promote("3");
+    cache.set(&by, &json!("late"), &told(&by), None).unwrap();
+    for (input, made_by) in [(json!("slow"), "1"), (json!("late"), "2")] {
+        assert_eq!(cache.get(&input).unwrap(), None, "version 3 has not answered");
+        let by = ModelId::new("ranker", made_by).unwrap();
+        let own = db.prediction_cache_of(&by, CacheLimits::new()).unwrap();
+        assert_eq!(own.get(&input).unwrap(), Some(told(&by)));
+        assert_eq!(own.set(&cache.version().unwrap(), &input, &json!(1), None).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+    assert_eq!(cache.set(&minilm(), &json!(1), &json!(1), None).unwrap_err().kind(), ErrorKind::Invalid);
 }
 
 #[test]

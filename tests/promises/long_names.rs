@@ -181,7 +181,7 @@ fn the_longest_models_are_logged_embedded_again_and_cached() {
 
     let embeddings = db.embedding_cache(&first, 2, CacheLimits::new()).unwrap();
     embeddings.set(&wide(9_000), vec![1.0, 2.0], None).unwrap();
-    db.prediction_cache_of(&first, CacheLimits::new()).unwrap().set(&json!({"a": 1}), &json!(1), None).unwrap();
+    db.prediction_cache_of(&first, CacheLimits::new()).unwrap().set(&first, &json!({"a": 1}), &json!(1), None).unwrap();
     let cache = db.cache_with(&wide(128), CacheLimits::new()).unwrap();
     cache.set(&wide(384), 7.into(), None).unwrap();
     assert_eq!(cache.get(&wide(384)).unwrap(), Some(7.into()));

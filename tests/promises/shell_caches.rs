@@ -17,7 +17,7 @@ fn with_caches() -> Shell {
     db.model("ranker").unwrap().register(NewVersion::new("1"), &b"weights"[..]).unwrap();
     let ranker = ModelId::new("ranker", "1").unwrap();
     let predictions = db.prediction_cache_of(&ranker, CacheLimits::new()).unwrap();
-    predictions.set(&json!({"age": 30}), &json!("yes"), None).unwrap();
+    predictions.set(&ranker, &json!({"age": 30}), &json!("yes"), None).unwrap();
     db.close().unwrap();
     shell
 }

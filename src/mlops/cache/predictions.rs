@@ -23,7 +23,8 @@ pub(super) const PREDICTIONS: &str = "_cached_predictions";
 ///
 /// A key is made of the model's name, the version, and the canonical text of the features: sorted by name, and numbers that
 /// are equal written alike, so `{"a": 1, "b": 2}` and `{"b": 2.0, "a": 1}` are one input. The version is the one that is in
-/// production when a prediction is looked up, so a promotion can never serve an old answer. May be used from any thread.
+/// production when a prediction is looked up, and an answer is kept under the version that whoever computed it was told or
+/// names, so a promotion can never serve an old answer. May be used from any thread.
 ///
 /// ```
 /// use driftline::{Database, json};
@@ -33,7 +34,10 @@ pub(super) const PREDICTIONS: &str = "_cached_predictions";
 /// let model = ModelId::new("ranker", "1.0.0")?;
 /// let cache = db.prediction_cache_of(&model, CacheLimits::new())?;
 /// let inputs = [json!({"age": 30}), json!({"age": 30.0})];
-/// let answers = cache.get_or_compute(&inputs, |misses| Ok(misses.iter().map(|_| json!("yes")).collect()))?;
+/// let answers = cache.get_or_compute(&inputs, |version, misses| {
+///     assert_eq!(version, &model);
+///     Ok(misses.iter().map(|_| json!("yes")).collect())
+/// })?;
 /// assert_eq!(answers, [json!("yes"), json!("yes")]);
 /// assert_eq!(cache.get(&json!({"age": 30}))?, Some(json!("yes")));
 /// # Ok::<(), driftline::Error>(())
@@ -90,10 +94,26 @@ impl PredictionCache {
         Ok(self.stored.get(&key)?.map(|record| record.payload.to_json()))
     }
 
-    /// Keeps a prediction, for so long, or as long as the limits say.
-    pub fn set(&self, features: &Json, prediction: &Json, ttl: Option<Duration>) -> Result<()> {
-        let key = key(&self.version()?, features);
-        self.stored.keep(vec![Record::new(key).payload(Value::from(prediction.clone()))], ttl)
+    /// Keeps a prediction of the version that made it, for so long, or as long as the limits say. That may be another one
+    /// than serves now: it is served again when that version is.
+    ///
+    /// Fails with `Invalid` when the version is not one whose predictions are looked up here.
+    pub fn set(&self, version: &ModelId, features: &Json, prediction: &Json, ttl: Option<Duration>) -> Result<()> {
+        self.check_made_by(version)?;
+        self.stored.keep(vec![Record::new(key(version, features)).payload(Value::from(prediction.clone()))], ttl)
+    }
+
+    /// Refuses a version whose predictions nobody looks up here.
+    fn check_made_by(&self, version: &ModelId) -> Result<()> {
+        let (fits, wanted) = match &self.serving {
+            Serving::Always(model) => (version == model, model.to_string()),
+            Serving::Production(model) => (version.name() == model.name(), format!("a version of {}", model.name())),
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("a prediction of {version} is no answer here"))
+            .mend(format!("give those of {wanted}")))
     }
 
     /// Forgets the prediction for these features; tells whether there was one.
@@ -101,20 +121,21 @@ impl PredictionCache {
         self.stored.delete(&key(&self.version()?, features))
     }
 
-    /// The predictions for inputs, in their order. `compute` gets the distinct inputs whose predictions are not there, in
-    /// the order of their first places, and is not called where there are none. What another thread is computing is waited
-    /// for and not computed twice; where that fails, this one computes it.
+    /// The predictions for inputs, in their order, all of the version whose predictions are looked up when this is called.
+    /// `compute` gets that version, which is to make the predictions and under which they are kept, and the distinct inputs
+    /// whose predictions are not there, in the order of their first places; it is not called where there are none. What
+    /// another thread is computing is waited for and not computed twice; where that fails, this one computes it.
     pub fn get_or_compute(
         &self,
         inputs: &[Json],
-        mut compute: impl FnMut(&[&Json]) -> Result<Vec<Json>>,
+        mut compute: impl FnMut(&ModelId, &[&Json]) -> Result<Vec<Json>>,
     ) -> Result<Vec<Json>> {
         let version = self.version()?;
         let keys: Vec<Key> = inputs.iter().map(|features| key(&version, features)).collect();
         let read = |record: Record| Some(record.payload.to_json());
         self.stored.get_or_compute(&keys, read, |misses| {
             let wanted: Vec<&Json> = misses.iter().map(|place| &inputs[*place]).collect();
-            let computed = compute(&wanted)?;
+            let computed = compute(&version, &wanted)?;
             let record =
                 |place: &usize, answer: &Json| Record::new(keys[*place].clone()).payload(Value::from(answer.clone()));
             Ok(misses.iter().zip(computed).map(|(place, answer)| (record(place, &answer), answer)).collect())

@@ -119,10 +119,9 @@ impl Reader<'_> {
     /// Asks for answers through the cache; tells how many had to be computed.
     fn ask_cache(&self, db: &Database) -> Outcome<u64> {
         let cache = db.prediction_cache(MODEL, CacheLimits::new())?;
-        let version = cache.version()?;
         let inputs: Vec<_> = QUESTIONS.map(|row| json!({ "digit": row })).collect();
         let mut computed = 0;
-        cache.get_or_compute(&inputs, |missing| {
+        cache.get_or_compute(&inputs, |version, missing| {
             computed += missing.len() as u64;
             let rows = missing.iter().map(|input| input["digit"].as_u64().unwrap_or_default());
             rows.map(|row| Ok(json!(self.read(version.version(), row)?))).collect()
