@@ -300,6 +300,23 @@ fn an_answer_that_is_ready_after_a_promotion_is_kept_for_the_version_that_made_i
 }
 
 #[test]
+fn a_stored_cache_refuses_limits_that_it_would_not_keep() {
+    let (db, _) = store();
+    for limits in [CacheLimits::new().max_entries(0), CacheLimits::new().max_bytes(1 << 20)] {
+        let refused = [
+            db.cache_with("x:", limits).unwrap_err(),
+            db.embedding_cache(&minilm(), 2, limits).unwrap_err(),
+            db.prediction_cache("ranker", limits).unwrap_err(),
+            db.prediction_cache_of(&minilm(), limits).unwrap_err(),
+        ];
+        assert!(refused.iter().all(|error| error.kind() == ErrorKind::Invalid), "{refused:?}");
+    }
+    let cache = db.cache_with("x:", CacheLimits::new().max_entries(1)).unwrap();
+    ["a", "b"].into_iter().for_each(|name| cache.set(name, 1.into(), None).unwrap());
+    assert_eq!(cache.stats().unwrap().entries, 1);
+}
+
+#[test]
 fn a_model_is_loaded_once_and_as_one_type() {
     let (db, _) = store();
     db.model("ranker").unwrap().register(NewVersion::new("1"), &b"weights"[..]).unwrap();

@@ -68,14 +68,15 @@ impl Database {
         self.cache_with(PREFIX, CacheLimits::new().max_entries(100_000).ttl(TTL))
     }
 
-    /// The same with a prefix of at most 128 bytes, and limits of its own. Bytes are not limited.
+    /// The same with a prefix of at most 128 bytes, and limits of its own. Fails with `Invalid` when the prefix is longer, or
+    /// when the limits ask for bytes, or for no entry.
     pub fn cache_with(&self, prefix: &str, limits: CacheLimits) -> Result<PersistentCache> {
         if prefix.len() > MAX_PREFIX_BYTES {
             return Err(Error::invalid(format!("the prefix of a cache has {} bytes", prefix.len()))
                 .mend(format!("use at most {MAX_PREFIX_BYTES}")));
         }
         let collection = self.system_collection(ENTRIES, || Schema::payload_only().ephemeral())?;
-        Ok(PersistentCache { stored: StoredCache::open(self, collection, limits), prefix: prefix.into() })
+        Ok(PersistentCache { stored: StoredCache::open(self, collection, limits)?, prefix: prefix.into() })
     }
 
     /// A cache in memory that lives by this store's clock.

@@ -62,9 +62,10 @@ pub struct SimilarEmbedding {
 }
 
 impl Database {
-    /// The embeddings of a version of a model, of vectors of `dimension` numbers. Bytes are not limited.
+    /// The embeddings of a version of a model, of vectors of `dimension` numbers.
     ///
-    /// Fails with `Dimension` when there are some of another dimension.
+    /// Fails with `Dimension` when there are some of another dimension, and with `Invalid` when the limits ask for bytes, or for
+    /// no entry.
     pub fn embedding_cache(&self, model: &ModelId, dimension: usize, limits: CacheLimits) -> Result<EmbeddingCache> {
         let digest = canonical::key(model, "").to_string();
         let digits: String = digest.chars().filter(char::is_ascii_hexdigit).take(32).collect();
@@ -73,7 +74,7 @@ impl Database {
             Schema::vector(dimension, Metric::Cosine).index(IndexSpec::Flat).model(model.to_string()).ephemeral();
         let collection = self.system_collection(&name, || schema.clone())?;
         collection.schema()?.agrees(&schema).map_err(|error| error.at(format!("embeddings of {model}")))?;
-        Ok(EmbeddingCache { model: model.clone(), dimension, stored: StoredCache::open(self, collection, limits) })
+        Ok(EmbeddingCache { model: model.clone(), dimension, stored: StoredCache::open(self, collection, limits)? })
     }
 }
 

@@ -18,9 +18,9 @@ use crate::sync::Mutex;
 #[serde(default)]
 #[non_exhaustive]
 pub struct CacheLimits {
-    /// Entries at most; 1,000.
+    /// Entries at most; 1,000. With 0 a cache in memory keeps nothing, and one in a store is refused.
     pub max_entries: usize,
-    /// Bytes at most, as entries are weighed; no limit.
+    /// Bytes at most, as entries are weighed; no limit. Entries in a store are not weighed: a cache there refuses it.
     pub max_bytes: Option<u64>,
     /// How long an entry is kept that says nothing else; for ever.
     #[serde(with = "maybe_seconds", rename = "ttl_seconds", alias = "ttl")]

@@ -57,20 +57,21 @@ enum Serving {
 }
 
 impl Database {
-    /// The predictions of whichever version of a model is in production. Bytes are not limited.
+    /// The predictions of whichever version of a model is in production. Fails with `Invalid` when the limits ask for bytes,
+    /// or for no entry.
     pub fn prediction_cache(&self, model: &str, limits: CacheLimits) -> Result<PredictionCache> {
         let serving = Serving::Production(Box::new(self.model(model)?));
         self.predictions_of(serving, limits)
     }
 
-    /// The predictions of one version of a model.
+    /// The predictions of one version of a model, with limits as in [`Database::prediction_cache`].
     pub fn prediction_cache_of(&self, model: &ModelId, limits: CacheLimits) -> Result<PredictionCache> {
         self.predictions_of(Serving::Always(model.clone()), limits)
     }
 
     fn predictions_of(&self, serving: Serving, limits: CacheLimits) -> Result<PredictionCache> {
         let collection = self.system_collection(PREDICTIONS, || Schema::payload_only().ephemeral())?;
-        Ok(PredictionCache { serving, stored: StoredCache::open(self, collection, limits) })
+        Ok(PredictionCache { serving, stored: StoredCache::open(self, collection, limits)? })
     }
 }
 

@@ -58,10 +58,11 @@ impl Uses {
 }
 
 impl StoredCache {
-    pub(super) fn open(db: &Database, collection: Collection, limits: CacheLimits) -> StoredCache {
+    pub(super) fn open(db: &Database, collection: Collection, limits: CacheLimits) -> Result<StoredCache> {
+        check(&limits)?;
         let uses = Uses::of(db, collection.name());
         *uses.limits.lock() = Some(limits);
-        StoredCache { db: db.clone(), collection, uses, limits }
+        Ok(StoredCache { db: db.clone(), collection, uses, limits })
     }
 
     /// What the cache in the collection of this name has done since the store was opened, and its limits, once it has been
@@ -171,7 +172,7 @@ impl StoredCache {
     }
 
     fn is_full(&self) -> bool {
-        self.uses.recent.stats().entries >= self.limits.max_entries.max(1) as u64
+        self.uses.recent.stats().entries >= self.limits.max_entries as u64
     }
 
     /// Remembers the keys of the collection. Costs a walk over it.
@@ -197,6 +198,18 @@ impl StoredCache {
     pub(super) fn collection(&self) -> &Collection {
         &self.collection
     }
+}
+
+/// Refuses limits that a collection does not keep to.
+fn check(limits: &CacheLimits) -> Result<()> {
+    let told = if limits.max_entries == 0 {
+        "a cache in a store of no entry"
+    } else if limits.max_bytes.is_some() {
+        "a limit of bytes for a cache in a store, whose entries are not weighed"
+    } else {
+        return Ok(());
+    };
+    Err(Error::invalid(told).mend("limit its entries, to at least 1"))
 }
 
 /// For each place, the first one that has the same key.

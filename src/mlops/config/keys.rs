@@ -274,7 +274,7 @@ pub(super) static KEYS: &[ConfigKey] = &[
         "cache.max_bytes",
         Count(1, u64::MAX),
         |config| &mut config.cache.max_bytes,
-        "bytes of a cache at most",
+        "bytes of a cache in memory at most; a cache in a store refuses it",
     )
     .or_off(),
     ConfigKey::of(
