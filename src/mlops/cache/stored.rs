@@ -186,8 +186,12 @@ impl StoredCache {
 
     pub(super) fn delete(&self, key: &Key) -> Result<bool> {
         let _writing = self.uses.known.lock();
+        // A key whose row stays where this fails has to be known still, so that the row is let go of some day.
+        let deleted = self.collection.delete(key.clone())?;
         self.uses.recent.delete(key);
-        self.collection.delete(key.clone())
+        Ok(deleted)
+    }
+
     }
 
     /// What it has done since the store was opened, and how many records there are; they are not weighed.
@@ -224,4 +228,28 @@ fn check_count(wanted: usize, computed: usize) -> Result<()> {
     }
     Err(Error::invalid(format!("{computed} answers were computed for {wanted} inputs"))
         .mend("give one for each input, in their order"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[test]
+    fn a_row_that_could_not_be_deleted_still_counts_for_the_bound() {
+        let db = Database::in_memory().unwrap();
+        let collection = db.system_collection("_kept", || Schema::payload_only().ephemeral()).unwrap();
+        let limits = CacheLimits::new().max_entries(2);
+        let cache = StoredCache::open(&db, collection, limits).unwrap();
+        let set = |name: &str| cache.keep(vec![Record::new(name)], None).unwrap();
+        ["a", "b"].into_iter().for_each(set);
+        // This handle may not write.
+        let refused = StoredCache::open(&db, db.collection("_kept").unwrap(), limits).unwrap();
+        refused.delete(&"a".into()).unwrap_err();
+        set("c");
+        assert_eq!(cache.stats().unwrap().entries, 2);
+        assert!(cache.delete(&"b".into()).unwrap());
+        set("d");
+        assert!(cache.exists(&"c".into()).unwrap(), "what was deleted takes no room");
+    }
 }
