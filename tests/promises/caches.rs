@@ -238,10 +238,17 @@ fn a_near_embedding_is_found_within_a_distance() {
     let cache = db.embedding_cache(&minilm(), 2, CacheLimits::new()).unwrap();
     cache.set("east", vec![1.0, 0.0], None).unwrap();
     cache.set("north", vec![0.0, 1.0], None).unwrap();
+    let before = cache.stats().unwrap();
     let near = cache.get_similar(&[0.9, 0.1], 0.1).unwrap().unwrap();
     assert_eq!((near.text.as_str(), near.vector), ("east", vec![1.0, 0.0]));
     assert!(near.distance > 0.0 && near.distance < 0.01);
     assert!(cache.get_similar(&[0.7, 0.7], 0.1).unwrap().is_none());
+    let after = cache.stats().unwrap();
+    assert_eq!((after.hits - before.hits, after.misses - before.misses), (1, 1));
+    // At the distance itself it is found, a hair below it is not.
+    let distance = near.distance;
+    assert!(cache.get_similar(&[0.9, 0.1], distance).unwrap().is_some());
+    assert!(cache.get_similar(&[0.9, 0.1], distance.next_down()).unwrap().is_none());
 }
 
 #[test]

@@ -113,10 +113,12 @@ impl EmbeddingCache {
         })
     }
 
-    /// The embedding nearest to a vector, if one is within `max_distance` by the cosine distance.
+    /// The embedding nearest to a vector, if one is within `max_distance` by the cosine distance; one at exactly that distance
+    /// is. Counts as a hit or a miss like any look-up.
     pub fn get_similar(&self, vector: &[f32], max_distance: f32) -> Result<Option<SimilarEmbedding>> {
         let hits = self.stored.collection().query().nearest(vector).k(1).within(max_distance).run()?;
         let Some((key, distance)) = hits.iter().next().map(|hit| (hit.key.clone(), hit.distance)) else {
+            self.stored.count_miss();
             return Ok(None);
         };
         let Some(record) = self.stored.get(&key)? else { return Ok(None) };

@@ -244,6 +244,11 @@ impl<K: Hash + Eq + Clone, V: Clone> LruCache<K, V> {
         !found && place.is_some()
     }
 
+    /// Counts a look-up elsewhere that found no key at all.
+    pub(super) fn count_miss(&self) {
+        self.state.lock().stats.misses += 1;
+    }
+
     /// Forgets a key that was found elsewhere to have expired.
     pub(super) fn forget_expired(&self, key: &K) {
         let mut state = self.state.lock();

@@ -192,6 +192,9 @@ impl StoredCache {
         Ok(deleted)
     }
 
+    /// Counts a look-up that found no key at all.
+    pub(super) fn count_miss(&self) {
+        self.uses.recent.count_miss();
     }
 
     /// What it has done since the store was opened, and how many records there are; they are not weighed.
