@@ -347,3 +347,19 @@ fn a_model_is_loaded_once_and_as_one_type() {
     assert!(models.get::<Vec<u8>>(&id).unwrap().is_some() && models.unload(&id));
     assert!(models.get::<Vec<u8>>(&id).unwrap().is_none() && !models.unload(&id));
 }
+
+#[test]
+fn nobody_who_only_asks_waits_for_a_model_that_is_loading() {
+    let (db, _) = store();
+    db.model("ranker").unwrap().register(NewVersion::new("1"), &b"weights"[..]).unwrap();
+    let (id, models) = (ModelId::new("ranker", "1").unwrap(), db.loaded_models());
+    let weights = models.get_or_load(&id, |artifact| {
+        // While it is loading: whoever waited for it would wait for ever here.
+        assert!(db.loaded_models().list().is_empty());
+        assert!(db.loaded_models().get::<Vec<u8>>(&id)?.is_none());
+        assert!(!db.loaded_models().unload(&id));
+        artifact.read_all(100)
+    });
+    assert_eq!(*weights.unwrap(), b"weights");
+    assert!(models.list().is_empty(), "it was forgotten meanwhile");
+}

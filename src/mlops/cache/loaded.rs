@@ -34,9 +34,23 @@ pub struct LoadedModels {
     loaded: Arc<Loaded>,
 }
 
-/// Each model behind a lock of its own, so that loading one keeps nobody from another.
+/// Each model in a place of its own, so that loading one keeps nobody from another.
 #[derive(Default)]
-struct Loaded(Mutex<BTreeMap<ModelId, Arc<Mutex<Option<Object>>>>>);
+struct Loaded(Mutex<BTreeMap<ModelId, Arc<Place>>>);
+
+#[derive(Default)]
+struct Place {
+    /// Held by whoever loads; taken before `object`.
+    loading: Mutex<()>,
+    /// Held for moments, so that nobody waits for loading who only asks what there is.
+    object: Mutex<Option<Object>>,
+}
+
+impl Place {
+    fn object(&self) -> Option<Object> {
+        self.object.lock().clone()
+    }
+}
 
 type Object = Arc<dyn Any + Send + Sync>;
 
@@ -62,37 +76,36 @@ impl LoadedModels {
         load: impl FnOnce(&mut ArtifactReader) -> Result<T>,
     ) -> Result<Arc<T>> {
         let place = Arc::clone(self.loaded.0.lock().entry(model.clone()).or_default());
-        let mut place = place.lock();
-        let object = match &*place {
-            Some(object) => Arc::clone(object),
+        let _loading = place.loading.lock();
+        let object = match place.object() {
+            Some(object) => object,
             None => {
                 let mut artifact = self.db.model(model.name())?.load(model.version())?;
                 let object: Object = Arc::new(load(&mut artifact)?);
-                *place = Some(Arc::clone(&object));
+                *place.object.lock() = Some(Arc::clone(&object));
                 object
             }
         };
         typed(model, object)
     }
 
-    /// The model, if it was loaded.
+    /// The model, if it was loaded. Waits for nobody, nor do the calls below: one that is being loaded is not there yet.
     pub fn get<T: Send + Sync + 'static>(&self, model: &ModelId) -> Result<Option<Arc<T>>> {
         let place = self.loaded.0.lock().get(model).cloned();
-        let object = place.and_then(|place| place.lock().clone());
+        let object = place.and_then(|place| place.object());
         object.map(|object| typed(model, object)).transpose()
     }
 
-    /// Forgets a model; who holds it keeps it. Tells whether it was loaded.
+    /// Forgets a model; who holds it, or is loading it, keeps it. Tells whether it was loaded.
     pub fn unload(&self, model: &ModelId) -> bool {
         let place = self.loaded.0.lock().remove(model);
-        place.is_some_and(|place| place.lock().is_some())
+        place.is_some_and(|place| place.object().is_some())
     }
 
     /// The models that were loaded, by name and version.
     pub fn list(&self) -> Vec<ModelId> {
-        let places: Vec<_> =
-            self.loaded.0.lock().iter().map(|(model, place)| (model.clone(), Arc::clone(place))).collect();
-        places.into_iter().filter(|(_, place)| place.lock().is_some()).map(|(model, _)| model).collect()
+        let places = self.loaded.0.lock();
+        places.iter().filter(|(_, place)| place.object().is_some()).map(|(model, _)| model.clone()).collect()
     }
 }
 
