@@ -11,6 +11,7 @@ use crate::database::gate::Mode;
 use crate::database::gating::{MODE_KEY, MODES};
 use crate::database::handle::Database;
 use crate::error::{Error, ErrorKind, Result, caught};
+use crate::mlops::audit::AuditEntry;
 use crate::mlops::change::Change;
 use crate::schema::Schema;
 use crate::sync::Mutex;
@@ -23,7 +24,7 @@ impl Database {
 }
 
 /// The mode of a store: [`Mode::Inference`] from the first version in production on, and [`Mode::Training`] before, unless
-/// told otherwise.
+/// told otherwise. That first promotion sets the mode where nobody has: it is written down and told like any other change.
 ///
 /// [`Modes::set`] changes it for good, [`Modes::enter`] for as long as a guard lives. What is entered stands in memory only:
 /// after a crash the store is in the mode that was set. Every change of mode is in the audit log. May be used from any
@@ -151,7 +152,7 @@ impl Modes {
         self.db.companion::<Callbacks>().0.lock().push(Arc::new(callback));
     }
 
-    fn tell(&self, from: Mode, to: Mode) {
+    pub(super) fn tell(&self, from: Mode, to: Mode) {
         if from == to {
             return;
         }
@@ -194,12 +195,24 @@ impl Drop for ModeGuard {
     }
 }
 
+/// That a first version in production sets the mode, where none was ever set.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) entry: AuditEntry,
+    /// The mode before and after, to be told of when it is committed; the same where a guard holds it.
+    pub(super) from: Mode,
+    pub(super) to: Mode,
+}
+
 /// Sets the mode in a batch that brings a first version into production, where none was ever set.
-pub(super) fn begin_inference(db: &Database, batch: Batch) -> Result<Batch> {
-    match db.engine().mode_set()? {
-        Some(_) => Ok(batch),
-        None => put_mode(db, batch, Mode::Inference),
+pub(super) fn begin_inference(db: &Database, batch: Batch, change: &Change) -> Result<(Batch, Option<Begun>)> {
+    let engine = db.engine();
+    if engine.mode_set()?.is_some() {
+        return Ok((batch, None));
     }
+    let (from, to) = (engine.mode()?, engine.gate.held().unwrap_or(Mode::Inference));
+    let entry = change.audited("mode.set", "store".into(), json!({"from": from, "to": Mode::Inference}));
+    Ok((put_mode(db, batch, Mode::Inference)?, Some(Begun { entry, from, to })))
 }
 
 fn put_mode(db: &Database, batch: Batch, mode: Mode) -> Result<Batch> {

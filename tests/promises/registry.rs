@@ -191,7 +191,8 @@ fn history_tells_where_an_alias_pointed_and_rolling_back_walks_it() {
     let (set, back) = (MoveKind::Set, MoveKind::Rollback);
     assert_eq!(kinds, [(set, Some("1")), (set, Some("2")), (set, Some("3")), (back, Some("2")), (back, Some("1"))]);
     assert!(history.windows(2).all(|pair| pair[0].to == pair[1].from && pair[0].time <= pair[1].time));
-    assert_eq!(db.audit().correlated("inc-1").unwrap().len(), 3);
+    let actions: Vec<_> = db.audit().correlated("inc-1").unwrap().into_iter().map(|it| it.action).collect();
+    assert_eq!(actions, ["alias.set", "mode.set", "alias.set", "alias.set"]);
     assert!(db.audit().verify().unwrap().is_whole());
 }
 
@@ -391,6 +392,31 @@ fn a_mode_is_entered_for_a_while_set_for_good_and_told_of() {
     db.close().unwrap();
     let db = Database::open(&path).unwrap();
     assert!(db.modes().is_inference().unwrap());
+}
+
+#[test]
+fn the_mode_that_a_first_promotion_brings_is_written_down_and_told() {
+    for held in [false, true] {
+        let (db, _) = store();
+        let model = db.model("ranker").unwrap();
+        ["1", "2"].into_iter().for_each(|version| drop(register(&model, version, 0.9)));
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let heard = Arc::clone(&told);
+        db.modes().on_change(move |from, to| heard.lock().unwrap().push((from, to)));
+        let guard = held.then(|| db.modes().enter(Mode::Training, by_kim()).unwrap());
+        model.promote_to_production("1", by_kim().because("the first")).unwrap();
+        let newest = db.audit().newest(2, |_| true).unwrap();
+        assert_eq!((newest[0].action.as_str(), newest[1].action.as_str()), ("mode.set", "alias.set"));
+        assert_eq!((newest[0].actor.as_str(), newest[0].subject.as_str()), ("kim", "store"));
+        let details = json!({"from": "training", "to": "inference", "reason": "the first"});
+        assert_eq!(newest[0].details, details);
+        assert_eq!(told.lock().unwrap().is_empty(), held, "what a guard holds has not changed yet");
+        drop(guard);
+        assert_eq!(*told.lock().unwrap(), [(Mode::Training, Mode::Inference)]);
+        let _training = db.modes().enter(Mode::Training, by_kim()).unwrap();
+        model.promote_to_production("2", by_kim()).unwrap();
+        assert_eq!(db.audit().newest(9, |it| it.action == "mode.set").unwrap().len(), 1, "it is set once");
+    }
 }
 
 /// Registers and promotes versions until the power goes; what was acknowledged comes back.

@@ -68,9 +68,9 @@ fn the_audit_log_tells_all_of_it_and_is_whole() {
     let shell = with_models();
     let entries = shell.json("audit limit 10");
     let actions: Vec<_> = entries.as_array().unwrap().iter().map(|it| it["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["alias.set", "register", "register"]);
+    assert_eq!(actions, ["mode.set", "alias.set", "register", "register"]);
     assert_eq!(shell.json("audit action register by kim").as_array().unwrap().len(), 2);
-    assert!(shell.run(&["S", "audit verify"]).done().starts_with("3 entries, each as it was written"));
+    assert!(shell.run(&["S", "audit verify"]).done().starts_with("4 entries, each as it was written"));
     shell.run(&["S", "delete '_audit' where @key = 1"]).refused(1, &["system collection"]);
 }
 

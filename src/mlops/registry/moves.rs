@@ -91,13 +91,23 @@ impl Model {
         change: &Change,
         apply: impl FnOnce(&mut Alias) -> Result<Option<MoveKind>>,
     ) -> Result<Alias> {
-        let mut moved = None;
+        let (mut moved, mut mode) = (None, None);
         let done = self.db.audit().commit_built(|db| {
-            let (alias, step) = self.move_in(db.batch(), alias, change, apply)?;
-            moved = Some(alias);
-            Ok(step.map(|(batch, entry)| (batch, vec![entry])))
+            let (next, step) = self.move_in(db.batch(), alias, change, apply)?;
+            let serves = alias == PRODUCTION && next.version.is_some();
+            moved = Some(next);
+            let Some((batch, entry)) = step else { return Ok(None) };
+            if !serves {
+                return Ok(Some((batch, vec![entry])));
+            }
+            let (batch, begun) = modes::begin_inference(db, batch, change)?;
+            mode = begun.as_ref().map(|begun| (begun.from, begun.to));
+            Ok(Some((batch, std::iter::once(entry).chain(begun.map(|begun| begun.entry)).collect())))
         });
         done.map_err(|error| error.at(format!("alias {alias} of model {}", self.name)))?;
+        if let Some((from, to)) = mode {
+            self.db.modes().tell(from, to);
+        }
         moved.ok_or_else(|| Error::internal("an alias was moved and is not there"))
     }
 
@@ -163,7 +173,6 @@ impl Model {
         let batch = batch.require(&self.aliases.collection()?, &*key, condition);
         let batch = self.aliases.put_in(batch, &*key, &next)?;
         let batch = self.moves.put_in(batch, format!("{key}/{:012}", step.number), &step)?;
-        let batch = if alias == PRODUCTION { modes::begin_inference(&self.db, batch)? } else { batch };
         let entry = self.audit_of(alias, &step, change);
         Ok((next, Some((batch, entry))))
     }
