@@ -178,6 +178,22 @@ fn one_failing_model_keeps_no_other_from_its_run() {
 }
 
 #[test]
+fn a_signal_that_cannot_be_had_silences_no_other_rule() {
+    let (db, _, count) = trained(RetrainConfig::new().rows_of("no such collection"));
+    let retraining = db.retraining();
+    assert_eq!(retraining.tick_with("ranker", &drifted()).unwrap_err().kind(), ErrorKind::NotFound, "it is said");
+    let run = retraining.history("ranker", 1).unwrap().remove(0);
+    assert_eq!((run.state, run.reasons[0].trigger), (RetrainState::Done, Trigger::Drift));
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    // The same where the application cannot tell what it is asked.
+    let (db, clock, count) = trained(RetrainConfig::new());
+    db.retraining().signals_from("ranker", |_| Err(Error::new(ErrorKind::NotFound, "no figures")));
+    clock.advance(7 * 24 * HOUR);
+    assert!(db.retraining().tick().unwrap_err().to_string().contains("no figures"));
+    assert_eq!(count.load(Ordering::SeqCst), 1, "its time had come");
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let (db, _) = store();
     let retraining = db.retraining();

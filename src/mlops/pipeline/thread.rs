@@ -88,7 +88,9 @@ fn go_on(store: &WeakDatabase, model: &str) -> Option<Duration> {
 fn tick(db: &Database, model: &str) -> Result<Vec<Finding>> {
     let pipeline = Pipeline { db: db.clone(), model: model.to_owned() };
     let mut findings = pipeline.watch(db.now())?.findings;
-    let job = step(&mut findings, Concern::Retraining, || match pipeline.look_at_trigger()? {
+    let (due, failure) = step(&mut findings, Concern::Retraining, || pipeline.look_at_trigger())?;
+    findings.extend(failure.map(|error| Finding::new(Concern::Retraining, error.to_string())));
+    let job = step(&mut findings, Concern::Retraining, || match due {
         Some(number) => db.retraining().begin(model, number),
         None => Ok(None),
     })?;

@@ -6,12 +6,12 @@ use super::Pipeline;
 use super::finding::{Concern, Finding, step};
 use super::serving::about;
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mlops::alerts::{Alert, Incident, metric};
 use crate::mlops::model::ModelId;
 use crate::mlops::performance::TickReport;
 use crate::mlops::registry::PRODUCTION;
-use crate::mlops::retraining::{Look, RetrainEvent, RetrainState, Signals};
+use crate::mlops::retraining::{Look, Looked, RetrainEvent, RetrainState, Signals};
 use crate::mlops::times::{TimeRange, before};
 
 /// What a tick did.
@@ -56,8 +56,10 @@ impl Pipeline {
     pub fn tick(&self, now: Timestamp) -> Result<PipelineTick> {
         let mut tick = self.watch(now)?;
         let (retraining, model) = (self.db.retraining(), &self.model);
-        let run = step(&mut tick.findings, Concern::Retraining, || retraining.tick_with(model, &self.signals()?))?;
+        let (run, failure) =
+            step(&mut tick.findings, Concern::Retraining, || retraining.tick_finding(model, &self.signals()?))?;
         tick.run = run;
+        tick.findings.extend(failure.map(|error| Finding::new(Concern::Retraining, error.to_string())));
         // What failed on the way may have taken the store with it.
         self.db.engine().check_writable()?;
         Ok(tick)
@@ -95,11 +97,12 @@ impl Pipeline {
         Ok(tick)
     }
 
-    /// Asks the trigger what is due; the number of a run that is to begin.
-    pub(super) fn look_at_trigger(&self) -> Result<Option<u64>> {
-        match self.db.retraining().look(&self.model, &self.signals()?)? {
-            Look::Due(number) => Ok(Some(number)),
-            Look::Nothing | Look::Changed(_) => Ok(None),
+    /// Asks the trigger what is due: the number of a run that is to begin, and why a signal could not be had.
+    pub(super) fn look_at_trigger(&self) -> Result<(Option<u64>, Option<Error>)> {
+        let Looked { look, failure } = self.db.retraining().look(&self.model, &self.signals()?)?;
+        match look {
+            Look::Due(number) => Ok((Some(number), failure)),
+            Look::Nothing | Look::Changed(_) => Ok((None, failure)),
         }
     }
 

@@ -108,6 +108,13 @@ impl fmt::Debug for Hooks {
     }
 }
 
+/// What a look at a model's trigger came to, and why a signal could not be had, if one could not.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    pub(crate) look: Look,
+    pub(crate) failure: Option<Error>,
+}
+
 /// What a look at a model's trigger came to.
 #[derive(Debug)]
 pub(crate) enum Look {
@@ -201,48 +208,82 @@ impl Retraining {
 
     /// Looks at every model whose trigger is configured, and begins what is due and approved. To be called now and then, by
     /// a timer of the application; returns the runs that were asked for or ended. One model's failure keeps nobody from the
-    /// others; the first is returned when all have been looked at.
+    /// others, and a signal that cannot be had keeps no rule about another one from asking; the first failure is returned when
+    /// all has been looked at.
     pub fn tick(&self) -> Result<Vec<RetrainEvent>> {
         let (mut runs, mut failure) = (Vec::new(), None);
         for model in self.models()? {
             let source = self.hooks.sources.lock().get(&model).cloned();
-            let signals = source.map_or_else(|| Ok(Signals::new()), |source| source(&model));
-            match signals.and_then(|signals| self.tick_with(&model, &signals)) {
-                Ok(run) => runs.extend(run),
-                Err(error) => drop(failure.get_or_insert(error)),
+            let (signals, unknown) = match source.map(|source| source(&model)) {
+                Some(Err(error)) => (Signals::new(), Some(error)),
+                Some(Ok(signals)) => (signals, None),
+                None => (Signals::new(), None),
+            };
+            let ticked = self.tick_with(&model, &signals);
+            for error in unknown.into_iter().chain(ticked.map(|run| runs.extend(run)).err()) {
+                failure.get_or_insert(error);
             }
         }
         failure.map_or(Ok(runs), Err)
     }
 
-    /// The same for one model, with signals of the caller's; new samples are counted where they tell none.
+    /// The same for one model, with signals of the caller's; new samples are counted where they tell none. Where they cannot
+    /// be counted the other rules are judged, and a run that one of them asks for begins, before that failure is returned.
     pub fn tick_with(&self, model: &str, signals: &Signals) -> Result<Option<RetrainEvent>> {
-        match self.look(model, signals)? {
-            Look::Nothing => Ok(None),
-            Look::Changed(event) => Ok(Some(event)),
-            Look::Due(number) => self.run(model, number).map(Some),
-        }
+        let (run, failure) = self.tick_finding(model, signals)?;
+        failure.map_or(Ok(run), Err)
+    }
+
+    /// The same, with the run that was asked for, began or ended beside the failure.
+    pub(crate) fn tick_finding(&self, model: &str, signals: &Signals) -> Result<(Option<RetrainEvent>, Option<Error>)> {
+        let Looked { look, failure } = self.look(model, signals)?;
+        let run = match look {
+            Look::Nothing => None,
+            Look::Changed(event) => Some(event),
+            Look::Due(number) => Some(self.run(model, number)?),
+        };
+        Ok((run, failure))
     }
 
     /// Looks at a model's trigger and asks for a run where a rule does and no limit stands against it; begins none.
-    pub(crate) fn look(&self, model: &str, signals: &Signals) -> Result<Look> {
+    pub(crate) fn look(&self, model: &str, signals: &Signals) -> Result<Looked> {
         let configured = self.configured(model)?;
         let events = self.events_of(model)?;
-        let open = events.iter().find(|event| event.state.is_open());
-        match open {
-            Some(event) if event.state == RetrainState::Approved => return Ok(Look::Due(event.number)),
-            Some(event) if event.state == RetrainState::Running => return self.end_if_cut_off(event),
-            Some(_) => return Ok(Look::Nothing),
-            None => {}
+        if let Some(open) = events.iter().find(|event| event.state.is_open()) {
+            return Ok(Looked { look: self.look_at_open(open)?, failure: None });
         }
-        let now = self.db.now();
         let since = rules::trained(&events, configured.since);
-        let signals = self.with_samples(&configured.config, *signals, since)?;
-        let reasons = rules::reasons(&configured.config, &signals, since, now);
-        if reasons.is_empty() || rules::limit(&configured.config, &events, now).is_some() {
+        let (signals, failure) = match self.with_samples(&configured.config, *signals, since) {
+            Ok(signals) => (signals, None),
+            // A store that fails as a whole judges nothing.
+            Err(error) if error.is_of_the_store() => return Err(error),
+            Err(error) => (*signals, Some(error)),
+        };
+        Ok(Looked { look: self.look_for_reasons(model, &configured.config, &signals, &events, since)?, failure })
+    }
+
+    fn look_at_open(&self, open: &RetrainEvent) -> Result<Look> {
+        match open.state {
+            RetrainState::Approved => Ok(Look::Due(open.number)),
+            RetrainState::Running => self.end_if_cut_off(open),
+            _ => Ok(Look::Nothing),
+        }
+    }
+
+    fn look_for_reasons(
+        &self,
+        model: &str,
+        config: &RetrainConfig,
+        signals: &Signals,
+        events: &[RetrainEvent],
+        since: Timestamp,
+    ) -> Result<Look> {
+        let now = self.db.now();
+        let reasons = rules::reasons(config, signals, since, now);
+        if reasons.is_empty() || rules::limit(config, events, now).is_some() {
             return Ok(Look::Nothing);
         }
-        match self.request(model, &reasons, configured.config.first_state(), &events)? {
+        match self.request(model, &reasons, config.first_state(), events)? {
             Some(event) if event.state == RetrainState::Approved => Ok(Look::Due(event.number)),
             Some(event) => Ok(Look::Changed(event)),
             None => Ok(Look::Nothing),
