@@ -194,6 +194,23 @@ fn a_signal_that_cannot_be_had_silences_no_other_rule() {
 }
 
 #[test]
+fn a_run_is_taken_back_while_it_has_not_begun() {
+    let (db, _) = store();
+    let retraining = db.retraining();
+    retraining.configure("ranker", RetrainConfig::new(), by_kim()).unwrap();
+    let forced = retraining.force_retrain("ranker", by_kim()).unwrap();
+    assert_eq!(forced.state, RetrainState::Approved, "nobody trains here");
+    let open = retraining.force_retrain("ranker", by_kim()).unwrap_err().to_string();
+    assert!(open.contains("reject it"), "{open}");
+    assert_eq!(retraining.reject("ranker", 1, by_kim()).unwrap().state, RetrainState::Rejected);
+    retraining.on_retrain("ranker", |_| Ok(String::new()));
+    assert!(retraining.tick().unwrap().is_empty());
+    assert_eq!(retraining.force_retrain("ranker", by_kim()).unwrap().state, RetrainState::Done);
+    let done = retraining.reject("ranker", 2, by_kim()).unwrap_err();
+    assert!(done.kind() == ErrorKind::Conflict && done.to_string().contains("requested or approved"), "{done}");
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let (db, _) = store();
     let retraining = db.retraining();

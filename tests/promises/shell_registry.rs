@@ -121,5 +121,6 @@ fn training_is_asked_for_and_approved() {
     assert_eq!(shell.run(&["S", "retrain approve ranker 1 by kim"]).done(), "run 1 of ranker is approved\n");
     let runs = shell.json("retrain ranker days 1");
     assert_eq!((runs[0]["state"].as_str(), runs[0]["actor"].as_str()), (Some("approved"), Some("kim")));
-    shell.run(&["S", "retrain reject ranker 1"]).refused(1, &["it is approved"]);
+    assert_eq!(shell.run(&["S", "retrain reject ranker 1"]).done(), "run 1 of ranker is rejected\n");
+    shell.run(&["S", "retrain reject ranker 1"]).refused(1, &["it is rejected", "requested or approved"]);
 }

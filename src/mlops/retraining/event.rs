@@ -94,12 +94,13 @@ impl RetrainState {
 }
 
 impl RetrainEvent {
-    pub(super) fn check_state(&self, action: &str, wanted: RetrainState) -> Result<()> {
-        if self.state == wanted {
+    pub(super) fn check_state(&self, action: &str, wanted: &[RetrainState]) -> Result<()> {
+        if wanted.contains(&self.state) {
             return Ok(());
         }
         let told = |state: RetrainState| format!("{state:?}").to_lowercase();
         let message = format!("cannot {action} run {} of `{}`: it is {}", self.number, self.model, told(self.state));
-        Err(Error::new(ErrorKind::Conflict, message).mend(format!("it must be {}", told(wanted))))
+        let wanted: Vec<String> = wanted.iter().copied().map(told).collect();
+        Err(Error::new(ErrorKind::Conflict, message).mend(format!("it must be {}", wanted.join(" or "))))
     }
 }

@@ -292,15 +292,16 @@ impl Retraining {
 
     /// Lets a run begin that waits for it; it does with the next tick.
     pub fn approve(&self, model: &str, number: u64, change: Change) -> Result<RetrainEvent> {
-        self.step(model, number, "approve", RetrainState::Requested, &change, |event, _| {
+        self.step(model, number, "approve", &[RetrainState::Requested], &change, |event, _| {
             event.state = RetrainState::Approved;
             event.actor = change.actor.clone();
         })
     }
 
-    /// Keeps a run from taking place that waits for approval.
+    /// Keeps a run from taking place that waits for approval, or that was approved or forced and has not begun.
     pub fn reject(&self, model: &str, number: u64, change: Change) -> Result<RetrainEvent> {
-        self.step(model, number, "reject", RetrainState::Requested, &change, |event, now| {
+        let waiting = [RetrainState::Requested, RetrainState::Approved];
+        self.step(model, number, "reject", &waiting, &change, |event, now| {
             event.state = RetrainState::Rejected;
             event.finished_at = Some(now);
             event.actor = change.actor.clone();
@@ -363,13 +364,13 @@ impl Retraining {
         })
     }
 
-    /// Brings a run from one state to the next, with its audit entry.
+    /// Brings a run from one of some states to the next, with its audit entry.
     fn step(
         &self,
         model: &str,
         number: u64,
         action: &str,
-        from: RetrainState,
+        from: &[RetrainState],
         change: &Change,
         apply: impl FnOnce(&mut RetrainEvent, Timestamp),
     ) -> Result<RetrainEvent> {

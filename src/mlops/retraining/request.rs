@@ -31,7 +31,7 @@ impl RetrainConfig {
 impl Retraining {
     /// Asks for a run now, whatever rules, limits and approvals say; that a limit stood against it is written down. It
     /// begins at once where a handler of the model is registered, and trains on this thread; else it stays approved, and
-    /// begins with a tick of whoever registers one. Fails with `Conflict` while a run of the model is open.
+    /// begins with a tick of whoever registers one, unless it is rejected before. Fails with `Conflict` while a run of the model is open.
     pub fn force_retrain(&self, model: &str, change: Change) -> Result<RetrainEvent> {
         let mut forced = None;
         self.db.audit().commit_built(|db| {
@@ -103,7 +103,7 @@ impl Retraining {
         let events = self.events_of(model)?;
         if let Some(open) = events.iter().find(|event| event.state.is_open()) {
             let told = format!("run {} of `{model}` is still open", open.number);
-            return Err(Error::new(ErrorKind::Conflict, told).mend("wait for its end, or reject it"));
+            return Err(Error::new(ErrorKind::Conflict, told).mend("wait for its end, or reject it before it begins"));
         }
         let event = RetrainEvent {
             number: events.len() as u64 + 1,

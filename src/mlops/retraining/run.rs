@@ -56,10 +56,11 @@ impl Retraining {
             running.insert(model.to_owned(), number);
         }
         let running = Running { hooks: Arc::clone(&self.hooks), model: model.to_owned() };
-        let event = self.step(model, number, "begin", RetrainState::Approved, &Change::default(), |event, now| {
-            event.state = RetrainState::Running;
-            event.started_at = Some(now);
-        })?;
+        let event =
+            self.step(model, number, "begin", &[RetrainState::Approved], &Change::default(), |event, now| {
+                event.state = RetrainState::Running;
+                event.started_at = Some(now);
+            })?;
         Ok(Some(Job { event, trainer, _running: running }))
     }
 
@@ -70,7 +71,7 @@ impl Retraining {
             Err(error) => (RetrainState::Failed, "fail", error.to_string()),
         };
         let RetrainEvent { model, number, .. } = &job.event;
-        self.step(model, *number, action, RetrainState::Running, &Change::default(), |event, now| {
+        self.step(model, *number, action, &[RetrainState::Running], &Change::default(), |event, now| {
             event.state = state;
             event.finished_at = Some(now);
             event.outcome = Some(told.clone());
@@ -91,7 +92,7 @@ impl Retraining {
             return Ok(Look::Nothing);
         }
         let (model, number, change) = (&event.model, event.number, Change::default());
-        let ended = self.step(model, number, "fail", RetrainState::Running, &change, |event, now| {
+        let ended = self.step(model, number, "fail", &[RetrainState::Running], &change, |event, now| {
             event.state = RetrainState::Failed;
             event.finished_at = Some(now);
             event.outcome = Some("cut off: the process that ran it ended".to_owned());
