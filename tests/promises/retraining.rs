@@ -235,12 +235,19 @@ fn new_files_ask_for_training() {
     let path = dir.path().to_string_lossy().into_owned();
     let db = Database::in_memory().unwrap();
     let retraining = db.retraining();
-    retraining.configure("ranker", RetrainConfig::new().watch(&*path), by_kim()).unwrap();
-    retraining.on_retrain("ranker", |_| Ok(String::new()));
+    // Beside the rows of a collection a new file is enough, too.
+    db.create_collection("labelled", Schema::payload_only()).unwrap();
+    let watching = || RetrainConfig::new().watch(&*path);
+    for (model, config) in [("beside", watching().rows_of("labelled")), ("ranker", watching())] {
+        retraining.configure(model, config, by_kim()).unwrap();
+        retraining.on_retrain(model, |_| Ok(String::new()));
+    }
     std::fs::write(dir.path().join("notes.txt"), "no data").unwrap();
     assert!(retraining.tick().unwrap().is_empty());
     std::fs::write(dir.path().join("new.csv"), "a,b").unwrap();
-    assert_eq!(retraining.tick().unwrap()[0].reasons[0].trigger, Trigger::NewData);
+    let runs = retraining.tick().unwrap();
+    let asked: Vec<_> = runs.iter().map(|run| (run.model.as_str(), run.reasons[0].trigger)).collect();
+    assert_eq!(asked, [("beside", Trigger::NewData), ("ranker", Trigger::NewData)]);
     drop(dir);
     let gone = retraining.tick().unwrap_err();
     assert!(gone.to_string().contains(&path), "{gone}");

@@ -42,7 +42,8 @@ pub struct RetrainConfig {
     pub approval: bool,
     /// The collection whose rows are the samples: those count that were created since the last run that succeeded. None.
     pub samples_in: Option<String>,
-    /// Directories in which new data arrives as files; none. They are looked at with the feature `watch`.
+    /// Directories in which new data arrives as files; none. They are looked at with the feature `watch`. A new file in one of
+    /// them is enough, whatever `samples_in` counts beside it.
     pub data_directories: Vec<String>,
     /// The endings of names of files that are data; `.csv` and `.parquet`.
     pub watch_file_patterns: Vec<String>,

@@ -340,15 +340,19 @@ impl Retraining {
 
     /// Counts the rows that were created since, and files that are new, where the caller has told no samples.
     fn with_samples(&self, config: &RetrainConfig, mut signals: Signals, since: Timestamp) -> Result<Signals> {
-        if let (None, Some(collection)) = (signals.new_samples, &config.samples_in) {
+        if signals.new_samples.is_some() {
+            return Ok(signals);
+        }
+        if let Some(collection) = &config.samples_in {
             let newer = filter::time().gt(since.0);
             signals.new_samples = Some(self.db.collection(collection)?.count_where(newer)?);
         }
         #[cfg(feature = "watch")]
-        if signals.new_samples.is_none() && !config.data_directories.is_empty() {
+        if !config.data_directories.is_empty() {
             // A new file is enough: how many samples it has is for whoever reads it to say.
             let files = watch::new_files(&config.data_directories, &config.watch_file_patterns, since)?;
-            signals.new_samples = (files > 0).then(|| config.min_new_samples.unwrap_or(files).max(files));
+            let enough = (files > 0).then(|| config.min_new_samples.unwrap_or(files).max(files));
+            signals.new_samples = signals.new_samples.max(enough);
         }
         Ok(signals)
     }
