@@ -336,6 +336,27 @@ fn imported_bytes_must_be_those_of_the_hash() {
 }
 
 #[test]
+fn an_artifact_that_was_not_at_hand_is_imported_later() {
+    let (db, _) = store();
+    let hash = db.put_blob(&b"weights"[..]).unwrap().to_string();
+    let document = DOCUMENT.replace("abc123...", &hash);
+    let bytes = |of: &'static [u8]| move |_: &str, _: Option<&str>| Ok(Some(of));
+    let model = db.model("ranker").unwrap();
+    assert_eq!(model.import_json(&document, nothing, &by_kim()).unwrap(), 1);
+    model.set_tags("1.0.0", &["kept"], &by_kim()).unwrap();
+    let told = model.load("1.0.0").unwrap_err().to_string();
+    assert!(told.contains("import its document again"), "{told}");
+    assert_eq!(model.import_json(&document, bytes(b"others"), &by_kim()).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(model.import_json(&document, bytes(b"weights"), &by_kim()).unwrap(), 1);
+    assert_eq!(model.load("1.0.0").unwrap().read_all(100).unwrap(), b"weights");
+    let version = model.version("1.0.0").unwrap();
+    assert_eq!((version.file_size, &*version.tags), (7, &["kept".to_owned()][..]), "the rest stays as it is");
+    assert_eq!(db.audit().newest(1, |_| true).unwrap()[0].action, "import");
+    let unasked = |_: &str, _: Option<&str>| -> Result<Option<&[u8]>> { panic!("it is there") };
+    assert_eq!(model.import_json(&document, unasked, &by_kim()).unwrap(), 0);
+}
+
+#[test]
 fn inference_mode_keeps_models_and_indexes_as_they_are() {
     let (db, _) = store();
     let docs = db.create_collection("docs", driftline::Schema::vector(2, driftline::Metric::L2)).unwrap();

@@ -104,7 +104,7 @@ impl Model {
         let version = self.version(version)?;
         let artifact = version.artifact.as_ref().map(|artifact| artifact.blob).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("{} was registered without its artifact", version.model))
-                .mend("import it again together with its file")
+                .mend("import its document again with the artifact beside it")
         })?;
         Ok((version, artifact))
     }

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::filter;
@@ -57,10 +57,10 @@ impl Model {
         serde_json::to_string_pretty(&entries).map_err(|error| Error::internal(format!("no JSON can be made: {error}")))
     }
 
-    /// Registers the versions of such a document, in the order of their times; tells how many were new.
+    /// Registers the versions of such a document, in the order of their times; tells how many were new or got their artifact.
     ///
     /// `artifact` gives the bytes of a version, or nothing where they are not at hand; such a version can be looked at and
-    /// not loaded. Fails with `Invalid`, naming line and column, when the document is not of that shape, with `Corrupt` when
+    /// not loaded, until it is imported again with them. It is not asked for a version that has them. Fails with `Invalid`, naming line and column, when the document is not of that shape, with `Corrupt` when
     /// bytes are not those of the hash, and with `Exists` when there is a version of that name with another hash. Versions
     /// before the failing one are registered then.
     pub fn import_json<R: Read>(
@@ -84,17 +84,35 @@ impl Model {
         versions.sort_by(|a, b| (a.created_at, &a.model).cmp(&(b.created_at, &b.model)));
         let mut added = 0;
         for mut version in versions {
-            if let Some(known) = self.find(version.version())? {
-                same_or_exists(known, &version.model_hash)?;
+            let known =
+                self.find(version.version())?.map(|known| same_or_exists(known, &version.model_hash)).transpose()?;
+            if known.as_ref().is_some_and(|known| known.artifact.is_some()) {
                 continue;
             }
-            if let Some(bytes) = artifact(version.version(), version.file_path.as_deref())? {
+            let bytes = artifact(version.version(), version.file_path.as_deref())?;
+            if known.is_some() && bytes.is_none() {
+                continue;
+            }
+            if let Some(bytes) = bytes {
                 self.attach(&mut version, bytes)?;
             }
-            self.add(version, &change.actor, "import")?;
+            match known {
+                Some(_) => self.complete(&version, change)?,
+                None => drop(self.add(version, &change.actor, "import")?),
+            }
             added += 1;
         }
         Ok(added)
+    }
+
+    /// Gives a version that was registered without its artifact the one that was stored for it; nothing else of it changes.
+    fn complete(&self, version: &ModelVersion, change: &Change) -> Result<()> {
+        let ModelVersion { artifact, file_size, model_hash, .. } = version;
+        let details = json!({"model_hash": model_hash, "file_size": file_size});
+        self.amend(version.version(), "import", details, change, |known| {
+            (known.artifact, known.file_size) = (artifact.clone(), *file_size);
+        })?;
+        Ok(())
     }
 
     /// Stores the bytes of an imported version, which must be those of its hash.

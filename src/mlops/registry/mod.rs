@@ -72,7 +72,8 @@ impl Database {
 
 /// The versions of one model: registered once, found by name, tag, time or order, and pointed to by aliases.
 ///
-/// A version never changes after it was registered, but for its tags and its description. Its artifact is a blob, stored
+/// A version never changes after it was registered, but for its tags and its description, and an artifact that is imported
+/// later. Its artifact is a blob, stored
 /// once however many versions have it, never executed, and checked against its SHA-256 when it is loaded. Each change is
 /// one batch with its entry in the audit log, so a crash leaves all of it or nothing. May be used from any thread.
 ///

@@ -14,7 +14,8 @@ use crate::payload::BlobId;
 const MAX_TAGS: usize = 64;
 const MAX_TAG_CHARS: usize = 64;
 
-/// A version of a model, as it was registered. Only its tags and its description change later.
+/// A version of a model, as it was registered. Only its tags and its description change later; one that was imported without
+/// its artifact may get it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ModelVersion {
@@ -26,7 +27,7 @@ pub struct ModelVersion {
     pub number: u64,
     /// The SHA-256 of the artifact, in hexadecimal digits, or what an imported registry gave as hash.
     pub model_hash: String,
-    /// Where the artifact is in this store; none when only what is known of it was imported.
+    /// Where the artifact is in this store; none while only what is known of it was imported.
     pub artifact: Option<Artifact>,
     /// Figures by name, such as `accuracy`.
     pub metrics: BTreeMap<String, f64>,
