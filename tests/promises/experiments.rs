@@ -211,6 +211,29 @@ fn outcomes_may_be_late_and_twice_and_the_last_stands() {
     experiments.assign("ranker-2", &"x".repeat(100), ()).unwrap();
 }
 
+#[test]
+fn labels_are_equal_by_value_and_a_mean_takes_none() {
+    let (db, _) = store();
+    running(&db, config());
+    let experiments = db.experiments();
+    let cases = [(json!(1), json!(1.0), 1.0), (json!([2.0]), json!([2]), 1.0), (json!(1), json!("1"), 0.0)];
+    for (number, (prediction, label, outcome)) in cases.into_iter().enumerate() {
+        let user = number.to_string();
+        experiments.assign("ranker-2", &user, ()).unwrap();
+        experiments.record_prediction("ranker-2", &user, prediction).unwrap();
+        experiments.update_outcomes("ranker-2", [(&user, label)]).unwrap();
+        let known = experiments.exposures("ranker-2").unwrap().into_iter().find(|it| it.user == user).unwrap();
+        assert_eq!(known.outcomes["accuracy"], outcome, "{known:?}");
+    }
+    let (db, _) = store();
+    running(&db, config().primary(ExperimentMetric::mean("revenue", Goal::Higher)));
+    db.experiments().assign("ranker-2", "u", ()).unwrap();
+    db.experiments().record_prediction("ranker-2", "u", "cat").unwrap();
+    let refused = db.experiments().update_outcomes("ranker-2", [("u", "cat")]).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Invalid);
+    assert!(db.experiments().exposures("ranker-2").unwrap()[0].outcomes.is_empty());
+}
+
 fn analyze(db: &Database) -> Analysis {
     db.experiments().analyze("ranker-2").unwrap()
 }

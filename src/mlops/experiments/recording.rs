@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use crate::database::request::Precondition;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mlops::canonical;
 use crate::mlops::experiments::assignment::{self, user_position};
+use crate::mlops::experiments::config::MetricKind;
 use crate::mlops::experiments::experiment::{Assignment, Attributes};
 use crate::mlops::experiments::users::{self, Exposure};
 use crate::mlops::experiments::{ExperimentState, Experiments};
@@ -118,22 +120,28 @@ impl Experiments {
     }
 
     /// Notes true labels of users for whom predictions were noted: the outcome of the primary metric is 1 where they are
-    /// equal, else 0.
+    /// equal, else 0. Numbers are equal by value, 1 and 1.0 too. Fails with `Invalid` when the primary metric is a mean, which
+    /// is no answer to right or wrong.
     #[doc(alias = "update_prediction_outcomes")]
     pub fn update_outcomes(
         &self,
         name: &str,
         labels: impl IntoIterator<Item = (impl AsRef<str>, impl Into<Json>)>,
     ) -> Result<OutcomeCounts> {
-        let primary = self.get(name)?.config.primary.name;
+        let primary = self.get(name)?.config.primary;
+        if primary.kind == MetricKind::Mean {
+            return Err(Error::invalid(format!("labels say right or wrong, and `{}` is a mean", primary.name))
+                .mend("record its outcomes one by one, or make a rate the primary metric"));
+        }
+        let primary = primary.name;
         let mut counts = OutcomeCounts::default();
         for (user, label) in labels {
-            let label = label.into();
+            let label = canonical::text(&label.into());
             let mut seen = (false, true);
             let known = self.change_user(name, user.as_ref(), |it| {
                 seen = (it.outcomes.contains_key(&primary), it.prediction.is_some());
                 if let Some(prediction) = &it.prediction {
-                    let right = *prediction == label;
+                    let right = canonical::text(prediction) == label;
                     it.outcomes.insert(primary.clone(), f64::from(u8::from(right)));
                 }
                 Ok(())
