@@ -52,7 +52,8 @@ pub struct ExperimentConfig {
     pub traffic_split: f64,
     /// Shares of B from later times on, for a gradual rollout; none.
     pub ramp: Vec<RampStep>,
-    /// How long it runs; 14 days. At its end it stops, and the test for a fixed end decides.
+    /// How long it runs; 14 days. At its end nobody new takes part, the next tick stops it, and the test for a fixed end
+    /// decides.
     #[serde(with = "seconds", rename = "duration_seconds", alias = "duration")]
     pub duration: Duration,
     /// Users with an outcome that each variant must have before anything is decided; 1,000.

@@ -22,8 +22,8 @@ pub struct Assignment {
     pub variant: Variant,
     /// The version of the model.
     pub version: String,
-    /// Whether the user is part of the experiment. Who is outside its segment, or comes while it does not run, gets the
-    /// control and is not counted.
+    /// Whether the user is part of the experiment. Who is outside its segment, or comes while it does not run or after its
+    /// planned end, gets the control and is not counted.
     pub counted: bool,
 }
 
@@ -52,6 +52,11 @@ impl Experiment {
     /// Whether it was started and not stopped.
     pub(crate) fn lasts(&self) -> bool {
         matches!(self.state, ExperimentState::Running | ExperimentState::Paused)
+    }
+
+    /// Whether users who come at this time become part of it.
+    pub(super) fn takes_users(&self, now: Timestamp) -> bool {
+        self.state == ExperimentState::Running && !self.is_over(now)
     }
 
     /// Whether its time is over.

@@ -197,9 +197,12 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::collection::record::Record;
+    use crate::database::handle::Database;
     use crate::database::options::Options;
-    use crate::mlops::experiments::users;
+    use crate::mlops::experiments::users::{self, Exposure};
     use crate::payload::Value;
+
+    const DAY: Duration = Duration::from_secs(86_400);
 
     #[test]
     fn one_that_cannot_be_read_or_was_stopped_keeps_nobody_from_the_others() {
@@ -221,5 +224,26 @@ mod tests {
         use ExperimentState::{Running, Stopped};
         assert_eq!(states(), [Running, Stopped, Stopped]);
         assert!(!experiments.look_at(&before).unwrap(), "somebody was first");
+    }
+
+    #[test]
+    fn who_was_exposed_after_the_end_does_not_count() {
+        let clock = Arc::new(ManualClock::new(Timestamp(0)));
+        let db = Options::new().clock(clock.clone()).in_memory().unwrap();
+        let experiments = db.experiments();
+        experiments.create(ExperimentConfig::new("a", "ranker", "1", "2"), Change::by("kim")).unwrap();
+        let end = experiments.start("a", Change::by("kim")).unwrap().started.unwrap().after(14 * DAY);
+        clock.set(Timestamp(end.0 - 1));
+        assert!(experiments.assign("a", "before", ()).unwrap().counted);
+        clock.set(end);
+        assert!(!experiments.assign("a", "at", ()).unwrap().counted, "nobody has stopped it, and it is over");
+        let known = experiments.assign("a", "before", ()).unwrap();
+        assert!(known.counted, "who takes part keeps what they have");
+        // As an earlier version had written it down.
+        let exposure = experiments.exposures("a").unwrap().remove(0);
+        let late = Exposure { user: "late".into(), exposed_at: end, ..exposure };
+        experiments.users.put(users::key(1, "late").unwrap(), &late).unwrap();
+        let analysis = experiments.analyze("a").unwrap();
+        assert_eq!(analysis.users_a + analysis.users_b, 1);
     }
 }

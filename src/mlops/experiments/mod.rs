@@ -113,7 +113,7 @@ pub struct Experiment {
 pub enum ExperimentState {
     /// It was created and not started.
     Created,
-    /// Users are assigned.
+    /// Users are assigned, until its planned end.
     Running,
     /// Nobody new is assigned; outcomes are taken.
     Paused,
@@ -164,7 +164,8 @@ impl Experiments {
         Ok(self.users.prefix(users::prefix(experiment.number))?.into_iter().map(|row| row.value).collect())
     }
 
-    /// How an experiment stands; of one that was stopped, how it stood then. Reads the records of all its users.
+    /// How an experiment stands; of one that was stopped, how it stood then. Reads the records of all its users; who was
+    /// exposed after its planned end does not count.
     pub fn analyze(&self, name: &str) -> Result<Analysis> {
         let experiment = self.get(name)?;
         match &experiment.result {
@@ -176,7 +177,10 @@ impl Experiments {
     fn analysis_of(&self, experiment: &Experiment, now: Timestamp) -> Result<Analysis> {
         let mut collected = arms::Collected::new(&experiment.config);
         for row in self.users.iter(|scan| scan.prefix(users::prefix(experiment.number)))? {
-            collected.add(&row?.value)?;
+            let exposure = row?.value;
+            if !experiment.is_over(exposure.exposed_at) {
+                collected.add(&exposure)?;
+            }
         }
         analysis::analyze(experiment, &collected, now)
     }

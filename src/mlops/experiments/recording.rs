@@ -43,7 +43,8 @@ pub struct OutcomeCounts {
 
 impl Experiments {
     /// What a user gets, and that the user was exposed to it, which is written down the first time. `attributes` are what
-    /// the segment's filter looks at; `()` where there is none.
+    /// the segment's filter looks at; `()` where there is none. Who comes first after the planned end gets the control and is
+    /// not counted, also while nobody has stopped the experiment.
     pub fn assign(&self, name: &str, user: &str, attributes: impl Into<Attributes>) -> Result<Assignment> {
         let experiment = self.get(name)?;
         let key = users::key(experiment.number, user)?;
@@ -52,7 +53,7 @@ impl Experiments {
             return Ok(Assignment { variant, version, counted: true });
         }
         let now = self.db.now();
-        if experiment.state != ExperimentState::Running || !experiment.includes(&key, attributes.into(), now)? {
+        if !experiment.takes_users(now) || !experiment.includes(&key, attributes.into(), now)? {
             return Ok(experiment.control());
         }
         let split = experiment.split_at(now);
