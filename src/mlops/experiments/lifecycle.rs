@@ -65,10 +65,23 @@ impl Experiments {
         })
     }
 
-    /// Pauses every experiment of a model that runs; returns their names.
+    /// Pauses every experiment of a model that runs; returns their names. One experiment's failure keeps nobody from the
+    /// others; the first is returned when all have been tried.
     pub fn pause_all(&self, model: &str, change: &Change) -> Result<Vec<String>> {
-        let running = self.active()?.into_iter().filter(|it| it.config.model == model);
-        running.map(|it| Ok(self.pause(&it.config.name, change.clone())?.config.name)).collect()
+        self.pause_each(self.active()?.into_iter().filter(|it| it.config.model == model), change)
+    }
+
+    fn pause_each(&self, running: impl Iterator<Item = Experiment>, change: &Change) -> Result<Vec<String>> {
+        let (mut paused, mut failure) = (Vec::new(), None);
+        for name in running.map(|it| it.config.name) {
+            match self.pause(&name, change.clone()) {
+                Ok(_) => paused.push(name),
+                // Somebody else has paused or stopped it since it was looked up.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => drop(failure.get_or_insert(error)),
+            }
+        }
+        failure.map_or(Ok(paused), Err)
     }
 
     /// Ends an experiment and keeps its analysis as the result.
@@ -224,6 +237,24 @@ mod tests {
         use ExperimentState::{Running, Stopped};
         assert_eq!(states(), [Running, Stopped, Stopped]);
         assert!(!experiments.look_at(&before).unwrap(), "somebody was first");
+    }
+
+    #[test]
+    fn pausing_all_passes_over_what_was_stopped_and_goes_on_after_a_failure() {
+        let db = Database::in_memory().unwrap();
+        let (experiments, by_kim) = (db.experiments(), || Change::by("kim"));
+        for name in ["a", "b", "c", "d"] {
+            experiments.create(ExperimentConfig::new(name, "ranker", "1", "2"), by_kim()).unwrap();
+            experiments.start(name, by_kim()).unwrap();
+        }
+        let running = experiments.active().unwrap();
+        experiments.stop("a", by_kim()).unwrap();
+        assert_eq!(experiments.pause_each(running[..2].iter().cloned(), &by_kim()).unwrap(), ["b"]);
+        let unreadable = Record::new("c").payload(Value::from("no experiment"));
+        experiments.table.collection().unwrap().put(unreadable).unwrap();
+        let failed = experiments.pause_each(running[2..].iter().cloned(), &by_kim()).unwrap_err();
+        assert_eq!(failed.kind(), ErrorKind::Corrupt);
+        assert_eq!(experiments.get("d").unwrap().state, ExperimentState::Paused);
     }
 
     #[test]
