@@ -319,3 +319,12 @@ fn deep_nesting_is_refused_and_not_followed() {
         assert_eq!(parse(&text, &Params::new()).unwrap_err().kind(), ErrorKind::Invalid);
     }
 }
+
+#[test]
+fn runs_of_training_are_shown_for_seven_days_unless_told() {
+    let days = |text: &str| match read(text) {
+        Statement::Retrain(RetrainStatement::History(_, days)) => days,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((days("retrain ranker"), days("retrain ranker days 30")), (7, 30));
+}

@@ -27,7 +27,7 @@ pub struct Sigma {
     pub welch_p: Option<f64>,
 }
 
-/// Applies the rule with `threshold`, in standard deviations of the baseline.
+/// Applies the rule with `threshold`, in standard deviations of the baseline: drift is above it, not at it.
 pub fn rule(baseline: &[f64], current: &[f64], threshold: f64) -> Result<Sigma> {
     rule_of(&Moments::of(baseline)?, &Moments::of(current)?, threshold)
 }
@@ -67,5 +67,12 @@ mod tests {
         assert_eq!((same.score, same.drift, same.welch_p), (0.0, false, None));
         assert!(rule(&[1.0, 1.0], &[2.0], 2.0).unwrap().drift);
         assert!(rule(&[], &[2.0], 2.0).is_err());
+    }
+
+    #[test]
+    fn the_threshold_itself_is_no_drift() {
+        let score = |current: f64| rule(&[-1.0, 1.0], &[current], 2.0).unwrap();
+        assert_eq!((score(2.0).score, score(2.0).drift), (2.0, false));
+        assert!(score(2.0f64.next_up()).drift);
     }
 }

@@ -211,6 +211,17 @@ fn a_run_is_taken_back_while_it_has_not_begun() {
 }
 
 #[test]
+fn a_history_reaches_back_to_its_first_instant() {
+    let (db, clock, _) = trained(RetrainConfig::new());
+    let runs = || db.retraining().history("ranker", 7).unwrap().len();
+    db.retraining().force_retrain("ranker", by_kim()).unwrap();
+    clock.advance(7 * 24 * HOUR);
+    assert_eq!(runs(), 1);
+    clock.advance(Duration::from_micros(1));
+    assert_eq!(runs(), 0);
+}
+
+#[test]
 fn what_cannot_be_is_refused() {
     let (db, _) = store();
     let retraining = db.retraining();

@@ -109,3 +109,13 @@ impl Drop for Running {
         self.interrupt.running.lock().unwrap_or_else(PoisonError::into_inner).pop();
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_to_end_waits_for_half_a_minute() {
+        assert_eq!(CLOSE_WITHIN, Duration::from_secs(30), "as docs/guide/care.md says");
+    }
+}

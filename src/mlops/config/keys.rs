@@ -68,7 +68,7 @@ pub(super) static KEYS: &[ConfigKey] = &[
         "monitoring.sigma_threshold",
         POSITIVE,
         |config| &mut config.monitoring.sigma_threshold,
-        "standard deviations of the baseline from which on the sigma rule reports drift",
+        "standard deviations of the baseline above which the sigma rule reports drift",
     ),
     ConfigKey::of(
         "monitoring.drift_threshold",
@@ -261,7 +261,7 @@ pub(super) static KEYS: &[ConfigKey] = &[
         "ab_testing.significance_level",
         INNER_SHARE,
         |config| &mut config.experiments.significance_level,
-        "how often a winner is declared where there is no difference, at most",
+        "how often a winner is declared where there is no difference, at most; p must be below it",
     ),
     // How much the caches keep that an application makes.
     ConfigKey::of(

@@ -40,13 +40,13 @@ use crate::mlops::retraining::RetrainConfig;
 ///
 /// Three keys are called `drift_threshold` or nearly so, and mean three things on three scales:
 ///
-/// | key | default | what is measured | what happens above it |
+/// | key | default | what is measured | what happens |
 /// |---|---|---|---|
-/// | `monitoring.drift_threshold` | 0.15 | cosine distance of mean vectors | drift that was found matters: an alarm |
-/// | `alerting.alert_threshold` | 0.20 | the same | the incident is severe |
-/// | `monitoring.alert_config.drift_threshold` | 0.1 | the score that a detector reports | an alert: warning |
-/// | `monitoring.sigma_threshold` | 2.0 | standard deviations of the baseline | the sigma rule reports drift |
-/// | `retraining.drift_score_threshold` | 0.1 | the score that a detector reports | training is asked for |
+/// | `monitoring.drift_threshold` | 0.15 | cosine distance of mean vectors | from it on, drift that was found matters: an alarm |
+/// | `alerting.alert_threshold` | 0.20 | the same | from it on, the incident is severe |
+/// | `monitoring.alert_config.drift_threshold` | 0.1 | the score that a detector reports | above it, an alert: warning |
+/// | `monitoring.sigma_threshold` | 2.0 | standard deviations of the baseline | above it, the sigma rule reports drift |
+/// | `retraining.drift_score_threshold` | 0.1 | the score that a detector reports | above it, training is asked for |
 ///
 /// Equal configurations have equal values; where the values came from does not matter.
 ///

@@ -27,7 +27,7 @@ pub struct MonitoringConfig {
     /// How long predictions are kept one by one; 30 days.
     #[serde(with = "seconds")]
     pub retention: Duration,
-    /// From how many standard deviations of the baseline on the sigma rule reports drift; 2.
+    /// Above how many standard deviations of the baseline the sigma rule reports drift; 2.
     pub sigma_threshold: f64,
     /// From which cosine distance of mean vectors on drift that was found matters; 0.15. It decides alone on nothing: the
     /// tests do.

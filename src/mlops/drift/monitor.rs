@@ -206,8 +206,7 @@ impl DriftMonitor {
         let Some(report) = report.filter(|report| report.verdict != Verdict::Insufficient) else {
             return Ok((None, false));
         };
-        let far = |threshold: f64| report.centroid_cosine.is_some_and(|distance| distance >= threshold);
-        let alarm = report.alarm || report.drift && far(self.options.drift_threshold);
+        let alarm = report.alarm || report.drift && report.reaches(self.options.drift_threshold);
         let seen = Seen { p: report.p.unwrap_or(1.0), alarm, matters: report.matters() };
         let change = track.step(seen, self.levels());
         let mut incident = match change {
@@ -233,7 +232,7 @@ impl DriftMonitor {
             }
         };
         incident.closed = (change == Change::Closed).then_some(window);
-        incident.add(report, alarm, report.drift && far(self.options.alert_threshold));
+        incident.add(report, alarm, report.drift && report.reaches(self.options.alert_threshold));
         Ok((Some(incident), change != Change::None))
     }
 

@@ -26,9 +26,9 @@ pub struct MonitorOptions {
     pub lateness: Duration,
     /// Windows that one call judges, at most. Default 32.
     pub most_windows: u32,
-    /// The cosine distance of mean vectors from which drift matters, beside other effects. Default 0.15.
+    /// The cosine distance of mean vectors from which on drift matters, beside other effects. Default 0.15.
     pub drift_threshold: f64,
-    /// The same, from which an incident is severe. Default 0.20.
+    /// The same, from which on an incident is severe. Default 0.20.
     pub alert_threshold: f64,
     /// Whether [`Alerts`](crate::mlops::Alerts) hear of incidents. Default yes.
     pub alerts: bool,

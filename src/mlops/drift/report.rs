@@ -92,6 +92,11 @@ impl DriftReport {
         }
     }
 
+    /// Whether the mean vectors are this far apart, or further.
+    pub(super) fn reaches(&self, cosine_distance: f64) -> bool {
+        self.centroid_cosine.is_some_and(|distance| distance >= cosine_distance)
+    }
+
     /// Whether any effect is large enough to matter, whatever its p.
     pub(super) fn matters(&self) -> bool {
         self.results.iter().any(|result| result.verdict != Verdict::Insufficient && result.effect.matters())
@@ -115,5 +120,14 @@ mod tests {
         let (docs, times) = (Subject::Collection("docs".into()), TimeRange::ALL);
         let report = DriftReport::new(&docs, times, ReferenceOf::Times(times), results, Timestamp(0));
         assert_eq!((report.results.len(), report.score), (3, 0.5));
+    }
+
+    #[test]
+    fn mean_vectors_reach_a_distance_at_that_distance() {
+        let (docs, times) = (Subject::Collection("docs".into()), TimeRange::ALL);
+        let mut report = DriftReport::new(&docs, times, ReferenceOf::Times(times), Vec::new(), Timestamp(0));
+        assert!(!report.reaches(0.0), "there are no vectors");
+        report.centroid_cosine = Some(0.15);
+        assert!(report.reaches(0.15) && !report.reaches(0.15f64.next_up()));
     }
 }

@@ -32,7 +32,8 @@ pub struct MetricResult {
     pub interval: Option<(f64, f64)>,
     /// Cohen's h of rates, Cohen's d of means.
     pub effect: Option<f64>,
-    /// The two-sided p for a fixed end: Fisher's where a count is expected below 5, else the pooled z's, of means Welch's.
+    /// The two-sided p for a fixed end: Fisher's where a count is expected below 5, else, at 5 too, the pooled z's, of means
+    /// Welch's.
     pub p: Option<f64>,
     /// Which test gave it.
     pub test: Option<String>,
@@ -149,4 +150,19 @@ fn adjust(metrics: &mut [MetricResult]) -> Result<()> {
     let adjusted = multiple::adjust(&p, Correction::BenjaminiHochberg)?;
     family.into_iter().zip(adjusted).for_each(|(it, p)| it.p_adjusted = Some(p));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expected_count_of_five_is_enough_for_z() {
+        let metric = ExperimentMetric::rate("accuracy", Goal::Higher);
+        let test = |right: usize| {
+            let values: Vec<f64> = (0..20).map(|user| f64::from(u8::from(user < right))).collect();
+            result(&metric, Role::Primary, &values, &[0.0; 20]).unwrap().test
+        };
+        assert_eq!((test(10).as_deref(), test(9).as_deref()), (Some("z"), Some("fisher")));
+    }
 }

@@ -58,7 +58,7 @@ pub struct ExperimentConfig {
     pub duration: Duration,
     /// Users with an outcome that each variant must have before anything is decided; 1,000.
     pub min_samples_per_variant: u64,
-    /// How often a winner is declared where there is no difference, at most; 0.05.
+    /// How often a winner is declared where there is no difference, at most; 0.05. A p below it decides, one at it does not.
     pub significance_level: f64,
     /// The metric that decides; `accuracy`, a rate.
     pub primary: ExperimentMetric,

@@ -113,3 +113,29 @@ fn told(primary: &MetricResult, p: Option<f64>, test: &str, level: f64) -> Strin
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mlops::experiments::arms::Collected;
+    use crate::mlops::experiments::comparison;
+
+    #[test]
+    fn a_p_at_the_level_decides_nothing() {
+        let config = ExperimentConfig::new("a-b", "m", "1", "2").min_samples_per_variant(2);
+        let mut collected = Collected::new(&config);
+        collected.values[0] = [vec![0.0, 0.0], vec![1.0, 1.0]];
+        let mut metrics = comparison::compare(&config, &collected).unwrap();
+        let level = config.significance_level;
+        for at_end in [false, true] {
+            for (p, wanted) in [(level, None), (level.next_down(), Some(Winner::B))] {
+                metrics[0].p = Some(p);
+                let (metrics, p_always_valid) = (&metrics[..], Some(p));
+                let ran_for = config.duration;
+                let facts = Facts { config: &config, metrics, mismatch: false, p_always_valid, at_end, ran_for };
+                let decided = decide(&facts);
+                assert_eq!((decided.winner, decided.significant), (wanted, wanted.is_some()), "{p} {at_end}");
+            }
+        }
+    }
+}

@@ -33,7 +33,7 @@ pub struct MonitorSettings {
     pub summary_retention: Duration,
     /// Rules judge no window with fewer predictions, and no accuracy over fewer truths; 30.
     pub min_samples: u64,
-    /// The threshold of the sigma rule, in standard deviations of the baseline; 2.
+    /// The threshold of the sigma rule, which reports drift above it, in standard deviations of the baseline; 2.
     pub drift_threshold: f64,
     /// How long a model that does not change is left in peace by what judges concept and prediction drift; 30 days. The
     /// level of one look follows from it.

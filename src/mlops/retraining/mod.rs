@@ -309,7 +309,8 @@ impl Retraining {
         })
     }
 
-    /// The runs of a model of the last days, the first one first.
+    /// The runs of a model of the last days, the first one first; one that was asked for exactly so many days ago is among
+    /// them.
     #[doc(alias = "get_trigger_history")]
     pub fn history(&self, model: &str, days: u32) -> Result<Vec<RetrainEvent>> {
         let from = times::before(self.db.now(), days * Duration::from_secs(86_400));
