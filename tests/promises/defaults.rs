@@ -49,7 +49,7 @@ fn models() {
     assert!(first.tags.is_empty() && first.metrics.is_empty() && first.file_path.is_none());
     assert_eq!((&first.config, &first.training_info), (&json!({}), &json!({})));
     assert_eq!(db.audit().newest(1, |_| true).unwrap()[0].actor, "system");
-    // The latest is the one registered last; the highest semantic version is another question.
+    // The latest is the newest, and of equal times the one registered last; the highest semantic version is another question.
     model.register(NewVersion::new("2.1.3"), &b"2"[..]).unwrap();
     model.register(NewVersion::new("2.1.3-beta"), &b"3"[..]).unwrap();
     assert_eq!(model.latest().unwrap().unwrap().version(), "2.1.3-beta");

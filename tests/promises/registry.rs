@@ -313,13 +313,19 @@ fn versions_of_a_document_come_in_the_order_of_their_times_under_their_own_names
         asked.push(version.to_owned());
         nothing(version, path)
     };
+    register(&model, "here", 0.9);
     assert_eq!(model.import_json(&document, asking, &by_kim()).unwrap(), 3);
     assert_eq!(asked, ["2", "3", "1"]);
+    let latest = model.latest().unwrap().unwrap();
+    assert_eq!(latest.version(), "1", "the newest of them is newer than what was registered here");
+    let older = json!({"0": entry("0", 20)}).to_string();
+    assert_eq!(model.import_json(&older, nothing, &by_kim()).unwrap(), 1);
+    assert_eq!(model.latest().unwrap().unwrap(), latest, "what comes later and is older is not the latest");
 
     let misnamed = json!({"2": entry("2", 21), "4": entry("5", 22)}).to_string();
     let error = model.import_json(&misnamed, nothing, &by_kim()).unwrap_err();
     assert!(error.kind() == ErrorKind::Invalid && error.to_string().contains("calls itself \"5\""), "{error}");
-    assert_eq!(model.list().unwrap().len(), 3);
+    assert_eq!(model.list().unwrap().len(), 5);
 }
 
 #[test]

@@ -248,9 +248,10 @@ impl Model {
         Ok(self.versions.prefix(self.key(""))?.into_iter().map(|row| row.value).collect())
     }
 
-    /// The version that was registered last; none while there is none.
+    /// The version of the newest time, [`ModelVersion::created_at`], and of equal times the one that was registered last; none
+    /// while there is none. An import brings versions with the times they have had elsewhere.
     pub fn latest(&self) -> Result<Option<ModelVersion>> {
-        Ok(self.list()?.pop())
+        Ok(self.all()?.into_iter().max_by_key(|version| (version.created_at, version.number)))
     }
 
     /// The highest version in the order of semantic versions, in which `2.1.3-beta` stands before `2.1.3`. Versions whose
