@@ -137,13 +137,18 @@ fn versions_are_found_by_time_by_order_and_by_tag() {
 
 #[test]
 fn generated_versions_differ_within_a_second() {
-    let (db, _) = store();
+    let (db, clock) = store();
     let model = db.model("ranker").unwrap();
     let first = model.generate_version(None).unwrap();
     assert_eq!(first, "20241221-143022");
     register(&model, &first, 0.9);
     assert_eq!(model.generate_version(None).unwrap(), "20241221-143022-2");
     assert_eq!(model.generate_version(Some("train")).unwrap(), "train-20241221-143022");
+    // Whether or not they were registered meanwhile; another model has names of its own.
+    assert_eq!(model.generate_version(None).unwrap(), "20241221-143022-3");
+    assert_eq!(db.model("other").unwrap().generate_version(None).unwrap(), first);
+    clock.advance(Duration::from_secs(1));
+    assert_eq!(model.generate_version(None).unwrap(), "20241221-143023");
 }
 
 #[test]

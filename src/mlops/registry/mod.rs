@@ -8,11 +8,12 @@ mod moves;
 mod version;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use serde::Serialize;
 
+use crate::clock::Timestamp;
 use crate::database::gate::Protected;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
@@ -23,6 +24,7 @@ use crate::mlops::change::Change;
 use crate::mlops::model::ModelId;
 use crate::mlops::table::{Row, Table};
 use crate::payload::BlobId;
+use crate::sync::Mutex;
 
 pub use alias::{Alias, AliasMove, MoveKind};
 pub use artifact::ArtifactReader;
@@ -111,6 +113,24 @@ pub struct Model {
     moves: Table<AliasMove>,
     gates: Table<PromotionGate>,
     approvals: Table<Approval>,
+}
+
+/// The names that were made in this process in the newest second in which one was; they may be registered yet.
+#[derive(Debug, Default)]
+struct Generated(Mutex<(i64, BTreeSet<String>)>);
+
+impl Generated {
+    /// A name that is none of those, and remembers it; `make` gives its key and the name.
+    fn next(&self, now: Timestamp, make: impl FnOnce(&BTreeSet<String>) -> Result<(String, String)>) -> Result<String> {
+        let mut newest = self.0.lock();
+        let second = now.0.div_euclid(1_000_000);
+        if newest.0 != second {
+            *newest = (second, BTreeSet::new());
+        }
+        let (key, name) = make(&newest.1)?;
+        newest.1.insert(key);
+        Ok(name)
+    }
 }
 
 /// Figures of two versions beside each other.
@@ -263,10 +283,16 @@ impl Model {
         Ok(versions.max_by(order).map(|(_, version)| version))
     }
 
-    /// A name for a new version, made of the time in UTC: `20241221-143022`, or `train-20241221-143022` with a prefix.
-    /// It is never that of a version there is.
+    /// A name for a new version, made of the time in UTC: `20241221-143022`, or `train-20241221-143022` with a prefix. It is
+    /// never that of a version there is, and no two calls of one second and process give the same, whether or not what they
+    /// gave is registered.
     pub fn generate_version(&self, prefix: Option<&str>) -> Result<String> {
-        version::timestamped(prefix, self.db.now(), |name| Ok(self.find(name)?.is_some()))
+        let now = self.db.now();
+        self.db.companion::<Generated>().next(now, |given| {
+            let taken = |name: &str| Ok(given.contains(&self.key(name)) || self.find(name)?.is_some());
+            let name = version::timestamped(prefix, now, taken)?;
+            Ok((self.key(&name), name))
+        })
     }
 
     /// The metrics of two versions beside each other, by name.
