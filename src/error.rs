@@ -17,15 +17,19 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     kind: ErrorKind,
     message: String,
     place: Option<String>,
     mend: Option<String>,
     span: Option<Range<usize>>,
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
+
+/// What the operating system answers where a device cannot read: `EIO`, and on Linux `EBADMSG` and `EUCLEAN`, which file
+/// systems answer where they find their own structures damaged.
+const UNREADABLE: &[i32] = if cfg!(target_os = "linux") { &[5, 74, 117] } else { &[5] };
 
 /// What `run` returns, or what it said when it panicked: code of the application's must not take a thread of ours with it.
 pub(crate) fn caught<T>(run: impl FnOnce() -> T) -> std::result::Result<T, String> {
@@ -172,7 +176,7 @@ impl Error {
             place: Some(place.into()),
             mend: Some(mend.into()),
             span: None,
-            source: Some(Box::new(source)),
+            source: Some(Arc::new(source)),
         }))
     }
 
@@ -192,6 +196,13 @@ impl Error {
     /// damage.
     pub(crate) fn is_damage(&self) -> bool {
         matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
+    }
+
+    /// Whether the device could not read what a file holds, as at a bad sector: it may be gone for good, or not. What passes,
+    /// as too many open files or too little memory, and what is granted again, as a permission, is not meant.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        let source = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
+        source.and_then(io::Error::raw_os_error).is_some_and(|code| UNREADABLE.contains(&code))
     }
 
     /// Whether the store as a whole could not do it, so that nothing else can be done either before it can again.
@@ -237,22 +248,9 @@ impl Error {
         self.0.span.clone()
     }
 
-    /// Applies `change`, copying first when the error is shared: the copy then keeps its message, not its source.
+    /// Applies `change`, copying first when the error is shared.
     fn edit(mut self, change: impl FnOnce(&mut Inner)) -> Error {
-        if Arc::get_mut(&mut self.0).is_none() {
-            let inner = &*self.0;
-            self.0 = Arc::new(Inner {
-                kind: inner.kind,
-                message: inner.message.clone(),
-                place: inner.place.clone(),
-                mend: inner.mend.clone(),
-                span: inner.span.clone(),
-                source: None,
-            });
-        }
-        if let Some(inner) = Arc::get_mut(&mut self.0) {
-            change(inner);
-        }
+        change(Arc::make_mut(&mut self.0));
         self
     }
 }
@@ -303,6 +301,16 @@ mod tests {
         let first = Error::invalid("bad");
         let second = first.clone().at("here");
         assert_eq!((first.place(), second.place()), (None, Some("here")));
+    }
+
+    #[test]
+    fn a_device_that_cannot_read_is_told_from_errors_that_pass() {
+        let unreadable = |code| Error::io("read a file", "seg-1", io::Error::from_raw_os_error(code)).is_unreadable();
+        assert!(unreadable(5), "EIO");
+        // EPERM, ENXIO, EAGAIN, ENOMEM, EACCES, ENFILE, EMFILE
+        assert!([1, 6, 11, 12, 13, 23, 24].into_iter().all(|code| !unreadable(code)));
+        let shared = Error::io("read a file", "seg-1", io::Error::from_raw_os_error(5));
+        assert!(shared.clone().at("elsewhere").is_unreadable() && shared.is_unreadable());
     }
 
     #[test]

@@ -205,7 +205,8 @@ impl Options {
         self
     }
 
-    /// How sealed files are read. Default [`ReadMode::Mmap`].
+    /// How sealed files are read. Default [`ReadMode::Mmap`]. Under [`ReadMode::Heap`] opening takes as long as reading all of
+    /// them, and no sector that the disk cannot read ends the process.
     pub fn read_mode(mut self, mode: ReadMode) -> Options {
         self.read_mode = mode;
         self

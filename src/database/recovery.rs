@@ -66,9 +66,10 @@ pub struct RecoveryReport {
     pub discarded_why: Option<String>,
     /// Files that no manifest named, left by unfinished work and removed.
     pub swept_files: u64,
-    /// Collections whose files are damaged, and what is wrong. The others are usable.
+    /// Collections whose files are damaged, or cannot be read, and what is wrong. The others are usable.
     pub damaged: Vec<(String, String)>,
-    /// Unfinished imports whose files are damaged, and what is wrong. They begin anew when they are resumed.
+    /// Unfinished imports whose files are damaged, or cannot be read, and what is wrong. They begin anew when they are resumed;
+    /// one that the disk cannot read goes on when it can.
     pub damaged_imports: Vec<(String, String)>,
     /// Collections in which an index is missing or damaged, and what is wrong. Their answers are right all the same: they
     /// come slower until it is built anew, which is begun at once where the store is open for writing.
@@ -269,7 +270,8 @@ fn imported_position(manifest: &Manifest) -> Lsn {
     manifest.imports.iter().map(|import| import.lsn).max().unwrap_or_default()
 }
 
-/// Opens the files of a collection. One whose files are damaged is listed as such and keeps no other from opening.
+/// Opens the files of a collection. One whose files are damaged, or cannot be read, is listed as such and keeps no other
+/// from opening.
 fn open_collection(opener: &Opener, entry: &CollectionEntry) -> Result<CollectionView> {
     let decoded = Schema::decode(&entry.schema, &format!("the schema of collection {}", entry.name));
     let (schema, damage) = match decoded {
@@ -285,7 +287,7 @@ fn open_collection(opener: &Opener, entry: &CollectionEntry) -> Result<Collectio
     for segment in &entry.segments {
         match Sealed::open(opener, &view.schema, segment) {
             Ok(segment) => view.sealed.push(Arc::new(segment)),
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_damage() || error.is_unreadable() => {
                 tracing::error!(collection = entry.name, %error, "the collection is damaged");
                 view.damage = Some(as_damage(error));
             }

@@ -85,7 +85,7 @@ pub struct ScrubReport {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// What is damaged.
+    /// What is damaged, or could not be read by the disk three times.
     pub problems: Vec<Problem>,
 }
 
@@ -115,6 +115,8 @@ pub(crate) struct Reading {
 #[derive(Debug)]
 pub(crate) struct Round {
     pub(crate) left: VecDeque<Target>,
+    /// What the disk could not read, once for each attempt.
+    pub(crate) unread: Vec<Target>,
     pub(crate) reading: Option<Reading>,
     pub(crate) report: ScrubReport,
 }

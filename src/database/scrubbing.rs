@@ -2,8 +2,9 @@
 //!
 //! What seems damaged is read once more from the file opened anew, and counts only if it is so again: what the disk gave
 //! wrongly once must not be held against good data. What cannot be read for now, because too many files are open, say, is
-//! no damage: it has its turn again at the end of the round. Nothing is changed but for a damaged index, which is left
-//! out of searches and built anew.
+//! no damage: it has its turn again at the end of the round, and the round waits for it. What the disk cannot read has its
+//! turn again, too, twice; then it is written down, so that a bad sector keeps no round from its end. Nothing is changed
+//! but for a damaged index, which is left out of searches and built anew.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ use crate::segment::sealed::Sealed;
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, FileRef};
 use crate::storage::wal;
+
+/// How often a round tries a file that the disk cannot read.
+const ATTEMPTS: usize = 3;
 
 /// How long a caller sleeps between two looks at whether to stop.
 const NAP: Duration = Duration::from_millis(20);
@@ -66,7 +70,8 @@ impl ScrubRound {
     }
 
     /// Reads all files once, on the calling thread, and tells what is damaged; sleeps between pieces to keep to the rate.
-    /// Fails with `Io` when a file cannot be read, which says nothing of what is in it.
+    /// Fails with `Io` when a file cannot be read for now, as when too many files are open, which says nothing of what is
+    /// in it; one that the disk cannot read is among the problems.
     /// Under [`Maintenance::Manual`](crate::Maintenance::Manual) it does not sleep.
     pub fn run(self) -> Result<ScrubReport> {
         let engine = self.store.engine();
@@ -131,7 +136,7 @@ impl Engine {
         let mut left = self.scrub_targets();
         let first = self.random.lock().below(left.len().max(1) as u64);
         left.rotate_left(first as usize);
-        Round { left: left.into(), reading: None, report: ScrubReport::default() }
+        Round { left: left.into(), unread: Vec::new(), reading: None, report: ScrubReport::default() }
     }
 
     fn scrub_targets(&self) -> Vec<Target> {
@@ -220,14 +225,14 @@ impl Engine {
                 self.scrub.found.lock().findings.remove(name);
                 Ok(bytes)
             }
-            Err(error) if error.is_damage() => {
+            Err(error) if error.is_damage() || round.gives_up(target, &error) => {
                 round.report.files += 1;
                 self.note_damage(round, view, target, name, &error);
                 Ok(0)
             }
             Err(error) => {
                 round.left.push_back(target);
-                Err(error)
+                if error.is_unreadable() { Ok(0) } else { Err(error) }
             }
         }
     }
@@ -302,7 +307,7 @@ impl Engine {
         round.report.problems.push(problem.clone());
         self.scrub.found.lock().findings.insert(name.to_owned(), problem);
         if let Target::Index(id, file) = target
-            && matches!(error.kind(), ErrorKind::Corrupt)
+            && (error.kind() == ErrorKind::Corrupt || error.is_unreadable())
             && let Some(index) = sealed(view, id, file).and_then(|segment| segment.index())
         {
             index.quarantine(error.clone());
@@ -323,6 +328,16 @@ impl Engine {
         found.findings.retain(|name, _| present.contains(name));
         found.stats.rounds += 1;
         found.stats.last_round = Some(self.options.clock.now());
+    }
+}
+
+impl Round {
+    /// Whether the disk could not read a file and is not asked again in this round.
+    fn gives_up(&mut self, target: Target, error: &Error) -> bool {
+        if error.is_unreadable() {
+            self.unread.push(target);
+        }
+        self.unread.iter().filter(|unread| **unread == target).count() >= ATTEMPTS
     }
 }
 

@@ -63,7 +63,7 @@ impl SegmentIndex {
         }
     }
 
-    /// Opens the index that the manifest lists for `segment`. One that is missing or damaged is no error.
+    /// Opens the index that the manifest lists for `segment`. One that is missing, damaged or cannot be read is no error.
     pub(crate) fn open(
         opener: &Opener,
         schema: &Schema,
@@ -71,7 +71,7 @@ impl SegmentIndex {
         entry: &IndexEntry,
     ) -> Result<SegmentIndex> {
         match open(opener, schema, segment, entry) {
-            Err(error) if !error.is_damage() => Err(error),
+            Err(error) if !is_lost(&error) => Err(error),
             opened => Ok(SegmentIndex::new(opener, entry.clone(), opened)),
         }
     }
@@ -128,7 +128,7 @@ impl SegmentIndex {
     pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
         let Some(opened) = &self.opened else { return Ok(()) };
         match opened.index.keep_resident(pool) {
-            Err(error) if !error.is_damage() => return Err(error),
+            Err(error) if !is_lost(&error) => return Err(error),
             Err(error) => self.quarantine(error),
             Ok(()) => _ = opened.resident.set(()),
         }
@@ -181,6 +181,11 @@ impl IndexJob<'_> {
         let Some(built) = index::build(spec, &building)? else { return Ok(None) };
         SegmentIndex::write(opener, schema, segment, next_file(), spec, &*built).map(Some)
     }
+}
+
+/// Whether an index is to be built anew. One that cannot be read may be whole, but nothing is lost with it.
+fn is_lost(error: &Error) -> bool {
+    error.is_damage() || error.is_unreadable()
 }
 
 fn open(opener: &Opener, schema: &Schema, segment: &SealedFile, entry: &IndexEntry) -> Result<Opened> {

@@ -16,6 +16,7 @@ use crate::segment::columns::section;
 use crate::segment::deletions::Deletions;
 use crate::segment::file::{Opener, SealedFile};
 use crate::segment::indexed::SegmentIndex;
+use crate::storage::fs::ReadMode;
 use crate::storage::manifest::{DeletionsEntry, SegmentEntry};
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, Watch};
@@ -165,8 +166,9 @@ impl Sealed {
     }
 }
 
+/// Reads the file at once, since all of it is wanted: so a sector that the disk cannot read is an error.
 fn open_deletions(opener: &Opener, name: &str, entry: &DeletionsEntry) -> Result<Arc<Container>> {
-    Container::open(&opener.fs, name, FileKind::Deletions, opener.store, &entry.file, opener.mode)
+    Container::open(&opener.fs, name, FileKind::Deletions, opener.store, &entry.file, ReadMode::Heap)
 }
 
 /// The rows that the deletions file `name` says are gone, of a segment of so many rows.
@@ -227,7 +229,6 @@ mod tests {
     use crate::segment::mutable::Mutable;
     use crate::segment::seal::{Part, write_deletions, write_segment};
     use crate::storage::fs::MemoryFs;
-    use crate::storage::fs::ReadMode;
     use crate::storage::sections::FileRef;
     use crate::vector::VectorRef;
     use crate::vector::metric::Metric;

@@ -21,7 +21,7 @@ pub(crate) fn read(fs: &dyn FileSystem, name: &str) -> Result<Mapping> {
     }
     let bytes = usize::try_from(length).map_err(|_| failed(io::ErrorKind::FileTooLarge.into()))?;
     let filled = Mapping::filled(bytes, |buffer| {
-        fill(&*file, buffer, 0, &PIECES);
+        fill_from_start(&*file, buffer);
         Ok(())
     });
     filled.map_err(failed)
@@ -33,6 +33,11 @@ fn is_readable(file: &dyn File, length: u64) -> bool {
         let count = (length - at).min(PIECES[0] as u64) as usize;
         file.read_exact_at(&mut buffer[..count], at).is_ok()
     })
+}
+
+/// Reads into `buffer` what the disk gives of the beginning of a file, and zeros where it refuses.
+pub(crate) fn fill_from_start(file: &dyn File, buffer: &mut [u8]) {
+    fill(file, buffer, 0, &PIECES);
 }
 
 /// Reads into `buffer`, which begins at `at`, piece by piece, and each piece that fails in smaller ones.

@@ -14,6 +14,7 @@ mod audits;
 mod backups;
 mod backups_hostile;
 mod bad_input_watching;
+mod bad_sectors;
 mod batches;
 #[cfg(feature = "cli")]
 mod bench;

@@ -91,6 +91,11 @@ impl Mapping {
         Ok(Mapping(Source::Mapped(mapped)))
     }
 
+    /// Whether the bytes are read from a file when they are touched.
+    pub(crate) fn is_mapped(&self) -> bool {
+        matches!(self.0, Source::Mapped(_))
+    }
+
     /// Tells the operating system how the bytes will be read. A hint: no answer changes, and failing is no harm.
     pub fn advise(&self, access: Access) {
         #[cfg(unix)]

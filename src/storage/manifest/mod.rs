@@ -13,6 +13,7 @@ use std::io;
 use crate::error::{Error, Result};
 use crate::ids::{CollectionId, Lsn, MAX_NUMBER, MAX_SMALL_NUMBER, StoreId};
 use crate::storage::fs::{FileSystem, PublishError};
+use crate::storage::holes;
 use crate::storage::names::{self, Name};
 use crate::storage::sections::FileRef;
 use crate::storage::wal::WalRef;
@@ -180,14 +181,14 @@ impl Manifest {
     /// Reads the manifest of that number.
     fn read(fs: &dyn FileSystem, number: u64) -> Result<Manifest> {
         let name = names::manifest(number);
-        let bytes = read_file(fs, &name)?;
-        Manifest::decode_numbered(&bytes, number).map_err(|error| error.at(name))
+        let (bytes, unread) = read_file(fs, &name)?;
+        Manifest::decode_numbered(&bytes, number).map_err(|error| unread.unwrap_or_else(|| error.at(name)))
     }
 
     /// What is wrong with one of the two copies on disk, where the other can still be read.
     pub(crate) fn damaged_copy(&self, fs: &dyn FileSystem) -> Result<Option<Error>> {
         let name = names::manifest(self.number);
-        let bytes = read_file(fs, &name)?;
+        let (bytes, _) = read_file(fs, &name)?;
         Ok(Manifest::decode_numbered(&bytes, self.number).ok().and_then(|_| {
             let damage = encode::damaged_copy(&bytes)?;
             Some(damage.at(name).mend("the next change of the store writes both anew; look after the disk"))
@@ -324,7 +325,8 @@ fn manifest_number(name: &str) -> Option<u64> {
     }
 }
 
-fn read_file(fs: &dyn FileSystem, name: &str) -> Result<Vec<u8>> {
+/// The bytes of the file, with zeros where the disk cannot read them, and why it cannot: one of the two copies may be whole.
+fn read_file(fs: &dyn FileSystem, name: &str) -> Result<(Vec<u8>, Option<Error>)> {
     let failed = |error| Error::io("read the manifest", name, error);
     let file = fs.open(name).map_err(failed)?;
     let length = file.length().map_err(failed)?;
@@ -332,8 +334,14 @@ fn read_file(fs: &dyn FileSystem, name: &str) -> Result<Vec<u8>> {
         return Err(damaged(format!("the manifest has {length} bytes; at most {MAX_FILE_BYTES} are allowed")).at(name));
     }
     let mut bytes = vec![0; length as usize];
-    file.read_exact_at(&mut bytes, 0).map_err(failed)?;
-    Ok(bytes)
+    match file.read_exact_at(&mut bytes, 0).map_err(failed) {
+        Ok(()) => Ok((bytes, None)),
+        Err(error) if error.is_unreadable() => {
+            holes::fill_from_start(&*file, &mut bytes);
+            Ok((bytes, Some(error)))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn write_temporary(fs: &dyn FileSystem, temporary: &str, bytes: &[u8]) -> io::Result<()> {

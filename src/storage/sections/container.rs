@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::checked::Checked;
 use super::format::{
     CHUNK_BYTES, DATA_AT, Entry, FOOTER_BYTES, Footer, META_AT, chunk_count, decode_contents, decode_fields,
 };
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::ids::StoreId;
 use crate::pool::Pool;
 use crate::storage::checksum::crc32;
-use crate::storage::fs::{FileSystem, Mapping, ReadMode};
+use crate::storage::fs::{File, FileSystem, Mapping, ReadMode};
 use crate::storage::header::{PAGE_BYTES, decode_page, page_crc};
 use crate::sync::{AtomicU64, Ordering};
 
@@ -30,6 +31,7 @@ const COPIED_BYTES: usize = 1 << 20;
 /// Its bytes never change. Which chunks were verified is kept in one bit each; two threads that touch a chunk for the
 /// first time at once both verify it, which costs time and nothing else.
 pub(crate) struct Container {
+    fs: Arc<dyn FileSystem>,
     name: String,
     kind: FileKind,
     store: StoreId,
@@ -56,7 +58,7 @@ struct Place {
 
 impl Container {
     /// Opens the file `name` and checks that it is the one the manifest means: its length, header, footer and table of
-    /// contents. Sections are not read.
+    /// contents. Sections are not read. Where the device cannot read it, it is asked once more.
     pub(crate) fn open(
         fs: &Arc<dyn FileSystem>,
         name: &str,
@@ -65,15 +67,28 @@ impl Container {
         expected: &FileRef,
         mode: ReadMode,
     ) -> Result<Arc<Container>> {
-        check_length(fs.as_ref(), name, expected.length)?;
+        let open = || Container::open_once(fs, name, kind, store, expected, mode);
+        open().or_else(|error| if error.is_unreadable() { open() } else { Err(error) })
+    }
+
+    fn open_once(
+        fs: &Arc<dyn FileSystem>,
+        name: &str,
+        kind: FileKind,
+        store: StoreId,
+        expected: &FileRef,
+        mode: ReadMode,
+    ) -> Result<Arc<Container>> {
+        let file = open_whole(fs.as_ref(), name, expected.length)?;
         let bytes =
             fs.map(name, expected.length, mode).map_err(|error| Error::io("read a file into memory", name, error))?;
-        let frame = Frame::check(&bytes, name, kind, store, expected)?;
+        let frame = Frame::check(&Checked::new(name, &bytes, || Ok(file))?, kind, store, expected)?;
         let mut chunks = 0;
         let sections = frame.entries.iter().map(|entry| Place::new(entry, &mut chunks)).collect();
         let verified = (0..chunks.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
         let meta = frame.meta;
-        Ok(Arc::new(Container { name: name.to_owned(), kind, store, file: *expected, bytes, meta, sections, verified }))
+        let (fs, name) = (Arc::clone(fs), name.to_owned());
+        Ok(Arc::new(Container { fs, name, kind, store, file: *expected, bytes, meta, sections, verified }))
     }
 
     /// What the writer said about the file as a whole.
@@ -118,10 +133,7 @@ impl Container {
         let Some(mut task) = piece.checked_sub(1) else { return self.check_frame() };
         for place in &self.sections {
             if task < place.tasks() {
-                let chunks = place.task(task);
-                let bytes = place.length.min(chunks.end * CHUNK_BYTES) - chunks.start * CHUNK_BYTES;
-                chunks.into_iter().try_for_each(|chunk| self.check_chunk(place, chunk))?;
-                return Ok(bytes as u64);
+                return self.check_task(place, task);
             }
             task -= place.tasks();
         }
@@ -135,29 +147,45 @@ impl Container {
 
     /// Checks all that is no section: header, footer, table of contents, and what fills the room between sections.
     fn check_frame(&self) -> Result<u64> {
-        Frame::check(&self.bytes, &self.name, self.kind, self.store, &self.file)?;
+        let file = self.checked()?;
+        Frame::check(&file, self.kind, self.store, &self.file)?;
         let mut end = DATA_AT as usize;
         for place in &self.sections {
-            self.check_padding(end..place.start)?;
+            self.check_padding(&file, end..place.start)?;
             end = place.start + place.length;
         }
         let index_at = self.sections.first().map_or(end, |first| first.checksums_at);
-        self.check_padding(end..index_at)?;
+        self.check_padding(&file, end..index_at)?;
         let sections: usize = self.sections.iter().map(|place| place.length).sum();
         Ok((self.bytes.len() - sections) as u64)
     }
 
-    fn check_padding(&self, range: Range<usize>) -> Result<()> {
-        match self.bytes[range.clone()].iter().all(|byte| *byte == 0) {
+    fn check_padding(&self, file: &Checked<'_>, range: Range<usize>) -> Result<()> {
+        match file.get(range.clone())?.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)) {
             true => Ok(()),
             false => Err(self.damaged("bytes between two sections are not zero", &range)),
         }
     }
 
-    /// Verifies all chunks of a section, verified before or not.
+    /// The bytes of the file, to be checked.
+    fn checked(&self) -> Result<Checked<'_>> {
+        Checked::new(&self.name, &self.bytes, || open_whole(&*self.fs, &self.name, self.file.length))
+    }
+
+    /// Verifies all chunks of a section, verified before or not, for those who wait for an answer: without reading them
+    /// twice.
     fn check_section(&self, place: &Place, pool: &Pool) -> Result<()> {
         pool.map(place.tasks(), |task| place.task(task).try_for_each(|chunk| self.check_chunk(place, chunk)))?;
         Ok(())
+    }
+
+    /// Verifies the chunks of one go, verified before or not; tells how many bytes they have.
+    fn check_task(&self, place: &Place, task: usize) -> Result<u64> {
+        let mut chunks = place.task(task);
+        let bytes = chunks.start * CHUNK_BYTES..place.length.min(chunks.end * CHUNK_BYTES);
+        self.checked()?.get(place.start + bytes.start..place.start + bytes.end)?;
+        chunks.try_for_each(|chunk| self.check_chunk(place, chunk))?;
+        Ok(bytes.len() as u64)
     }
 
     /// Verifies those of `chunks` that were not yet.
@@ -240,9 +268,11 @@ impl Place {
     }
 }
 
-fn check_length(fs: &dyn FileSystem, name: &str, expected: u64) -> Result<()> {
-    let length = match fs.open(name).and_then(|file| file.length()) {
-        Ok(length) => length,
+/// Opens a file that must have so many bytes.
+fn open_whole(fs: &dyn FileSystem, name: &str, expected: u64) -> Result<Arc<dyn File>> {
+    let opened = fs.open(name).and_then(|file| Ok((file.length()?, file)));
+    let (length, file) = match opened {
+        Ok(opened) => opened,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(Error::corrupt("a file the manifest lists is missing", name));
         }
@@ -251,7 +281,7 @@ fn check_length(fs: &dyn FileSystem, name: &str, expected: u64) -> Result<()> {
     if length != expected {
         return Err(Error::corrupt(format!("the file has {length} bytes instead of {expected}"), name));
     }
-    Ok(())
+    Ok(file)
 }
 
 /// What surrounds the sections, once it is known to be right.
@@ -261,24 +291,26 @@ struct Frame {
 }
 
 impl Frame {
-    fn check(file: &[u8], name: &str, kind: FileKind, store: StoreId, expected: &FileRef) -> Result<Frame> {
-        let footer_at = file.len().checked_sub(FOOTER_BYTES).filter(|at| *at >= PAGE_BYTES);
-        let footer_at = footer_at.ok_or_else(|| Error::corrupt("the file is too short", name))?;
+    fn check(file: &Checked<'_>, kind: FileKind, store: StoreId, expected: &FileRef) -> Result<Frame> {
+        let (name, length) = (file.name(), file.len());
+        let too_short = || Error::corrupt("the file is too short", name);
+        let footer_at = length.checked_sub(FOOTER_BYTES).filter(|at| *at >= PAGE_BYTES).ok_or_else(too_short)?;
         let damaged = |what: &str, at: u64| Error::corrupt(what, format!("{name} at {at}"));
-        let header = &file[..PAGE_BYTES];
+        let header = file.get(0..PAGE_BYTES)?.ok_or_else(too_short)?;
         let meta = decode_fields(decode_page(header, kind.letter(), store, expected.id, name)?, kind)
             .ok_or_else(|| damaged("the header describes another kind of file", META_AT as u64))?;
-        let footer = Footer::decode(&file[footer_at..], kind, expected.footer_crc)
-            .filter(|footer| footer.length == file.len() as u64 && footer.file == expected.id)
+        let footer = file.get(footer_at..length)?.ok_or_else(too_short)?;
+        let footer = Footer::decode(footer, kind, expected.footer_crc)
+            .filter(|footer| footer.length == length as u64 && footer.file == expected.id)
             .ok_or_else(|| damaged("the footer is not the one the manifest knows", footer_at as u64))?;
         if page_crc(header) != Some(footer.header_crc) {
             return Err(damaged("the header is not the one the footer knows", 0));
         }
-        let index = usize::try_from(footer.index_at).ok().and_then(|at| file.get(at..footer_at));
-        if index.is_none_or(|index| crc32(&[index]) != footer.index_crc) {
+        let index_at = usize::try_from(footer.index_at).unwrap_or(usize::MAX);
+        if file.get(index_at..footer_at)?.is_none_or(|index| crc32(&[index]) != footer.index_crc) {
             return Err(damaged("the checksum of the table of contents does not match", footer.index_at));
         }
-        let entries = decode_contents(file, &footer)
+        let entries = decode_contents(file.all(), &footer)
             .ok_or_else(|| damaged("the table of contents describes an impossible file", footer.contents_at))?;
         Ok(Frame { meta, entries })
     }
@@ -361,10 +393,12 @@ impl Section {
 
     /// Verifies the whole section and copies it into memory, for whoever reads it here and there.
     pub(crate) fn keep_resident(&self, pool: &Pool) -> Result<()> {
-        self.verify(pool)?;
         let place = self.place();
         if place.resident.get().is_some() {
             return Ok(());
+        }
+        if place.unverified.load(Ordering::Acquire) > 0 {
+            pool.map(place.tasks(), |task| self.container.check_task(place, task))?;
         }
         let from = &self.container.bytes[place.start..place.start + place.length];
         let copy = |memory: &mut [u8]| {

@@ -5,6 +5,7 @@
 //! by the manifest. So the manifest alone vouches for every byte: a flip, a file in another's place and a file cut
 //! short are all found. What is read is checked when it is first touched, so opening costs nothing per byte of data.
 
+mod checked;
 mod container;
 mod format;
 mod wreck;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
@@ -10,10 +11,14 @@ use driftline::fs::{File, FileSystem, LockGuard, LockMode, Mapping, MemoryFs, Pu
 /// Asked with a file's name, and may refuse it or stand still.
 pub(crate) type Gate = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
-/// Memory that asks before it creates, opens or removes a file, or says how much is free.
-#[derive(Default)]
+/// Asked with a file's name and the bytes that are to be read.
+type ReadGate = Arc<Mutex<Option<Box<dyn FnMut(&str, Range<u64>) -> io::Result<()> + Send>>>>;
+
+/// A file system, memory unless another is given, that asks before it creates, opens, reads or removes a file, or says how
+/// much is free. What is mapped is not asked about.
 pub(crate) struct GatedFs {
-    inner: MemoryFs,
+    inner: Arc<dyn FileSystem>,
+    read: ReadGate,
     create: Mutex<Option<Gate>>,
     open: Mutex<Option<Gate>>,
     remove: Mutex<Option<Gate>>,
@@ -28,7 +33,16 @@ impl fmt::Debug for GatedFs {
 
 impl GatedFs {
     pub(crate) fn new() -> Arc<GatedFs> {
-        Arc::default()
+        GatedFs::over(MemoryFs::new())
+    }
+
+    pub(crate) fn over(inner: impl FileSystem + 'static) -> Arc<GatedFs> {
+        let (create, open, remove, free) = Default::default();
+        Arc::new(GatedFs { inner: Arc::new(inner), read: Arc::default(), create, open, remove, free })
+    }
+
+    pub(crate) fn at_read(&self, gate: impl FnMut(&str, Range<u64>) -> io::Result<()> + Send + 'static) {
+        *self.read.lock().unwrap() = Some(Box::new(gate));
     }
 
     pub(crate) fn at_create(&self, gate: impl FnMut(&str) -> io::Result<()> + Send + 'static) {
@@ -68,7 +82,7 @@ impl FileSystem for GatedFs {
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
         ask(&self.open, name)?;
-        self.inner.open(name)
+        Ok(Arc::new(GatedFile { inner: self.inner.open(name)?, name: name.to_owned(), read: self.read.clone() }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {
@@ -99,6 +113,44 @@ impl FileSystem for GatedFs {
     fn free_bytes(&self) -> io::Result<Option<u64>> {
         ask(&self.free, "")?;
         self.inner.free_bytes()
+    }
+}
+
+/// A file that was opened for reading.
+struct GatedFile {
+    inner: Arc<dyn File>,
+    name: String,
+    read: ReadGate,
+}
+
+impl fmt::Debug for GatedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GatedFile({})", self.name)
+    }
+}
+
+impl File for GatedFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        if let Some(gate) = &mut *self.read.lock().unwrap() {
+            gate(&self.name, offset..offset + buffer.len() as u64)?;
+        }
+        self.inner.read_at(buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.inner.write_at(bytes, offset)
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        self.inner.length()
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.inner.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.inner.sync_all()
     }
 }
 
