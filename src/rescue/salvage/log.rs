@@ -35,6 +35,8 @@ pub(super) struct LoggedRows {
     pub(super) touched: BTreeSet<Vec<u8>>,
     /// Records of which a blob was lost.
     pub(super) blobs_cut: u64,
+    /// Records that do not fit the schema.
+    pub(super) lost: u64,
     flushed: Lsn,
 }
 
@@ -84,13 +86,18 @@ fn tell_gaps(log: &WalRef, scanned: &Scanned, report: &mut SalvageReport) {
 }
 
 impl Logged {
-    /// Takes in a batch. Good checksums make it what was written, so whatever does not fit is of no collection we know.
+    /// Takes in a batch. Good checksums make it what was written.
     fn batch(&mut self, lsn: Lsn, batch: &[u8], root: &Root, saved: &Saved) {
         for effect in effects(batch).map_while(|effect| effect.ok()) {
             let id = effect.collection();
-            if !root.is_newest {
-                // A collection that no manifest tells of.
-                let found = || LoggedRows::new(Arc::new(schema_of(&effect)), Lsn(0));
+            if let Effect::Put(_, row) = &effect
+                && !root.is_newest
+            {
+                // A collection that no manifest tells of begins with its first record: what was deleted before is not here.
+                let found = || {
+                    let schema = guess(row.vector.len(), false, false, Some(row.vector));
+                    LoggedRows::new(Arc::new(schema), Lsn(0))
+                };
                 self.collections.entry(id).or_insert_with(found);
             }
             if let Some(collection) = self.collections.get_mut(&id).filter(|it| lsn > it.flushed) {
@@ -100,28 +107,20 @@ impl Logged {
     }
 }
 
-fn schema_of(effect: &Effect<'_>) -> Schema {
-    match effect {
-        Effect::Put(_, row) => guess(row.vector.len(), false, false, Some(row.vector)),
-        Effect::Delete(..) => Schema::payload_only(),
-    }
-}
-
 impl LoggedRows {
     fn new(schema: Arc<Schema>, flushed: Lsn) -> LoggedRows {
-        LoggedRows { rows: Mutable::new(&schema), schema, touched: BTreeSet::new(), blobs_cut: 0, flushed }
+        let (rows, touched) = (Mutable::new(&schema), BTreeSet::new());
+        LoggedRows { schema, rows, touched, blobs_cut: 0, lost: 0, flushed }
     }
 
     fn apply(&mut self, lsn: Lsn, effect: &Effect<'_>, saved: &Saved) {
-        if Key::decode(effect.key()).is_none() {
+        if !self.fits(effect) {
+            self.lost += u64::from(matches!(effect, Effect::Put(..)));
             return;
         }
         match effect {
             Effect::Delete(..) => self.rows.delete(effect.key(), lsn),
             Effect::Put(_, row) => {
-                if row.vector.len() != self.schema.vector_kind().bytes() || payload::decode(row.payload).is_err() {
-                    return;
-                }
                 let cut = saved.cut(row.payload);
                 self.blobs_cut += u64::from(cut.is_some());
                 let payload = cut.as_deref().unwrap_or(row.payload);
@@ -129,5 +128,43 @@ impl LoggedRows {
             }
         }
         self.touched.insert(effect.key().to_vec());
+    }
+
+    /// Whether it can be of this collection, whose schema may have been guessed.
+    fn fits(&self, effect: &Effect<'_>) -> bool {
+        let row = match effect {
+            Effect::Delete(..) => true,
+            Effect::Put(_, row) => {
+                row.vector.len() == self.schema.vector_kind().bytes() && payload::decode(row.payload).is_ok()
+            }
+        };
+        row && Key::decode(effect.key()).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::payload::Value;
+    use crate::vector::metric::Metric;
+
+    #[test]
+    fn a_record_that_does_not_fit_is_counted() {
+        let mut logged = LoggedRows::new(Arc::new(Schema::vector(2, Metric::L2)), Lsn(0));
+        let payload = payload::encode(&Value::Null).unwrap();
+        let key = Key::from(1u64).encode();
+        for (lsn, bytes) in [(1, 8), (2, 12), (3, 0)] {
+            let row = NewRow {
+                key: &key,
+                created: Timestamp(0),
+                expires: Timestamp::NEVER,
+                vector: &vec![0; bytes],
+                payload: &payload,
+            };
+            logged.apply(Lsn(lsn), &Effect::Put(CollectionId(1), row), &Saved::default());
+        }
+        logged.apply(Lsn(4), &Effect::Delete(CollectionId(1), b""), &Saved::default());
+        assert_eq!((logged.lost, logged.touched.len()), (2, 1));
     }
 }

@@ -273,6 +273,10 @@ impl Salvage<'_> {
         let rows = logged.rows.freeze();
         let live = rows.live_rows(Lsn(u64::MAX));
         told.saved += live.len() as u64;
+        if logged.lost > 0 {
+            told.lost += logged.lost;
+            told.tell(format!("{} records of the log do not fit {schema}", logged.lost));
+        }
         told.blobs_cut += logged.blobs_cut;
         self.target.rows(id, schema, &[Part { source: &rows, rows: &live }])
     }
