@@ -1,8 +1,8 @@
 //! Reading the archive of a backup that may come from anywhere: nothing in it is believed.
 //!
 //! An entry is a regular file under a name that a store gives its files, once; anything else is refused, before a byte of
-//! it is written. What it says of its size is compared with what may be written, and the manifest, which comes last, with
-//! what was there. Extensions of the format are not read: our archives have none, and they are how links, devices and
+//! it is written. What it says of its size is compared with what may be written, and with the least that any file of a
+//! store has, so that their number is bounded, too; the manifest, which comes last, is compared with what was there. Extensions of the format are not read: our archives have none, and they are how links, devices and
 //! sizes that lie come into an archive.
 
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use std::io::{self, Read};
 
 use super::stream::failed;
 use crate::error::{Error, Result};
+use crate::storage::header::PAGE_BYTES;
 use crate::storage::manifest::{MAX_FILE_BYTES, Manifest};
 use crate::storage::names::{self, Name};
 
@@ -94,6 +95,9 @@ impl Reading {
         }
         if self.names.contains_key(name) {
             return Err(hostile("a file is there twice", name));
+        }
+        if length < PAGE_BYTES as u64 {
+            return Err(hostile("a file is shorter than any of a store", name));
         }
         if length > self.limits.file_bytes {
             let most = self.limits.file_bytes;

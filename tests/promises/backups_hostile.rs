@@ -81,7 +81,7 @@ fn refused(entries: &[Entry], kind: ErrorKind, says: &str) {
 }
 
 fn plain(name: &str) -> Entry {
-    Entry { name: name.as_bytes().to_vec(), kind: EntryType::Regular, content: b"hello".to_vec() }
+    Entry { name: name.as_bytes().to_vec(), kind: EntryType::Regular, content: b"hello".repeat(1000) }
 }
 
 fn with_first(first: Entry) -> Vec<Entry> {
@@ -238,6 +238,17 @@ fn more_than_is_allowed_is_refused_before_it_is_written() {
     let error = restore(dir.path().join("bomb.tar"), dir.path().join("new"), RestoreOptions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
     assert!(!dir.path().join("new").exists());
+}
+
+/// A file that an archive holds in 512 bytes costs a disk more than that.
+#[test]
+fn files_shorter_than_any_of_a_store_are_refused() {
+    for length in [0, 1, 4095] {
+        let short = Entry { content: vec![7; length], ..plain("seg-9") };
+        refused(&with_first(short), ErrorKind::Corrupt, "shorter than any of a store");
+    }
+    let shortest = entries(&whole()).iter().map(|entry| entry.content.len()).min().unwrap();
+    assert!(shortest >= 4096, "{shortest}");
 }
 
 #[test]
