@@ -1,12 +1,15 @@
 //! Creating and dropping collections.
 
+use std::collections::BTreeSet;
+
 use crate::collection::view::CollectionView;
 use crate::database::engine::Engine;
 use crate::database::publish::split_logs;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ids::CollectionId;
 use crate::schema::Schema;
-use crate::storage::manifest::CollectionEntry;
+use crate::storage::manifest::{CollectionEntry, SegmentEntry};
+use crate::storage::stored_file::StoredFile;
 
 /// The most characters a collection's name may have.
 const MAX_NAME_CHARS: usize = 64;
@@ -93,13 +96,14 @@ impl Engine {
         let _structure = self.structure.lock();
         let id = self.current().view.by_name(name)?.id;
         self.sync_before_publishing()?;
-        let (mut gone, mut imported) = (Vec::new(), Vec::new());
+        let (mut gone, mut imported, mut files) = (Vec::new(), Vec::new(), BTreeSet::new());
         let floor = {
             let log = self.log.lock();
             self.log_floor(|other| other == id, log.next_lsn)
         };
         self.publish_freeing(|manifest| {
-            manifest.collections.retain(|entry| entry.id != id);
+            let dropped = manifest.collections.extract_if(.., |entry| entry.id == id);
+            files.extend(dropped.flat_map(|entry| names(&entry.segments)));
             manifest.imports.retain(|import| {
                 let stays = import.collection != id;
                 if !stays {
@@ -113,13 +117,14 @@ impl Engine {
         })?;
         // Before the view is shown, which has writers look again whether they still have to wait.
         self.remove_logs(&gone, &floor);
-        self.remove_collection_from_view(id);
+        self.remove_collection_from_view(id, files);
         self.remove_imported(&imported);
         self.refill_reserve();
         Ok(())
     }
 
-    fn remove_collection_from_view(&self, id: CollectionId) {
+    /// Its `files` go with their last readers. Those that could not be opened have none.
+    fn remove_collection_from_view(&self, id: CollectionId, mut files: BTreeSet<String>) {
         let log = self.log.lock();
         let mut view = (*self.current().view).clone();
         let collection = view.collections.remove(&id);
@@ -127,12 +132,18 @@ impl Engine {
             view.names.remove(&collection.name);
             for segment in &collection.sealed {
                 segment.condemn();
+                for read in names(&[segment.entry()]) {
+                    files.remove(&read);
+                }
             }
         }
         let old = self.show(view);
         drop(log);
         // Its files go here, where nobody waits for a lock.
         drop((old, collection));
+        for name in files {
+            StoredFile::new(&self.opener.fs, &self.opener.condemned, name).condemn();
+        }
     }
 
     /// What was written before a collection came, changed or went must not be lost while that stays.
@@ -141,6 +152,11 @@ impl Engine {
         let written = log.next_lsn.0 - 1;
         if self.durable().0 < written { self.sync_log(&mut log) } else { Ok(()) }
     }
+}
+
+/// The names of all files of segments.
+fn names(segments: &[SegmentEntry]) -> Vec<String> {
+    segments.iter().flat_map(SegmentEntry::files).map(|listed| listed.name).collect()
 }
 
 #[cfg(test)]

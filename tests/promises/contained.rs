@@ -118,6 +118,8 @@ fn rows_or_deletions_that_do_not_open_cost_their_collection_until_it_is_dropped(
             assert!(!db.health().check("collections").is_some_and(|check| check.passed()), "{:?}", db.health());
             works(&db, "good");
             db.drop_collection("bad").unwrap();
+            let left: Vec<String> = fs.list().unwrap().into_iter().filter(|it| files.contains(it)).collect();
+            assert!(left.iter().all(|it| it.starts_with("blob-")), "{name} {harm:?}: {left:?}");
             db.close().unwrap();
             let db = open(&fs).unwrap();
             assert!(db.recovery_report().damaged.is_empty(), "{name} {harm:?}");

@@ -27,13 +27,15 @@ impl Manifest {
 }
 
 impl CollectionEntry {
-    fn files(&self) -> impl Iterator<Item = ListedFile> {
+    /// Every file of its segments.
+    pub(crate) fn files(&self) -> impl Iterator<Item = ListedFile> {
         self.segments.iter().flat_map(SegmentEntry::files)
     }
 }
 
 impl SegmentEntry {
-    fn files(&self) -> impl Iterator<Item = ListedFile> {
+    /// Its file, and those of its deletions and its index.
+    pub(crate) fn files(&self) -> impl Iterator<Item = ListedFile> {
         let deletions = self.deletions.map(|deletions| ListedFile {
             name: names::deletions(self.file.id, deletions.generation),
             kind: FileKind::Deletions,
