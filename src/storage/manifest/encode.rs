@@ -30,7 +30,10 @@ impl Manifest {
         self.put_body(&mut copy);
         let length = (copy.len() - HEADER_BYTES) as u64;
         if (copy.len() as u64).next_multiple_of(COPY_ALIGNMENT as u64) + copy.len() as u64 > MAX_FILE_BYTES {
-            return Err(Error::internal(format!("the new manifest would take {length} bytes")));
+            return Err(Error::invalid(format!(
+                "the store's list of its files would take {length} bytes, twice; the file has at most {MAX_FILE_BYTES}"
+            ))
+            .mend("keep fewer blobs, collections and unfinished imports in one store"));
         }
         copy[PREAMBLE_BYTES..][..4].copy_from_slice(&(length as u32).to_le_bytes());
         let crc = crc32(&[&copy[..HEADER_BYTES - 4], &copy[HEADER_BYTES..]]);
@@ -125,9 +128,14 @@ fn second_copy(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length.next_multiple_of(COPY_ALIGNMENT)..).unwrap_or_default()
 }
 
-/// The copy at the start is good; if the other is good too, they must agree.
+/// The copy at the start is good; if the other is good too, they must agree. It is read only where its bytes are others, so
+/// that a large manifest is in memory once.
 fn check_twin(bytes: &[u8], manifest: Manifest, length: usize) -> Result<Manifest> {
-    match decode_copy(second_copy(bytes, length)) {
+    let twin = second_copy(bytes, length);
+    if twin.get(..length) == bytes.get(..length) {
+        return Ok(manifest);
+    }
+    match decode_copy(twin) {
         Ok((twin, _)) if twin != manifest => Err(damaged("the two copies of the manifest differ, and both are whole")),
         _ => Ok(manifest),
     }
@@ -213,7 +221,13 @@ fn read_body(body: &[u8]) -> Result<Manifest, Truncated> {
 type Read<T> = fn(&mut Reader<'_>) -> Result<T, Truncated>;
 
 fn read_list<T>(reader: &mut Reader<'_>, item_bytes: usize, read: Read<T>) -> Result<Vec<T>, Truncated> {
-    (0..reader.count(item_bytes)?).map(|_| read(reader)).collect()
+    let count = reader.count(item_bytes)?;
+    // Growing step by step would take three times as much.
+    let mut list = Vec::with_capacity(count);
+    for _ in 0..count {
+        list.push(read(reader)?);
+    }
+    Ok(list)
 }
 
 fn read_log(reader: &mut Reader<'_>) -> Result<WalRef, Truncated> {

@@ -20,7 +20,8 @@ use crate::storage::wal::WalRef;
 
 pub(crate) use files::ListedFile;
 
-/// Far more than any store needs; a larger file is not read.
+/// A larger file is not read: room for two million blobs. In memory a manifest takes up to five times what one of its copies
+/// has.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The longest name of a collection in bytes.
