@@ -23,7 +23,8 @@ pub struct VerifyReport {
     pub batches: u64,
     /// What is wrong: something that was stored cannot be read, or is not found. Empty when all is well.
     pub problems: Vec<Problem>,
-    /// Damage that costs nothing yet, since what is damaged is there twice.
+    /// Damage that costs nothing yet, since what is damaged is there twice, and indexes through which fewer than half of
+    /// their rows find themselves: they cost answers of queries that are not exact, and no record.
     pub warnings: Vec<Problem>,
     /// Where the chain of the audit log breaks, if it does; none at level Quick, and where there is no such log. What
     /// breaks it was written by somebody: no file is damaged by that, so it is not among the problems.
@@ -50,7 +51,7 @@ pub struct VerifiedCollection {
     /// Live rows whose own vector was looked for through the index of their file; 0 at level Quick.
     pub asked_rows: u64,
     /// Those of them that were found among the ten nearest. An index that is not exact may miss some without being
-    /// damaged; a row that it cannot find at all is among the problems.
+    /// damaged; a row that it cannot find at all is among the problems, and fewer than half are a warning.
     pub found_rows: u64,
     /// How many of the problems are of it.
     pub problems: u64,

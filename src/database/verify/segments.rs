@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::records::verify_key_order;
-use super::{Checking, VerifiedCollection, VerifyLevel};
+use super::{Checking, Problem, VerifiedCollection, VerifyLevel};
 use crate::collection::reach::{self, Reach};
 use crate::collection::view::CollectionView;
 use crate::database::blob_file::BlobFile;
@@ -15,6 +15,10 @@ use crate::error::{Error, Result};
 use crate::segment::Moment;
 use crate::segment::sealed::Sealed;
 use crate::storage::manifest::ImportEntry;
+
+/// So many of a hundred rows must find themselves through their index. A row's own vector is the easiest of all queries: an
+/// index that is walked or looked into as little as can be asked for finds more, and one that finds fewer was built wrong.
+const LEAST_FOUND_PERCENT: u64 = 50;
 
 /// How much of a blob is read at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -37,6 +41,8 @@ impl Checking<'_> {
             let reach = self.report.note(&part, reach)?.unwrap_or_default();
             told.asked_rows += reach.asked;
             told.found_rows += reach.found;
+            let poor = segment.index().and_then(|index| poor(index.stored().name(), reach));
+            self.report.warnings.extend(poor.map(|error| Problem::new(&part, &error)));
         }
         if self.level == VerifyLevel::Full && collection.damage.is_none() {
             (told.rows, told.records) = self.records(&part, collection, view, moment)?;
@@ -148,5 +154,27 @@ impl Checking<'_> {
             true => Ok(()),
             false => Err(Error::corrupt("the content is not what its name says", blob.stored.name())),
         }
+    }
+}
+
+/// What is to be said of an index through which hardly any row finds itself, although all can be reached.
+fn poor(name: &str, reach: Reach) -> Option<Error> {
+    let Reach { asked, found } = reach;
+    (found * 100 < asked * LEAST_FOUND_PERCENT).then(|| {
+        let message = format!("through the index {found} of {asked} rows are found by their own vectors");
+        Error::corrupt(message, name).mend("build it anew: `rebuild index` with the name of the collection")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_through_which_fewer_than_half_find_themselves_is_told_of() {
+        let told = |asked, found| poor("idx-7", Reach { asked, found });
+        assert!(told(0, 0).is_none() && told(100, 50).is_none() && told(3, 2).is_none());
+        let error = told(100, 49).unwrap().to_string();
+        assert!(error.contains("49 of 100") && error.contains("idx-7") && error.contains("rebuild index"), "{error}");
     }
 }
