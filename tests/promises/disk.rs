@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use driftline::{
-    Collection, Database, DiskUsage, Lsn, Maintenance, ManualClock, Metric, Options, Record, Schema, Timestamp, json,
+    Collection, Database, DiskUsage, Lsn, Maintenance, ManualClock, Metric, Options, Random, Record, Schema, Timestamp,
+    json,
 };
 
 fn options() -> Options {
@@ -79,6 +80,40 @@ fn the_parts_add_up_to_the_files_at_every_step() {
     db.drop_collection("docs").unwrap();
     let dropped = usage(&db, dir.path());
     assert_eq!((dropped.live_bytes, dropped.index_bytes, dropped.import_bytes), (0, 0, 0));
+}
+
+/// Of each file at most a fifth is gone, and of each size there are at most three, or they would be merged.
+#[test]
+fn once_maintenance_is_done_little_is_on_the_disk_but_what_lives() {
+    const LOG_FILE: u64 = 256 << 10;
+    /// The log is made longer in steps of so much, and a batch may come on top.
+    const LOG_STEP: u64 = 1 << 20;
+    const BATCH: u64 = 128 << 10;
+    /// A file of deletions, beside a bit for each row.
+    const DELETIONS: u64 = 8 << 10;
+    for seed in 0..6 {
+        let dir = tempfile::tempdir().unwrap();
+        let db = options().log_file_bytes(LOG_FILE).open(dir.path()).unwrap();
+        let docs = db.create_collection("docs", Schema::vector(2, Metric::L2).index("flat".parse().unwrap())).unwrap();
+        let mut random = Random::seeded(seed, 0);
+        for _ in 0..30 {
+            let (put_from, delete_from) = (random.below(2_000), random.below(2_000));
+            put(&docs, put_from..put_from + random.below(400));
+            docs.delete_all(delete_from..delete_from + random.below(500)).unwrap();
+            db.flush().unwrap();
+            while random.one_in(2) && db.tick().unwrap().is_some() {}
+        }
+        while db.tick().unwrap().is_some() {}
+        let (usage, segments) = (usage(&db, dir.path()), db.stats().unwrap().collections[0].segments);
+        assert!(segments <= 6, "seed {seed}: {segments} segments of two sizes");
+        let deletions = segments * DELETIONS;
+        assert!(usage.dead_bytes <= usage.live_bytes / 4 + deletions, "seed {seed}: {usage:?}");
+        let log = LOG_FILE + LOG_STEP + BATCH;
+        assert!(usage.log_bytes <= log, "seed {seed}: {usage:?}");
+        assert_eq!((usage.pinned_bytes, usage.temporary_bytes), (0, 0), "seed {seed}");
+        let caps = log + deletions + usage.root_bytes + usage.reserve_bytes;
+        assert!(usage.bytes <= 2 * usage.live_bytes + caps, "seed {seed}: {usage:?}");
+    }
 }
 
 #[test]
