@@ -4,7 +4,8 @@
 //!
 //! 1. `activity`: held shared by calls that change files outside the log, and whole by closing.
 //! 2. `indexing`: the index of a sealed segment, from choosing the segment to showing it with the index; `merging`: a
-//!    merge, from choosing the segments to showing the new one. No thread holds both.
+//!    merge, from choosing the segments to showing the new one; `background` of `scrub`: a piece of the round that goes on
+//!    by itself. No thread holds two of them.
 //! 3. `structure`: the right to change which files a collection has (flush, end of a merge or import, create, drop,
 //!    blobs).
 //! 4. `log`, the commit lock: the right to append to the log, to apply to segments and to install a view.

@@ -337,8 +337,8 @@ impl Collection {
     }
 
     /// Waits until each file of the collection has the index it is to have; false when that takes longer than `timeout`,
-    /// and at once where the store is open for reading only. Rows in memory are searched without an index and do not
-    /// count: [`Database::flush`](crate::Database::flush) brings them into files. Under
+    /// and at once where the store is open for reading only. Rows in memory do not count, whether they are indexed yet or
+    /// not: [`Database::flush`](crate::Database::flush) brings them into files. Under
     /// [`Maintenance::Manual`](crate::Maintenance::Manual) the indexes are built here, on the calling thread.
     pub fn wait_indexed(&self, timeout: Duration) -> Result<bool> {
         self.engine().wait_indexed(self.id, timeout)

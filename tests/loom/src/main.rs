@@ -2,7 +2,7 @@
 //! `cargo run --manifest-path tests/loom/Cargo.toml`.
 //!
 //! Their files are taken as they are. What they import from `crate::sync` is loom's here, so that each model runs in
-//! every order in which its threads may take their locks and see each other's atomics.
+//! every order, with at most three preemptions, in which its threads may take their locks and see each other's atomics.
 #![allow(dead_code, reason = "the engine uses the rest")]
 
 #[path = "../../../src/error.rs"]
