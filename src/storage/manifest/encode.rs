@@ -455,6 +455,17 @@ mod tests {
     }
 
     #[test]
+    fn a_list_takes_no_more_memory_than_its_entries() {
+        let mut manifest = samples::manifest();
+        let blob = manifest.blobs[0];
+        manifest.blobs =
+            (0..1000).map(|id| BlobEntry { file: FileRef { id: FileId(100 + id), ..blob.file }, ..blob }).collect();
+        manifest.next_file = 2000;
+        let read = Manifest::decode(&manifest.encode().unwrap()).unwrap();
+        assert_eq!((read.blobs.len(), read.blobs.capacity()), (1000, 1000));
+    }
+
+    #[test]
     fn a_whole_copy_inside_a_body_is_not_taken_for_the_second() {
         // Somebody keeps the bytes of another manifest in a schema, at the start of a block.
         let inner = Manifest { number: 4, ..samples::manifest() }.encode().unwrap();
