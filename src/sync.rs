@@ -12,7 +12,7 @@
 //! 5. `manifest`: the manifest as last published, held while the next one is published.
 //! 6. the cells, of which a thread holds one at a time: `current`, held for the length of a clone or a swap, `random`,
 //!    the reason of `poison`, the last failures of maintenance, the full logs, the damaged segments,
-//!    those without an index and those whose index is built anew, the running imports, the snapshots, the condemned files, what is set aside, the queries to be audited, the guard of the directory.
+//!    those without an index and those whose index is built anew, the running imports, the snapshots, the condemned files, what scrubbing has found, what is set aside, the queries to be audited, the guard of the directory.
 //! 7. the locks inside one segment: its rows in memory, its recent deletions.
 //!
 //! The locks of what stands on the database, such as that of a handler of alerts, come before all of these: none of the
