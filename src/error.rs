@@ -198,8 +198,8 @@ impl Error {
         matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Version)
     }
 
-    /// Whether the device could not read what a file holds, as at a bad sector: it may be gone for good, or not. What passes,
-    /// as too many open files or too little memory, and what is granted again, as a permission, is not meant.
+    /// Whether the device could not read what a file holds, as at a bad sector: it may be gone for good, or not. What
+    /// passes, as too many open files or too little memory, and what is granted again, as a permission, is not meant.
     pub(crate) fn is_unreadable(&self) -> bool {
         let source = self.0.source.as_ref().and_then(|source| source.downcast_ref::<io::Error>());
         source.and_then(io::Error::raw_os_error).is_some_and(|code| UNREADABLE.contains(&code))

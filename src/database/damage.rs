@@ -8,13 +8,14 @@ use crate::database::pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::segment::sealed::Sealed;
 
-/// A listed file that is not there, or that the disk cannot read, is damage like any other until the store is opened anew.
+/// A listed file that is not there, or that the disk cannot read, is damage like any other until the store is opened
+/// anew.
 pub(crate) fn as_damage(error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => error.into_kind(ErrorKind::Corrupt).mend("restore the file from a backup"),
         _ if error.is_unreadable() => error.into_kind(ErrorKind::Corrupt).mend(
-            "check the disk and the system's log, then open the store again; if the file stays unreadable, restore it from \
-             a backup",
+            "check the disk and the system's log, then open the store again; if the file stays unreadable, restore it \
+             from a backup",
         ),
         _ => error,
     }

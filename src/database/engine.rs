@@ -124,7 +124,8 @@ pub(crate) struct Engine {
     pub(crate) next_file: AtomicU64,
     /// The full log files of this session and their sizes, as far as they count against the budget.
     pub(crate) full_logs: Mutex<BTreeMap<FileId, u64>>,
-    /// Segments in which damage was found when they were to be merged, or that the disk could not read. They are left alone.
+    /// Segments in which damage was found when they were to be merged, or that the disk could not read. They are left
+    /// alone.
     pub(crate) unmergeable: Mutex<BTreeSet<FileId>>,
     /// Segments that were not given the index that they are to have, and why.
     pub(crate) unindexed: Mutex<BTreeMap<FileId, Unindexed>>,

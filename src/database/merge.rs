@@ -98,8 +98,8 @@ impl Engine {
         Ok(some)
     }
 
-    /// Checks every byte of the segments to be merged, and remembers those in which damage is found, or that the disk cannot
-    /// read.
+    /// Checks every byte of the segments to be merged, and remembers those in which damage is found, or that the disk
+    /// cannot read.
     fn check_sources(&self, collection: &CollectionView, ids: &[FileId]) -> Result<()> {
         for segment in collection.sealed.iter().filter(|segment| ids.contains(&segment.file().id())) {
             if let Err(error) = segment.file().verify_watched(&self.pool, &|_| self.check_going_on()) {

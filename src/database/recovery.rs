@@ -68,8 +68,8 @@ pub struct RecoveryReport {
     pub swept_files: u64,
     /// Collections whose files are damaged, or cannot be read, and what is wrong. The others are usable.
     pub damaged: Vec<(String, String)>,
-    /// Unfinished imports whose files are damaged, or cannot be read, and what is wrong. They begin anew when they are resumed;
-    /// one that the disk cannot read goes on when it can.
+    /// Unfinished imports whose files are damaged, or cannot be read, and what is wrong. They begin anew when they are
+    /// resumed; one that the disk cannot read goes on when it can.
     pub damaged_imports: Vec<(String, String)>,
     /// Collections in which an index is missing or damaged, and what is wrong. Their answers are right all the same: they
     /// come slower until it is built anew, which is begun at once where the store is open for writing.

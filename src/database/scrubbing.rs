@@ -1,10 +1,10 @@
 //! Reading files piece by piece, in the background or for a caller, and writing down what is damaged.
 //!
-//! What seems damaged is read once more from the file opened anew, and counts only if it is so again: what the disk gave
-//! wrongly once must not be held against good data. What cannot be read for now, because too many files are open, say, is
-//! no damage: it has its turn again at the end of the round, and the round waits for it. What the disk cannot read has its
-//! turn again, too, twice; then it is written down, so that a bad sector keeps no round from its end. Nothing is changed
-//! but for a damaged index, which is left out of searches and built anew.
+//! What seems damaged is read once more from the file opened anew, and counts only if it is so again: what the disk
+//! gave wrongly once must not be held against good data. What cannot be read for now, because too many files are open,
+//! say, is no damage: it has its turn again at the end of the round, and the round waits for it. What the disk cannot
+//! read has its turn again, too, twice; then it is written down, so that a bad sector keeps no round from its end.
+//! Nothing is changed but for a damaged index, which is left out of searches and built anew.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! A sector that the disk cannot read costs what stands there: no other collection, no end of a scrub, no process. An error
-//! that passes costs nothing.
+//! A sector that the disk cannot read costs what stands there: no other collection, no end of a scrub, no process. An
+//! error that passes costs nothing.
 
 use std::io;
 use std::sync::Arc;

@@ -16,8 +16,9 @@ use crate::segment::Moment;
 use crate::segment::sealed::Sealed;
 use crate::storage::manifest::ImportEntry;
 
-/// So many of a hundred rows must find themselves through their index. A row's own vector is the easiest of all queries: an
-/// index that is walked or looked into as little as can be asked for finds more, and one that finds fewer was built wrong.
+/// So many of a hundred rows must find themselves through their index. A row's own vector is the easiest of all
+/// queries: an index that is walked or looked into as little as can be asked for finds more, and one that finds fewer
+/// was built wrong.
 const LEAST_FOUND_PERCENT: u64 = 50;
 
 /// How much of a blob is read at a time.

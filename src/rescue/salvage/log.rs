@@ -93,7 +93,8 @@ impl Logged {
             if let Effect::Put(_, row) = &effect
                 && !root.is_newest
             {
-                // A collection that no manifest tells of begins with its first record: what was deleted before is not here.
+                // A collection that no manifest tells of begins with its first record: what was deleted before is not
+                // here.
                 let found = || {
                     let schema = guess(row.vector.len(), false, false, Some(row.vector));
                     LoggedRows::new(Arc::new(schema), Lsn(0))

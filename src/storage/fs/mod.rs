@@ -138,10 +138,11 @@ pub enum LockMode {
 /// How sealed files are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ReadMode {
-    /// Mapped into memory: opens at once, the operating system keeps what is used. Changing or truncating the files
-    /// of an open store from outside is then undefined behaviour; the store's directory should be its own. A sector that the
-    /// disk cannot read ends the process with a signal (`SIGBUS`) where a query or a look-up touches it; what is read to be
-    /// checked, as by opening files, merging, scrubbing and verifying, is read by calls first, and there it is an error.
+    /// Mapped into memory: opens at once, the operating system keeps what is used. Changing or truncating the files of
+    /// an open store from outside is then undefined behaviour; the store's directory should be its own. A sector that
+    /// the disk cannot read ends the process with a signal (`SIGBUS`) where a query or a look-up touches it; what is
+    /// read to be checked, as by opening files, merging, scrubbing and verifying, is read by calls first, and there it
+    /// is an error.
     #[default]
     Mmap,
     /// Read into memory: needs room for all vectors, and nothing outside can change what was read. A sector that the disk

@@ -128,8 +128,8 @@ fn second_copy(bytes: &[u8], length: usize) -> &[u8] {
     bytes.get(length.next_multiple_of(COPY_ALIGNMENT)..).unwrap_or_default()
 }
 
-/// The copy at the start is good; if the other is good too, they must agree. It is read only where its bytes are others, so
-/// that a large manifest is in memory once.
+/// The copy at the start is good; if the other is good too, they must agree. It is read only where its bytes are
+/// others, so that a large manifest is in memory once.
 fn check_twin(bytes: &[u8], manifest: Manifest, length: usize) -> Result<Manifest> {
     let twin = second_copy(bytes, length);
     if twin.get(..length) == bytes.get(..length) {

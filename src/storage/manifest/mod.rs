@@ -20,8 +20,8 @@ use crate::storage::wal::WalRef;
 
 pub(crate) use files::ListedFile;
 
-/// A larger file is not read: room for two million blobs. In memory a manifest takes up to five times what one of its copies
-/// has.
+/// A larger file is not read: room for two million blobs. In memory a manifest takes up to five times what one of its
+/// copies has.
 pub(crate) const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// The longest name of a collection in bytes.
@@ -326,7 +326,8 @@ fn manifest_number(name: &str) -> Option<u64> {
     }
 }
 
-/// The bytes of the file, with zeros where the disk cannot read them, and why it cannot: one of the two copies may be whole.
+/// The bytes of the file, with zeros where the disk cannot read them, and why it cannot: one of the two copies may be
+/// whole.
 fn read_file(fs: &dyn FileSystem, name: &str) -> Result<(Vec<u8>, Option<Error>)> {
     let failed = |error| Error::io("read the manifest", name, error);
     let file = fs.open(name).map_err(failed)?;
