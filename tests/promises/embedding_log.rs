@@ -210,6 +210,21 @@ fn a_size_drops_the_oldest_slices_and_never_the_newest() {
 
 #[test]
 fn entries_are_part_of_the_callers_batch() {
+#[test]
+fn an_entry_from_the_future_does_not_make_the_slice_of_now_old() {
+    let (clock, db) = wound();
+    let log = db.embedding_log();
+    log.register(&model(), &SpaceOptions::new(1).retention(Retention::Bytes(1)).slice(24 * HOUR)).unwrap();
+    for day in [98, 99, 100, 107] {
+        log.log(&model(), Entry::new([1.0]).at(Timestamp(day * DAY))).unwrap();
+    }
+    assert_eq!(log.tick(clock.now()).unwrap().dropped, 2);
+    log.log(&model(), Entry::new([1.0])).unwrap();
+    assert_eq!(log.spaces().unwrap()[0].rows, 3);
+    clock.advance(24 * HOUR);
+    assert_eq!(log.tick(clock.now()).unwrap().dropped, 1, "its time is over");
+}
+
     let (_, db) = wound();
     let log = db.embedding_log();
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();

@@ -34,7 +34,8 @@ pub enum Retention {
     Forever,
     /// Until they are older than this. Older ones are refused when they are logged.
     Age(Duration),
-    /// Until the space takes more bytes than this, in files and in memory; then the oldest go. The newest slice stays.
+    /// Until the space takes more bytes than this, in files and in memory; then the oldest go. The newest slice stays, and so does
+    /// each whose time is not over.
     Bytes(u64),
 }
 

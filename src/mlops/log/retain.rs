@@ -58,7 +58,8 @@ impl EmbeddingLog {
             let is_due = match retention {
                 Retention::Forever => false,
                 Retention::Age(age) => end <= before(now, age),
-                Retention::Bytes(_) => over > 0 && place + 1 < slices.numbers().len(),
+                // The newest may lie ahead of the time, and the one that is written to before it.
+                Retention::Bytes(_) => over > 0 && end <= now && place + 1 < slices.numbers().len(),
             };
             // What is not folded yet would be missing from its windows.
             if !is_due || slices.last_key(*slice)?.is_some_and(|last| last >= fold.at().through) {
