@@ -46,7 +46,8 @@ impl Database {
 /// A check for drift, built step by step and run once.
 ///
 /// Rows are drawn by the hash of their keys, at most 1,000 a side, by seeds that follow from the subject and the times. So
-/// a check of rows that have not changed says the same on any number of threads and after reopening. [`DriftCheck::run`]
+/// a check of rows that have not changed says the same on any number of threads and after reopening; of a model's log, whose
+/// keys are the numbers in which vectors came, where they were logged in one order. [`DriftCheck::run`]
 /// writes nothing; [`DriftCheck::record`] keeps the report, too.
 ///
 /// ```
