@@ -160,6 +160,8 @@ fn an_age_drops_whole_slices_and_refuses_what_is_older() {
     assert_eq!(kept(&log), (93..100).map(|day| day as f32).collect::<Vec<_>>());
     let space = &log.spaces().unwrap()[0];
     assert_eq!((space.rows, space.logged, space.slices), (7, 10, 7));
+    let windows = db.collection("_log_windows").unwrap().scan().prefix("window/").count();
+    assert_eq!(windows, 7, "a window goes with its rows");
     assert_eq!(space.first, Some(Timestamp(93 * DAY + 5)));
     let profile = log.profile(&model(), TimeRange::ALL).unwrap();
     assert_eq!((profile.count(), profile.range().from), (7, Timestamp(93 * DAY)));
@@ -209,8 +211,6 @@ fn a_size_drops_the_oldest_slices_and_never_the_newest() {
 }
 
 #[test]
-fn entries_are_part_of_the_callers_batch() {
-#[test]
 fn an_entry_from_the_future_does_not_make_the_slice_of_now_old() {
     let (clock, db) = wound();
     let log = db.embedding_log();
@@ -225,6 +225,8 @@ fn an_entry_from_the_future_does_not_make_the_slice_of_now_old() {
     assert_eq!(log.tick(clock.now()).unwrap().dropped, 1, "its time is over");
 }
 
+#[test]
+fn entries_are_part_of_the_callers_batch() {
     let (_, db) = wound();
     let log = db.embedding_log();
     let notes = db.create_collection("notes", Schema::payload_only()).unwrap();

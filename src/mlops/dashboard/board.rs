@@ -99,7 +99,6 @@ impl ModelBoard {
         let pointing = |alias: &str| alias == id.version();
         let aliases = model.aliases()?;
         let drift = db.drift_report(id.clone(), range)?;
-        let spaces = db.embedding_log().spaces()?;
         let of_model = db.experiments().active()?.into_iter().filter(|it| it.config.model == id.name());
         Ok(ModelBoard {
             summary: monitor.summary(range)?,
@@ -114,7 +113,7 @@ impl ModelBoard {
             drift_incident: drift.open,
             concept_drift: monitor.concept_drift()?.and_then(|report| report.results.into_iter().next()),
             prediction_drift: monitor.prediction_drift()?.and_then(|report| report.results.into_iter().next()),
-            logged: spaces.iter().find(|space| space.model == *id).map_or(0, |space| space.rows),
+            logged: db.embedding_log().rows(id)?,
             production: aliases.iter().find(|alias| alias.name == PRODUCTION).and_then(|alias| alias.version.clone()),
             aliases: aliases
                 .into_iter()

@@ -109,7 +109,7 @@ impl Database {
         for name in self.monitored_models()? {
             known.insert(name.parse()?);
         }
-        known.extend(self.embedding_log().spaces()?.into_iter().map(|space| space.model));
+        known.extend(self.embedding_log().models()?);
         for name in self.models()? {
             let model = self.model(&name)?;
             let version = model.production()?.map_or_else(|| model.latest(), |version| Ok(Some(version)))?;

@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::EmbeddingLog;
 use super::options::{Plan, Retention, SpaceOptions, check_retention};
 use super::rows::Slices;
-use super::rows::slice_name;
 use super::space::Space;
 use crate::clock::Timestamp;
 use crate::database::handle::Database;
@@ -111,9 +110,20 @@ impl EmbeddingLog {
         Ok(())
     }
 
-    /// The spaces, by model. Costs a count of their rows and a look at their windows.
+    /// The spaces, by model. Costs a count of their rows, and reading the oldest and the newest window of each.
     pub fn spaces(&self) -> Result<Vec<SpaceInfo>> {
         self.all()?.into_iter().map(|(space, since)| self.info(&space, since)).collect()
+    }
+
+    /// The models that have a space, by name. Reads nothing of what they logged.
+    pub(in crate::mlops) fn models(&self) -> Result<Vec<ModelId>> {
+        self.catalog().walk(|scan| scan)?.into_iter().map(|row| row.key.to_string().parse()).collect()
+    }
+
+    /// Vectors of a model that can be read and searched; 0 where nothing was logged of it.
+    pub(in crate::mlops) fn rows(&self, model: &ModelId) -> Result<u64> {
+        let space = self.known(&mut self.spaces.0.lock(), model)?;
+        space.map_or(Ok(0), |space| Slices::of(&self.db, space.number)?.rows())
     }
 
     /// Refuses, with `ModelMismatch`, to compare vectors of two models.
@@ -126,23 +136,20 @@ impl EmbeddingLog {
     }
 
     fn info(&self, space: &Space, since: Timestamp) -> Result<SpaceInfo> {
-        let windows = self.windows(&space.model, TimeRange::ALL)?;
-        let logged = space.fold.lock().at().rows;
+        let (logged, times) = {
+            let (_, fold) = self.settled(space, TimeRange::ALL)?;
+            (fold.at().rows, fold.times(&self.db)?)
+        };
         let slices = Slices::of(&self.db, space.number)?;
-        let (mut rows, mut bytes) = (0, 0);
-        for slice in slices.numbers() {
-            rows += slices.collection(*slice)?.count()?;
-            bytes += self.db.collection(&slice_name(space.number, *slice))?.bytes()?;
-        }
         Ok(SpaceInfo {
             model: (*space.model).clone(),
             dimension: space.plan.dimension,
             metric: space.plan.metric()?,
-            rows,
+            rows: slices.rows()?,
             logged,
-            first: windows.first().and_then(|window| window.first()),
-            last: windows.iter().filter_map(|window| window.last()).max(),
-            bytes,
+            first: times.map(|times| times.0),
+            last: times.map(|times| times.1),
+            bytes: self.bytes(space, &slices)?,
             slices: slices.numbers().len() as u64,
             retention: *space.retention.lock(),
             since,

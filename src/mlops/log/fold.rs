@@ -15,6 +15,7 @@ use super::sketch::Sketch;
 use crate::clock::Timestamp;
 use crate::database::handle::Database;
 use crate::database::options::Durability;
+use crate::database::scan::Scan;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::mlops::model::ModelId;
@@ -26,6 +27,8 @@ use crate::payload::Value;
 const WINDOWS: &str = "_log_windows";
 /// A checkpoint is written after so many rows at the latest: so many are read again after a crash.
 const MAX_UNSAVED_ROWS: u64 = 100_000;
+/// Windows below the floor that are removed at once, at most.
+const MOST_REMOVED: u64 = 1_000;
 /// Windows in memory take about so much before they are written.
 const CACHE_BYTES: usize = 24 << 20;
 
@@ -75,7 +78,7 @@ impl Fold {
     pub(super) fn load(db: &Database, space: u32, model: &ModelId, plan: &Arc<Plan>) -> Result<Fold> {
         let saved = checkpoints(db).get(checkpoint_key(space))?.map(|row| row.value);
         let saved = saved.unwrap_or(Checkpoint { through: 0, rows: 0, floor: TimeRange::ALL.from });
-        let newest = stored(db).walk(|scan| scan.range(window_keys(space, TimeRange::ALL)).reverse().limit(1))?;
+        let newest = stored(db).walk(|scan| scan.prefix(window_prefix(space)).reverse().limit(1))?;
         Ok(Fold {
             space,
             plan: Arc::clone(plan),
@@ -97,9 +100,22 @@ impl Fold {
         self.at.through = key;
     }
 
-    /// Earlier rows are not kept any more.
+    /// Earlier rows are not kept any more, nor are their windows.
     pub(super) fn raise_floor(&mut self, floor: Timestamp) {
         self.at.floor = self.at.floor.max(floor);
+        self.windows = self.windows.split_off(&self.at.floor);
+    }
+
+    /// Removes stored windows below the floor, which nobody reads any more: the oldest, and no more than a small batch has.
+    pub(super) fn remove_below_floor(&self, db: &Database) -> Result<()> {
+        let below = TimeRange { from: TimeRange::ALL.from, to: self.at.floor };
+        let Some(collection) = stored(db).existing()?.filter(|_| below.from < below.to) else { return Ok(()) };
+        let old = collection.scan().range(self.stored_in(below)).limit(MOST_REMOVED);
+        let mut batch = db.batch().durability(Durability::None);
+        for record in old {
+            batch = batch.delete(&collection, record?.key);
+        }
+        if batch.is_empty() { Ok(()) } else { batch.commit().map(drop) }
     }
 
     /// Adds the next row.
@@ -158,17 +174,42 @@ impl Fold {
 
     /// The windows that meet a range and are not below the floor, the earliest first.
     pub(super) fn windows(&self, db: &Database, range: TimeRange) -> Result<Vec<(TimeRange, Sketch)>> {
+        // They follow each other without gaps, so the one that holds the beginning of the range is the first to meet it.
+        let from = range.from.max(self.at.floor);
+        let begins = TimeRange { from: self.plan.window(from).from, to: range.to };
+        if begins.from >= begins.to {
+            return Ok(Vec::new());
+        }
         let mut found = BTreeMap::new();
-        for row in stored(db).iter(|scan| scan.range(window_keys(self.space, range)))? {
+        for row in stored(db).iter(|scan| scan.range(self.stored_in(begins)))? {
             let row = row?.value;
             if !self.windows.contains_key(&row.from) {
                 found.insert(row.from, self.decode(&row)?);
             }
         }
-        found.extend(self.windows.iter().map(|(from, window)| (*from, window.sketch.clone())));
-        let windows = found.into_iter().map(|(from, sketch)| (self.plan.window(from), sketch));
-        let floor = self.at.floor;
-        Ok(windows.filter(|(own, _)| own.from < range.to && range.from < own.to && own.from >= floor).collect())
+        let held = self.windows.range(begins.from..begins.to);
+        found.extend(held.map(|(from, window)| (*from, window.sketch.clone())));
+        Ok(found.into_iter().map(|(from, sketch)| (self.plan.window(from), sketch)).collect())
+    }
+
+    /// The times of the oldest and of the newest row that are kept. Reads two windows at most.
+    pub(super) fn times(&self, db: &Database) -> Result<Option<(Timestamp, Timestamp)>> {
+        let kept = TimeRange { from: self.at.floor, ..TimeRange::ALL };
+        let end = |narrow: fn(Scan) -> Scan| -> Result<Option<StoredWindow>> {
+            let mut rows = stored(db).walk(|scan| narrow(scan.range(self.stored_in(kept)).limit(1)))?;
+            Ok(rows.pop().map(|row| row.value))
+        };
+        let mut times = Vec::new();
+        for window in [end(|scan| scan)?, end(Scan::reverse)?].into_iter().flatten() {
+            // What is in memory is newer than what is stored of it.
+            times.extend(match self.windows.contains_key(&window.from) {
+                true => None,
+                false => self.decode(&window)?.times,
+            });
+        }
+        times.extend(self.windows.range(self.at.floor..).filter_map(|(_, window)| window.sketch.times));
+        let first = times.iter().map(|times| times.0).min();
+        Ok(first.zip(times.iter().map(|times| times.1).max()))
     }
 
     /// The state of no rows, in the window that begins `from` there.
@@ -180,6 +221,11 @@ impl Fold {
         let what = format!("collection {WINDOWS}, space {}, the window from {}", self.space, stored.from.0);
         let bytes = stored.sketch.as_bytes().ok_or_else(|| Error::corrupt("a window has no sketch", &what))?;
         Sketch::decode(bytes, self.empty(stored.from)?, &what)
+    }
+
+    /// The keys of the stored windows that begin in a time.
+    fn stored_in(&self, begins: TimeRange) -> std::ops::Range<Key> {
+        window_key(self.space, begins.from).into()..window_key(self.space, begins.to).into()
     }
 
     /// Windows that may be in memory.
@@ -202,12 +248,9 @@ fn checkpoint_key(space: u32) -> String {
 
 /// Sorts by time within a space.
 fn window_key(space: u32, from: Timestamp) -> String {
-    format!("window/{space}/{:016x}", (from.0 as u64) ^ (1 << 63))
+    format!("{}{:016x}", window_prefix(space), (from.0 as u64) ^ (1 << 63))
 }
 
-/// The keys of the windows that begin before a range ends and may reach into it.
-fn window_keys(space: u32, range: TimeRange) -> std::ops::Range<Key> {
-    // No window is longer.
-    let from = range.from.0.saturating_sub(super::options::MAX_WINDOW.as_micros() as i64);
-    window_key(space, Timestamp(from)).into()..window_key(space, range.to).into()
+fn window_prefix(space: u32) -> String {
+    format!("window/{space}/")
 }

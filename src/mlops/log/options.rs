@@ -67,7 +67,7 @@ pub struct SpaceOptions {
     /// searches over long times slower. A space has at most 1,000 slices.
     pub slice: Option<Duration>,
     /// Counts, means, quantiles and samples are kept for windows of this length: a second to 366 days, default an hour. A
-    /// window takes about 16 bytes for each dimension, 8 for each row of its sample and 8 KiB, and stays when its rows go.
+    /// window takes about 16 bytes for each dimension, 8 for each row of its sample and 8 KiB, and goes when its rows have gone.
     pub window: Duration,
     /// Rows in the sample of a window: 1 to 10,000, default 1,000.
     pub sample: usize,

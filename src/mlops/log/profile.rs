@@ -16,7 +16,7 @@ use crate::stats::rows::Rows;
 /// lengths, and what is odd about them.
 ///
 /// It is made of what was kept while they were logged, so it costs no reading of vectors but at the ends of the range, where
-/// that lies inside a window. What is kept of a window stays when its vectors go, but a range begins no earlier than what is kept of them.
+/// that lies inside a window. A range begins no earlier than what is kept of the vectors.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
     model: Arc<ModelId>,

@@ -23,9 +23,10 @@ impl EmbeddingLog {
     /// Does what is to be done now and then, as at the time `now`: writes checkpoints, so that little is read again after a
     /// crash, and drops slices whose vectors are kept no longer. Call it every some minutes; the log starts no thread.
     ///
-    /// A slice goes when all its times are past the age, or, the oldest first, while the space takes more bytes than it may. That
-    /// drops whole files and costs nothing for each vector. What is kept of its windows stays. A slice in which something
-    /// was logged behind a batch that is still open stays until that has ended.
+    /// A slice goes when all its times are past the age, or, the oldest first, while the space takes more bytes than it may; the
+    /// newest stays, and each whose time is not over. That drops whole files and costs nothing for each vector. What is kept
+    /// of its windows goes as well, at most 1,000 windows a call. A slice in which something was logged behind a batch that
+    /// is still open stays until that has ended.
     pub fn tick(&self, now: Timestamp) -> Result<LogTick> {
         self.check_writes()?;
         let mut done = LogTick::default();
@@ -41,6 +42,7 @@ impl EmbeddingLog {
                 self.db.drop_system_collection(&slice_name(space.number, *slice))?;
                 done.dropped += 1;
             }
+            fold.remove_below_floor(&self.db)?;
         }
         Ok(done)
     }
@@ -71,7 +73,7 @@ impl EmbeddingLog {
         Ok(floor)
     }
 
-    fn bytes(&self, space: &Space, slices: &Slices) -> Result<u64> {
+    pub(super) fn bytes(&self, space: &Space, slices: &Slices) -> Result<u64> {
         let names = slices.numbers().iter().map(|slice| slice_name(space.number, *slice));
         names.map(|name| self.db.collection(&name)?.bytes()).sum()
     }

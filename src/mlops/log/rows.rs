@@ -64,6 +64,11 @@ impl Slices {
         self.snapshot.collection(&slice_name(self.space, slice))
     }
 
+    /// How many rows they have.
+    pub(super) fn rows(&self) -> Result<u64> {
+        self.numbers.iter().map(|slice| self.collection(*slice)?.count()).sum()
+    }
+
     /// The record of a key in a slice, if there is one.
     pub(super) fn get(&self, slice: i64, key: u64) -> Result<Option<Record>> {
         match self.numbers.binary_search(&slice) {

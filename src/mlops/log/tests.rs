@@ -202,6 +202,32 @@ fn damaged_windows_are_an_error() {
 }
 
 #[test]
+fn windows_that_are_not_asked_for_are_not_even_read() {
+    let db = Database::in_memory().unwrap();
+    let (log, hour) = (db.embedding_log(), 3_600_000_000);
+    log.log_all(&model(), (0..10).map(|n| Entry::new([1.0, n as f32]).at(Timestamp(n * hour + 7)))).unwrap();
+    log.tick(db.now()).unwrap();
+    log.spaces.forget();
+    let windows = db.system_collection("_log_windows", Schema::payload_only).unwrap();
+    let keys: Vec<_> = windows.scan().prefix("window/").map(|record| record.unwrap().key).collect();
+    assert_eq!(keys.len(), 10);
+    for place in [1, 2, 3, 4, 6, 7, 8] {
+        windows.put(Record::new(keys[place].clone())).unwrap();
+    }
+    let sixth = TimeRange::new(Timestamp(5 * hour + 1), Timestamp(6 * hour)).unwrap();
+    assert_eq!(log.profile(&model(), sixth).unwrap().count(), 1);
+    assert_eq!(log.sample(&model(), sixth, 9, 0).unwrap().keys, [5]);
+    let space = log.spaces().unwrap().remove(0);
+    assert_eq!((space.first, space.last, space.rows), (Some(Timestamp(7)), Some(Timestamp(9 * hour + 7)), 10));
+    let error = log.profile(&model(), TimeRange::ALL).unwrap_err();
+    assert_eq!(error.kind(), crate::error::ErrorKind::Corrupt);
+    // Who only asks for the models needs no space.
+    windows.put(Record::new(keys[9].clone())).unwrap();
+    log.spaces.forget();
+    assert_eq!(log.models().unwrap(), [model()]);
+}
+
+#[test]
 fn a_store_that_was_closed_reads_no_row_again_and_one_that_was_killed_does() {
     let fs = SimulatedFs::new(4);
     let open = || Options::new().maintenance(Maintenance::Manual).open_on(Arc::new(fs.clone())).unwrap();

@@ -109,8 +109,8 @@ impl Pipeline {
     /// The versions that serve and log vectors.
     fn logged(&self) -> Result<Vec<ModelId>> {
         let serving = self.serving()?;
-        let spaces = self.db.embedding_log().spaces()?.into_iter().map(|space| space.model);
-        Ok(spaces.filter(|model| serving.contains(model)).collect())
+        let logged = self.db.embedding_log().models()?.into_iter();
+        Ok(logged.filter(|model| serving.contains(model)).collect())
     }
 
     /// Judges what a version has logged; tells how many windows.
