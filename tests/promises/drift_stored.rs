@@ -353,7 +353,72 @@ fn a_model_is_judged_by_what_it_logged_and_never_against_another_model() {
     assert!(mixed.to_string().contains("m@1") && mixed.to_string().contains("m@2"), "{mixed}");
     let unknown: ModelId = "nobody@1".parse().unwrap();
     assert_eq!(db.drift(unknown).current(times(6, 8)).run().unwrap_err().kind(), ErrorKind::NotFound);
-    assert_eq!(db.drift(old).current(times(6, 8)).fields(["lang"]).run().unwrap_err().kind(), ErrorKind::Invalid);
+    // The log has neither fields nor a filter; none is passed over in silence.
+    let check = || db.drift(old.clone()).current(times(6, 8));
+    for refused in [check().fields(["lang"]), check().by("lang"), check().filter("lang = 'de'").unwrap()] {
+        assert_eq!(refused.run().unwrap_err().kind(), ErrorKind::Invalid, "{refused:?}");
+    }
+}
+
+#[test]
+fn vectors_of_two_models_are_not_compared_through_a_baseline_of_a_collection() {
+    let db = Database::in_memory().unwrap();
+    for (name, model) in [("first", Some("m@1")), ("second", Some("m@2")), ("again", Some("m@1")), ("silent", None)] {
+        let schema = model.map_or_else(schema, |model| schema().model(model));
+        fill(&db.create_collection(name, schema).unwrap(), 4, |_| false);
+    }
+    let log = db.embedding_log();
+    for model in ["m@1", "m@2"] {
+        log.log_all(&model.parse().unwrap(), entries(0, 0.0).chain(entries(2, 0.0))).unwrap();
+    }
+    let model = |name: &str| Subject::from(name.parse::<ModelId>().unwrap());
+    let against = |of: &Subject, subject: Subject, fields: &[&str]| {
+        db.baselines().set("normal", of, times(0, 2), &[]).unwrap();
+        let check = db.drift(subject).current(times(2, 4)).against_baseline("normal");
+        check.fields(fields.iter().copied()).run()
+    };
+    for (of, other) in [
+        ("first".into(), "second".into()),
+        ("first".into(), model("m@2")),
+        (model("m@1"), "second".into()),
+        (model("m@1"), model("m@2")),
+    ] {
+        let refused = against(&of, other, &[]).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ModelMismatch, "{of}");
+        assert!(refused.to_string().contains("m@1") && refused.to_string().contains("m@2"), "{refused}");
+    }
+    against(&"first".into(), "second".into(), &["words"]).unwrap();
+    for other in ["again".into(), "silent".into(), model("m@1")] {
+        against(&"first".into(), other, &[VECTOR]).unwrap();
+    }
+    // What the schema said then counts, whatever stands under the name now.
+    db.baselines().set("old", &"first".into(), times(0, 2), &[]).unwrap();
+    db.drop_collection("first").unwrap();
+    let kept = db.drift("second").current(times(2, 4)).against_baseline("old").run();
+    assert_eq!(kept.unwrap_err().kind(), ErrorKind::ModelMismatch);
+}
+
+#[test]
+fn monitors_of_one_subject_have_alerts_of_their_own_and_are_told_by_name() {
+    let db = store(12, |hour| hour >= 7);
+    let quiet = db.drift_monitor("docs", options().fields(["lang"])).unwrap();
+    let named = db.drift_monitor("docs", options().name("long")).unwrap();
+    for hour in 5..=12 {
+        named.tick(Timestamp(hour * HOUR)).unwrap();
+        quiet.tick(Timestamp(hour * HOUR)).unwrap();
+    }
+    let open: Vec<_> =
+        db.alerts().incidents().unwrap().into_iter().filter(|it| it.alert_type == "feature_drift").collect();
+    assert_eq!((open.len(), open[0].subject.as_str(), open[0].is_open()), (1, "docs/long", true));
+    assert!(quiet.incidents().unwrap().is_empty());
+    let incidents = db.drift_incidents("docs", times(0, 12)).unwrap();
+    assert_eq!(incidents.iter().map(|it| (it.monitor.as_str(), it.number)).collect::<Vec<_>>(), [("long", 1)]);
+    let summary = db.drift_report("docs", times(0, 12)).unwrap();
+    assert_eq!((summary.judged, summary.alarms, summary.drift_incidents), (8, 0, 1));
+    let long = &summary.monitors[..];
+    assert_eq!((long.len(), long[0].name.as_str(), long[0].judged, long[0].alarms), (1, "long", 8, 5));
+    assert_eq!((&long[0].open, &summary.open), (&Some(incidents[0].clone()), &Some(incidents[0].clone())));
+    assert!(db.drift_incidents("other", times(0, 12)).unwrap().is_empty());
 }
 
 #[test]

@@ -149,7 +149,7 @@ impl DriftCheck {
         DriftCheck { by: Some(field.into()), ..self }
     }
 
-    /// Judges only records that pass.
+    /// Judges only records that pass. Not of a model, whose log keeps samples of all that was logged.
     pub fn filter(mut self, filter: impl IntoFilter) -> Result<DriftCheck> {
         let filter = filter.into_filter()?;
         self.filter = Some(match self.filter.take() {

@@ -53,6 +53,12 @@ pub(super) fn draw(db: &Database, subject: &Subject, asked: &Asked<'_>) -> Resul
             }
             let sample = db.embedding_log().sample(model, asked.range, asked.count, subject.seed(asked.range))?;
             let keys = sample.keys.iter().map(u64::to_string).collect();
+            if asked.filter.is_some() {
+                return Err(Error::invalid(format!(
+                    "the log of {model} is judged by samples of all it holds, not by a filter"
+                ))
+                .mend("leave `where` out"));
+            }
             let columns = match sample.is_empty() {
                 true => Columns::new(),
                 false => Columns::from([(VECTOR.into(), Column::vectors(sample.vectors, sample.dimension)?)]),
