@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use driftline::mlops::TimeRange;
-use driftline::mlops::drift::{Column, DriftDetector, DriftMonitor, Method, MonitorOptions, Note, Reference, Verdict};
+use driftline::mlops::drift::{
+    Column, DriftDetector, DriftMonitor, DriftReport, Method, MonitorOptions, Note, Reference, Verdict,
+};
 use driftline::{Database, Record, Schema, Timestamp, Value, json};
 
 const MINUTE: i64 = 60_000_000;
@@ -63,6 +65,35 @@ fn a_column_whose_type_has_changed_is_an_alarm_and_stops_no_monitor() {
         let report = monitor.reports(TimeRange::ALL).unwrap().pop().unwrap();
         let price = report.results.iter().find(|result| result.feature == "price").unwrap();
         assert!(price.alarm && price.notes == [Note::TypeChanged], "{price:?}");
+    }
+}
+
+#[test]
+fn a_field_that_was_judged_is_judged_whatever_it_holds_now() {
+    let lang = |minute: i64| Value::from(["en", "de"][minute as usize % 2]);
+    let exploded = |minute: i64| if minute < 240 { lang(minute) } else { format!("{minute} x").into() };
+    let said = verdicts(&store(360, exploded), &[]);
+    assert_eq!(said, [Verdict::Stable, Verdict::Stable, Verdict::Alarm, Verdict::Alarm]);
+    // One list among texts hides the rest neither in the reference nor in a window.
+    for odd in [30, 190] {
+        let db = store(360, |minute| if minute == odd { json!(["en"]).into() } else { lang(minute) });
+        assert_eq!(verdicts(&db, &[]), [Verdict::Stable; 4]);
+        let reports = monitor(&db, 60, &[]).reports(TimeRange::ALL).unwrap();
+        let rows = |report: &DriftReport| report.results.iter().map(|it| it.current.rows).collect::<Vec<_>>();
+        assert!(reports.iter().all(|report| rows(report) == [60, 60]), "odd {odd}: {reports:?}");
+    }
+}
+
+#[test]
+fn a_field_that_holds_two_types_by_halves_keeps_that_of_the_reference() {
+    // 29, 30 and 31 of 60 in turn.
+    let is_first = |minute: i64| minute * 37 % 60 < 29 + minute / 60 % 3;
+    for first in [true, false] {
+        let mixed = |minute: i64| if is_first(minute) == first { (minute % 3).into() } else { "n/a".into() };
+        let db = store(1_440, mixed);
+        let reports = monitor(&db, 120, &["price"]).tick(Timestamp(24 * HOUR)).unwrap().reports;
+        let said: Vec<Verdict> = reports.iter().map(|report| report.verdict).collect();
+        assert_eq!(said, [Verdict::Stable; 11], "{reports:?}");
     }
 }
 

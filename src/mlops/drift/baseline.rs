@@ -134,7 +134,7 @@ impl Baselines {
     /// `Invalid` for a name with other characters than letters, digits, `_`, `.` and `-` or more than 64, and where there
     /// are no rows in that time; what the mode of the store says where it protects baselines.
     pub fn set(&self, name: &str, subject: &Subject, range: TimeRange, fields: &[String]) -> Result<Baseline> {
-        let asked = Asked { range, fields, filter: None, count: BASELINE_ROWS };
+        let asked = Asked { range, fields, filter: None, count: BASELINE_ROWS, beside: None };
         let drawn = source::draw(&self.db, subject, &asked)?;
         if drawn.columns.is_empty() {
             return Err(Error::invalid(format!("{subject} has nothing in that time that could be a baseline"))

@@ -138,7 +138,7 @@ impl DriftCheck {
     }
 
     /// Judges these fields of the payload, with dots into objects; `vector` are the vectors. Default the vectors and every
-    /// field at the top that holds numbers, truth values or at most 50 different texts.
+    /// field at the top that holds numbers, truth values or at most 50 different texts, in the reference or now.
     pub fn fields<T: Into<String>>(self, fields: impl IntoIterator<Item = T>) -> DriftCheck {
         DriftCheck { fields: fields.into_iter().map(Into::into).collect(), ..self }
     }
@@ -218,16 +218,10 @@ impl DriftCheck {
     /// As of [`DriftCheck::run`].
     pub fn samples(&self) -> Result<(Columns, Columns)> {
         let current = self.current_range()?;
-        let draw = |range| -> Result<Columns> {
-            let asked = Asked { range, fields: &self.fields, filter: self.filter.clone(), count: self.rows };
-            Ok(source::draw(&self.db, &self.subject, &asked)?.columns)
-        };
-        let before = match self.reference(current)? {
-            (Some(baseline), _) => baseline,
-            (None, ReferenceOf::Times(range)) => draw(range)?,
-            (None, _) => return Err(Error::internal("a baseline was not read")),
-        };
-        Ok((before, draw(current)?))
+        let (baseline, of) = self.reference(current)?;
+        let whole = Part { filter: self.filter.clone(), name: String::new(), fields: self.fields.clone() };
+        let (before, now) = self.draw(&whole, current, baseline.as_ref(), &of)?;
+        Ok((before.columns, now.columns))
     }
 
     /// Draws, judges and keeps the report under the beginning of the time that was judged.
@@ -292,7 +286,7 @@ impl DriftCheck {
         let collection = self.db.collection(name)?;
         let (path, mut often) = (filter::path(by)?, BTreeMap::<String, (u64, Value)>::new());
         for range in [current, *reference] {
-            let asked = Asked { range, fields: &[], filter: self.filter.clone(), count: self.rows };
+            let asked = Asked { range, fields: &[], filter: self.filter.clone(), count: self.rows, beside: None };
             for record in source::records(&collection, &asked, self.subject.seed(range))? {
                 if let Some(value) = source::at(&record.payload, &path).filter(|value| is_plain(value)) {
                     often.entry(value.to_string()).or_insert_with(|| (0, value.clone())).0 += 1;
@@ -319,6 +313,31 @@ impl DriftCheck {
         })
     }
 
+    /// The rows of the reference, and beside them those that are judged.
+    fn draw(
+        &self,
+        part: &Part,
+        current: TimeRange,
+        baseline: Option<&Columns>,
+        of: &ReferenceOf,
+    ) -> Result<(Drawn, Drawn)> {
+        let draw = |range, beside: Option<&Columns>| {
+            let asked = Asked { range, fields: &part.fields, filter: part.filter.clone(), count: self.rows, beside };
+            source::draw(&self.db, &self.subject, &asked)
+        };
+        let before = match (baseline, of) {
+            (Some(columns), _) => {
+                let kept = columns.iter().filter(|(name, _)| part.fields.is_empty() || part.fields.contains(name));
+                let columns = kept.map(|(name, column)| (name.clone(), column.clone())).collect();
+                Drawn { columns, keys: Vec::new() }
+            }
+            (None, ReferenceOf::Times(range)) => draw(*range, None)?,
+            (None, ReferenceOf::Baseline(_)) => return Err(Error::internal("a baseline was not read")),
+        };
+        let now = draw(current, Some(&before.columns))?;
+        Ok((before, now))
+    }
+
     fn judge(
         &self,
         part: &Part,
@@ -327,19 +346,10 @@ impl DriftCheck {
         of: &ReferenceOf,
         detector: DriftDetector,
     ) -> Result<Option<(Vec<DriftResult>, Vec<Evidence>)>> {
-        let draw = |range| {
-            let asked = Asked { range, fields: &part.fields, filter: part.filter.clone(), count: self.rows };
-            source::draw(&self.db, &self.subject, &asked)
-        };
-        let now = draw(current)?;
-        let (before, mut detector) = match (baseline, of) {
-            (Some(columns), ReferenceOf::Baseline(named)) => {
-                let kept = columns.iter().filter(|(name, _)| self.fields.is_empty() || self.fields.contains(name));
-                let columns = kept.map(|(name, column)| (name.clone(), column.clone())).collect();
-                (Drawn { columns, keys: Vec::new() }, detector.baseline(named.clone()))
-            }
-            (_, ReferenceOf::Times(range)) => (draw(*range)?, detector),
-            _ => return Err(Error::internal("a baseline was not read")),
+        let (before, now) = self.draw(part, current, baseline, of)?;
+        let mut detector = match of {
+            ReferenceOf::Baseline(named) => detector.baseline(named.clone()),
+            ReferenceOf::Times(_) => detector,
         };
         if before.columns.values().all(Column::is_empty) {
             return Ok(None);
