@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::column::{Column, Columns};
 use super::pieces;
 use super::result::BaselineRef;
-use super::source::{self, Asked};
+use super::source::{self, Asked, VECTOR};
 use super::subject::Subject;
 use crate::clock::Timestamp;
 use crate::database::gate::Protected;
@@ -37,6 +37,9 @@ pub struct Baseline {
     pub version: u64,
     /// What it was drawn from; none where columns were given.
     pub subject: Option<Subject>,
+    /// The model that its vectors come from; none where that is not known, or there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The time its rows come from; none where columns were given.
     pub range: Option<TimeRange>,
     /// When it was made.
@@ -223,6 +226,10 @@ impl Baselines {
         check_name(name)?;
         self.db.check_gate(Protected::Baselines)?;
         let stored = pieces::encode(columns)?;
+        let model = match subject.as_ref().filter(|_| columns.contains_key(VECTOR)) {
+            Some(subject) => subject.model(&self.db)?,
+            None => None,
+        };
         let mut tries = 0;
         loop {
             let version = self.history(name)?.last().map_or(1, |newest| newest.version + 1);
@@ -230,6 +237,7 @@ impl Baselines {
                 name: name.into(),
                 version,
                 subject: subject.clone(),
+                model: model.clone(),
                 range,
                 created: self.db.now(),
                 columns: columns.iter().map(|(name, column)| figures(name, column)).collect::<Result<_>>()?,

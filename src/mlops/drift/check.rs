@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::baseline::{BASELINE_ROWS, Baselines};
+use super::baseline::{BASELINE_ROWS, Baseline, Baselines};
 use super::column::{Column, Columns};
 use super::detector::{DriftDetector, conclude};
 use super::method::Method;
@@ -264,14 +264,29 @@ impl DriftCheck {
             Some(version) => baselines.version(name, version)?,
             None => baselines.get(name)?,
         };
-        if let (Some(Subject::Model(theirs)), Subject::Model(ours)) = (&baseline.subject, &self.subject)
-            && theirs != ours
-        {
-            let message = format!("the baseline {name} holds vectors of {theirs}, and {ours} is judged");
-            return Err(Error::new(ErrorKind::ModelMismatch, message).mend("make a baseline of that model"));
-        }
+        self.check_model(&baseline)?;
         let of = ReferenceOf::Baseline(BaselineRef { name: baseline.name.clone(), version: baseline.version });
         Ok((Some(baselines.columns(&baseline)?), of))
+    }
+
+    /// Refuses vectors of a model beside those of another, where both models are known.
+    fn check_model(&self, baseline: &Baseline) -> Result<()> {
+        let is_judged = self.fields.is_empty() || self.fields.iter().any(|field| field == VECTOR);
+        if !is_judged || baseline.columns.iter().all(|column| column.name != VECTOR) {
+            return Ok(());
+        }
+        let theirs = match (&baseline.model, &baseline.subject) {
+            (Some(model), _) => Some(model.clone()),
+            (None, Some(subject)) => subject.model(&self.db)?,
+            (None, None) => None,
+        };
+        match theirs.zip(self.subject.model(&self.db)?) {
+            Some((theirs, ours)) if theirs != ours => {
+                let message = format!("the baseline {} holds vectors of {theirs}, and {ours} is judged", baseline.name);
+                Err(Error::new(ErrorKind::ModelMismatch, message).mend("make a baseline of that model"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// All rows, or all and those of each value.

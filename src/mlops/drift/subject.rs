@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::database::handle::Database;
+use crate::error::{ErrorKind, Result};
 use crate::mlops::model::ModelId;
 use crate::mlops::times::TimeRange;
 
@@ -23,6 +25,18 @@ impl Subject {
     /// Where chance begins for what is drawn from a time: the same for the same subject and time, on any machine.
     pub(super) fn seed(&self, range: TimeRange) -> u64 {
         xxh3_64(format!("{self}/{}/{}", range.from.0, range.to.0).as_bytes())
+    }
+
+    /// The model that its vectors come from, where that is known: of a collection as its schema says.
+    pub(super) fn model(&self, db: &Database) -> Result<Option<String>> {
+        match self {
+            Subject::Model(model) => Ok(Some(model.to_string())),
+            Subject::Collection(name) => match db.collection(name) {
+                Ok(collection) => Ok(collection.schema()?.model_name().map(str::to_owned)),
+                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
     }
 }
 
