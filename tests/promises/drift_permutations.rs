@@ -1,8 +1,8 @@
 //! Permutations are as many as a verdict needs, and where these would be too many the law goes on where they end.
 
 use driftline::mlops::TimeRange;
-use driftline::mlops::drift::{Column, DriftDetector, Method, Test};
-use driftline::{Database, Record, Schema, Timestamp, json};
+use driftline::mlops::drift::{Column, DriftDetector, DriftResult, Method, Test};
+use driftline::{Database, Random, Record, Schema, Timestamp, json};
 
 /// Classes of which each comes too seldom for chi-square.
 fn classes(from: usize) -> Column {
@@ -39,4 +39,33 @@ fn one_of_many_values_is_found_by_permutations() {
         let drifted: Vec<_> = report.results.iter().filter(|it| it.drift).map(|it| it.feature.as_str()).collect();
         assert_eq!(drifted, ["lang=7 price"], "{:?}", report.results);
     }
+}
+
+/// Vectors on a line through a square that they filled before: two of the four tests see it.
+#[test]
+fn vectors_beside_quiet_fields_are_found_as_well() {
+    let mut random = Random::seeded(3, 0);
+    let mut square = || [random.unit() as f32, random.unit() as f32];
+    let before: Vec<[f32; 2]> = (0..80).map(|_| square()).collect();
+    let now = (0..80).map(|_| square()).map(|[x, y]| [x, (x + 0.05 * y).fract()]);
+    let quiet = |from: u32| {
+        (0..12).map(move |field| (format!("field {field}"), (from..from + 80).map(|n| f64::from(n * 37 % 80))))
+    };
+    let columns = |vectors: Vec<[f32; 2]>, from| {
+        let fields = quiet(from).map(|(name, values)| (name, Column::numbers(values)));
+        fields.chain([("vector".to_owned(), Column::vectors(vectors.into_flattened(), 2).unwrap())])
+    };
+    let now: Vec<[f32; 2]> = now.collect();
+    let judge = |features: Option<&str>| {
+        let mut detector = DriftDetector::new(Method::Auto);
+        if let Some(feature) = features {
+            detector = detector.features([feature]);
+        }
+        detector.set_reference(columns(before.clone(), 0)).unwrap();
+        detector.detect(columns(now.clone(), 80)).unwrap().pop().unwrap()
+    };
+    let (alone, among) = (judge(Some("vector")), judge(None));
+    let permutations = |result: &DriftResult| result.embedding.as_ref().unwrap().tests[1].permutations;
+    assert_eq!((alone.drift, permutations(&alone)), (true, Some(999)));
+    assert!(among.drift && permutations(&among) > Some(999), "{among:?}");
 }

@@ -19,6 +19,12 @@ use crate::stats::two_sample::Permutations;
 
 /// The level of methods whose threshold is no p-value.
 const LEVEL: f64 = 0.05;
+/// The tests of vectors that make one p by their harmonic mean.
+const TESTS_OF_VECTORS: f64 = 4.0;
+/// What the permutations of vectors may cost where there are more than the options have, in distances that are added: about
+/// three seconds. And how many they may be at all.
+const MOST_ADDED: usize = 2_000_000_000;
+const MOST_PERMUTATIONS: usize = 1_000_000;
 /// What an effect must reach for an alarm, where the method's threshold is a p-value.
 const FLOOR: f64 = 0.1;
 
@@ -262,7 +268,8 @@ impl DriftDetector {
         };
         let judged = match (x, y) {
             (Side::Vectors { rows: x, dimension: d, .. }, Side::Vectors { rows: y, dimension: e, .. }) => {
-                return vectors::judge(asked, (x, *d), (y, *e), &self.embedding_options(seed), few);
+                let options = self.embedding_options(seed, x.len() / d, y.len() / e);
+                return vectors::judge(asked, (x, *d), (y, *e), &options, few);
             }
             _ if few => Judged { notes: vec![Note::FewRows], ..nothing() },
             (Side::Numbers { values: x, .. }, Side::Numbers { values: y, .. }) => scalar::numbers(asked, x, y)?,
@@ -300,10 +307,20 @@ impl DriftDetector {
         }
     }
 
-    fn embedding_options(&self, seed: u64) -> EmbeddingOptions {
+    /// How vectors of so many rows a side are judged. Alone they have the permutations of their options; among other results so
+    /// many more that one of their tests, which makes a fourth of the harmonic mean, can still pass when it is adjusted.
+    fn embedding_options(&self, seed: u64, n: usize, m: usize) -> EmbeddingOptions {
         let options = self.embedding.clone().seed(self.embedding.seed ^ seed);
         let level = self.threshold.filter(|_| self.method == Method::Auto).unwrap_or(options.level);
-        options.level(level)
+        let features = self.features.as_ref().map_or(self.reference.len(), Vec::len).max(self.among);
+        if features < 2 {
+            return options.level(level);
+        }
+        let wanted = (2.0 * TESTS_OF_VECTORS * features as f64 / level).ceil() as usize;
+        let least = n.min(m).max(1);
+        let affordable = (MOST_ADDED / (least * least / 2).max(1)).min(MOST_PERMUTATIONS);
+        let permutations = options.permutations.max(wanted.min(affordable) as u32);
+        options.level(level).permutations(permutations)
     }
 
     fn effect_floor_or_default(&self) -> f64 {
