@@ -1,15 +1,16 @@
-//! Every default and every edge of models, caches, modes, experiments and training has one value and one side: this reads
+//! Every default and every edge of models, caches, modes, experiments, training and monitors of drift has one value and one side: this reads
 //! like the table of them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use driftline::mlops::drift::{MonitorOptions, Reference};
 use driftline::mlops::{
     Cache, CacheLimits, Change, ExperimentConfig, ExperimentMetric, Goal, LruCache, MetricKind, Mode, NewVersion,
-    PRODUCTION, PowerCalculator, PromotionGate, Recommendation, RetrainConfig, RetrainState, Signals, Trigger, Variant,
-    user_position,
+    PRODUCTION, PowerCalculator, PromotionGate, Recommendation, RetrainConfig, RetrainState, Severity, Signals,
+    TimeRange, Trigger, Variant, user_position,
 };
-use driftline::{Database, HealthStatus, ManualClock, Metric, Options, Schema, Timestamp, json};
+use driftline::{Database, HealthStatus, ManualClock, Metric, Options, Record, Schema, Timestamp, json};
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
@@ -251,6 +252,42 @@ fn limits_of_training_anew() {
     assert!(db.retraining().tick().unwrap().is_empty());
     clock.advance(INSTANT);
     assert_eq!(db.retraining().tick().unwrap()[0].reasons[0].trigger, Trigger::Age);
+}
+
+/// The severity of what alert rules say of an incident whose mean vectors are so far apart.
+fn severity_of_an_incident(cosine_distance: f64) -> Severity {
+    let (db, _) = store();
+    let docs = db.create_collection("docs", Schema::vector(2, Metric::Cosine)).unwrap();
+    let minutes = |count: i64| Timestamp(count * 60_000_000);
+    docs.put_all((0..360i64).map(|minute| {
+        let moved = if minute < 180 { 0.0 } else { (1.0 - cosine_distance).acos() };
+        let angle = moved + (minute * 37 % 60) as f64 / 100.0;
+        let vector = [angle.cos() as f32, angle.sin() as f32];
+        Record::new(minute as u64).vector(vector).created_at(minutes(minute))
+    }))
+    .unwrap();
+    let options = MonitorOptions::default().interval(HOUR).begin(minutes(120));
+    let options = options.reference(Reference::Range(TimeRange::new(minutes(0), minutes(120)).unwrap()));
+    db.drift_monitor("docs", options).unwrap().tick(minutes(360)).unwrap();
+    let incidents = db.alerts().incidents().unwrap();
+    let of_features = incidents.iter().find(|it| it.alert_type == "feature_drift").unwrap();
+    assert!(incidents.iter().all(|it| it.is_open() && (it == of_features || it.severity == Severity::Warning)));
+    assert_eq!(
+        db.drift_incidents("docs", TimeRange::ALL).unwrap()[0].severe,
+        of_features.severity == Severity::Critical
+    );
+    of_features.severity
+}
+
+#[test]
+fn drift() {
+    let options = MonitorOptions::default();
+    assert_eq!((options.interval, options.expected_run_time), (HOUR / 12, 30 * DAY));
+    assert_eq!((options.drift_threshold, options.alert_threshold), (0.15, 0.20));
+    assert_eq!((options.lateness, options.most_windows, options.alerts), (Duration::ZERO, 32, true));
+    // From a distance of 0.20 on an incident is severe and its alert critical; below it is a warning.
+    assert_eq!(severity_of_an_incident(0.199), Severity::Warning);
+    assert_eq!(severity_of_an_incident(0.201), Severity::Critical);
 }
 
 #[test]

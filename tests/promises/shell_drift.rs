@@ -26,8 +26,10 @@ fn shell() -> Shell {
     }))
     .unwrap();
     let options = MonitorOptions::default().interval(Duration::from_secs(3_600)).fields(["words"]);
-    let monitor = db.drift_monitor("docs", options.begin(Timestamp(now.0 - 6 * HOUR))).unwrap();
-    monitor.tick(now).unwrap();
+    let options = options.begin(Timestamp(now.0 - 6 * HOUR));
+    for options in [options.clone().name("hourly"), options] {
+        db.drift_monitor("docs", options).unwrap().tick(now).unwrap();
+    }
     db.close().unwrap();
     shell
 }
@@ -87,10 +89,10 @@ fn what_was_recorded_is_summed_up_listed_and_drawn() {
     assert!(shown.contains("series") && shown.contains('█') && shown.contains("in alarm"), "{shown}");
     assert_eq!(shell.json("drift show docs last '1d'")["subject"]["collection"], "docs");
     let incidents = shell.jsonl("drift incidents docs last '1d'");
-    assert!(incidents.len() <= 1);
-    assert!(
-        shell.run(&["S", "drift incidents docs last '1d'", "--format", "csv"]).done().starts_with("incident,opened")
-    );
+    assert!(incidents.len() <= 2 && incidents.iter().all(|it| it["monitor"] == "docs" || it["monitor"] == "hourly"));
+    let csv = shell.run(&["S", "drift incidents docs last '1d'", "--format", "csv"]).done();
+    assert!(csv.starts_with("incident,opened") && csv.lines().next().unwrap().ends_with(",monitor"), "{csv}");
+    assert!(shown.contains("hourly: "), "a monitor with a name of its own is told of: {shown}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub mod metric {
 /// | `high_error_rate` | `error_rate` | above 0.02 | 0.01 and more | above 0 | `pause_experiments` |
 /// | `high_latency` | `latency_ms` | above 500 | 200 and more | | |
 /// | `concept_drift` | `concept_drift` | above 0 | | | `force_retrain`, `notify` |
-/// | `feature_drift` | `feature_drift` | | above 0 | | |
+/// | `feature_drift` | `feature_drift` | of a severe incident | above 0 | | |
 /// | `prediction_drift` | `prediction_drift` | | above 0 | | |
 /// | `drift_score` | `drift_score` | | above 0.1 | | |
 /// | `anomaly` | `anomaly` | | above 3.5 | | |

@@ -117,6 +117,8 @@ pub(super) struct Reading<'a> {
     pub(super) at: Timestamp,
     pub(super) correlation: Option<&'a str>,
     pub(super) silenced: bool,
+    /// How bad the value is at least, where it is bad at all.
+    pub(super) at_least: Option<Severity>,
 }
 
 /// What is to be recorded of a step.
@@ -173,7 +175,8 @@ impl Watch {
     fn note(&mut self, reading: Reading<'_>) {
         for (severity, since) in Severity::ALL.into_iter().zip(&mut self.since) {
             let slack = if since.is_some() { reading.rule.hysteresis } else { 0.0 };
-            let mut bands = reading.rule.bands.iter().filter(|band| band.severity >= severity);
+            let mildest = if reading.at_least >= Some(severity) { Severity::Info } else { severity };
+            let mut bands = reading.rule.bands.iter().filter(|band| band.severity >= mildest);
             let is_as_bad = bands.any(|band| band.edge.holds_within(reading.value, slack));
             *since = is_as_bad.then(|| since.unwrap_or(reading.at));
         }
@@ -292,7 +295,7 @@ mod tests {
         let mut watch = Watch::default();
         let step = |&(at, value, silenced): &(i64, f64, bool)| {
             let at = Timestamp(at);
-            let reading = Reading { rule, subject: "m@1", value, at, correlation: None, silenced };
+            let reading = Reading { rule, subject: "m@1", value, at, correlation: None, silenced, at_least: None };
             watch.step(reading, at.0 as u64).map(|change| (at.0, change.kind, change.told))
         };
         values.iter().filter_map(step).collect()

@@ -39,6 +39,7 @@ pub use config::{AlertConfig, metric};
 pub use handler::{Delivery, FileHandler, Handler, StdoutHandler};
 pub use incident::{Acknowledgement, AlertKind, Incident};
 pub use observation::Observation;
+pub(in crate::mlops) use rule::MAX_SUBJECT_BYTES;
 pub use rule::{AlertRule, Band, Edge, Route};
 pub(in crate::mlops) use rules::model_of;
 pub use runner::HandlerStatus;

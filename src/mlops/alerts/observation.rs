@@ -1,6 +1,7 @@
 //! Observations: a metric of something had a value.
 
 use super::rule::{check_name, check_subject};
+use super::severity::Severity;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::payload::Value;
@@ -24,6 +25,8 @@ pub struct Observation {
     pub detail: Value,
     /// What caused it, such as a window or a batch: 1 to 512 bytes.
     pub correlation: Option<String>,
+    /// How bad it is at least, where a rule finds it bad at all. None unless told: the bands of the rule say it alone.
+    pub at_least: Option<Severity>,
 }
 
 impl Observation {
@@ -36,6 +39,7 @@ impl Observation {
             at: None,
             detail: Value::Null,
             correlation: None,
+            at_least: None,
         }
     }
 
@@ -57,6 +61,13 @@ impl Observation {
     #[must_use]
     pub fn correlation(mut self, cause: impl Into<String>) -> Observation {
         self.correlation = Some(cause.into());
+        self
+    }
+
+    /// Sets how bad it is at least, where a rule finds it bad at all.
+    #[must_use]
+    pub fn at_least(mut self, severity: Severity) -> Observation {
+        self.at_least = Some(severity);
         self
     }
 

@@ -62,6 +62,7 @@ impl<'a> Round<'a> {
                 value: observation.value,
                 at,
                 correlation: observation.correlation.as_deref(),
+                at_least: observation.at_least,
                 silenced: self.silences.iter().any(|it| it.covers(&rule.name, &observation.subject, at)),
             };
             let id = self.next_id;
@@ -150,7 +151,9 @@ fn alert(
     observation: &Observation,
 ) -> Alert {
     let over = change.kind == AlertKind::Resolved;
-    let edge = if over { None } else { reading.rule.edge(change.severity, reading.value) };
+    // What is worse than the bands say has the edge of the band that it is in.
+    let of_band = || reading.rule.edge(reading.rule.severity(reading.value)?, reading.value);
+    let edge = if over { None } else { reading.rule.edge(change.severity, reading.value).or_else(of_band) };
     // What was asked for when it was less bad is not asked for again.
     let new = |from| Some(from) > change.told_before && from <= change.severity;
     let asked = reading.rule.actions.iter().filter(|route| change.told && !over && new(route.from));

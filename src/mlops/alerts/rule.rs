@@ -15,7 +15,7 @@ const MAX_BANDS: usize = 16;
 /// The longest name of a rule or a metric, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 /// The longest subject, or pattern of subjects, in bytes: with the longest name of a rule before it, a key.
-pub(super) const MAX_SUBJECT_BYTES: usize = 440;
+pub(in crate::mlops) const MAX_SUBJECT_BYTES: usize = 440;
 /// Values so near to an edge, relative to it, are on it: 0.90 - 0.85 is 0.05, whatever the rounding of both says.
 const ON_THE_EDGE: f64 = 1e-9;
 

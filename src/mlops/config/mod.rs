@@ -43,7 +43,7 @@ use crate::mlops::retraining::RetrainConfig;
 /// | key | default | what is measured | what happens |
 /// |---|---|---|---|
 /// | `monitoring.drift_threshold` | 0.15 | cosine distance of mean vectors | from it on, drift that was found matters: an alarm |
-/// | `alerting.alert_threshold` | 0.20 | the same | from it on, the incident is severe |
+/// | `alerting.alert_threshold` | 0.20 | the same | from it on, the incident is severe, its alert critical |
 /// | `monitoring.alert_config.drift_threshold` | 0.1 | the score that a detector reports | above it, an alert: warning |
 /// | `monitoring.sigma_threshold` | 2.0 | standard deviations of the baseline | above it, the sigma rule reports drift |
 /// | `retraining.drift_score_threshold` | 0.1 | the score that a detector reports | above it, training is asked for |

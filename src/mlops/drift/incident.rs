@@ -99,6 +99,9 @@ impl Levels {
 /// Where a monitor stands between windows.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Track {
+    /// What is monitored; none where an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) subject: Option<Subject>,
     /// The beginning of the next window to be judged.
     pub(super) next: Option<Timestamp>,
     /// The latest time that it was told.

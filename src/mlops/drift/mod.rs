@@ -51,6 +51,6 @@ pub use result::{BaselineRef, DriftKind, DriftResult, Effect};
 pub use series::{Anomaly, ChangePoint, ChangeTest, DriftSeries, Season};
 pub use source::VECTOR;
 pub use subject::Subject;
-pub use summary::DriftSummary;
+pub use summary::{DriftSummary, NamedMonitor};
 pub use verdict::{Counts, Note, Verdict};
 pub use watch::MonitorThread;

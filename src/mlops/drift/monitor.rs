@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::check::DriftCheck;
 use super::course::Course;
 use super::detector::DriftDetector;
@@ -17,7 +19,7 @@ use crate::database::batch::Batch;
 use crate::database::handle::Database;
 use crate::database::request::Precondition;
 use crate::error::{Error, Result};
-use crate::mlops::alerts::{Observation, metric};
+use crate::mlops::alerts::{MAX_SUBJECT_BYTES, Observation, Severity, metric};
 use crate::mlops::table::Row;
 use crate::mlops::times::{TimeRange, before};
 
@@ -140,6 +142,7 @@ impl DriftMonitor {
         let mut course = Course::default();
         let mut row = tracks.get(self.name.as_str())?;
         let mut track = row.as_ref().map_or_else(Track::default, |row| row.value.clone());
+        track.subject = Some(self.subject.clone());
         if let Some(told) = track.told.filter(|told| *told > now) {
             done.clock_went_back = Some(told.since(now));
             return Ok(done);
@@ -158,7 +161,8 @@ impl DriftMonitor {
             let (incident, changed) = self.step(&mut track, next, report.as_ref())?;
             // A long gap is walked over in memory, and written with the next window that has rows.
             if let Some(report) = &report {
-                let told = self.observations(&track, report, &mut course)?;
+                let severe = incident.as_ref().is_some_and(|incident| incident.severe);
+                let told = self.observations(&track, report, severe, &mut course)?;
                 row = Some(self.write(row, &track, Some(report), incident.as_ref(), &told)?);
             }
             done.reports.extend(report);
@@ -237,18 +241,21 @@ impl DriftMonitor {
     }
 
     /// What alert rules are told of a window: how many features alarm and the score while an incident is open, else
-    /// nothing of either, so that alerts follow incidents and not windows; and how far it stands out. Nothing of a window
-    /// without a verdict.
-    fn observations(&self, track: &Track, report: &DriftReport, course: &mut Course) -> Result<Vec<Observation>> {
+    /// nothing of either, so that alerts follow incidents and not windows; and how far it stands out. The number of features
+    /// of a severe incident is critical. Nothing of a window without a verdict.
+    fn observations(
+        &self,
+        track: &Track,
+        report: &DriftReport,
+        severe: bool,
+        course: &mut Course,
+    ) -> Result<Vec<Observation>> {
         if !self.options.alerts || report.verdict == Verdict::Insufficient {
             return Ok(Vec::new());
         }
         let alarms = report.results.iter().filter(|result| result.alarm).count().max(1);
         let open = if track.open { 1.0 } else { 0.0 };
-        let subject = match &self.subject {
-            Subject::Collection(name) => name.clone(),
-            Subject::Model(model) => model.to_string(),
-        };
+        let subject = self.told_of();
         let told = |metric: &str, value: f64| {
             let observation = Observation::new(subject.clone(), metric, value * open).at(report.current.to);
             match track.newest {
@@ -256,9 +263,30 @@ impl DriftMonitor {
                 number => observation.correlation(format!("drift/{}/{number}", self.name)),
             }
         };
+        let features = told(metric::FEATURE_DRIFT, alarms as f64);
+        let features = if severe { features.at_least(Severity::Critical) } else { features };
         let stands_out = course.stands_out(&self.db, &self.name, report)?;
         let anomaly = Observation::new(subject.clone(), metric::ANOMALY, stands_out).at(report.current.to);
-        Ok(vec![told(metric::FEATURE_DRIFT, alarms as f64), told(metric::DRIFT_SCORE, report.score), anomaly])
+        Ok(vec![features, told(metric::DRIFT_SCORE, report.score), anomaly])
+    }
+
+    /// What alert rules are told that it is about: the subject, and behind that the monitor's own name if it has one, so that
+    /// monitors of one subject do not end each other's alerts.
+    fn told_of(&self) -> String {
+        let subject = match &self.subject {
+            Subject::Collection(name) => name.clone(),
+            Subject::Model(model) => model.to_string(),
+        };
+        if self.name == self.subject.to_string() {
+            return subject;
+        }
+        let whole = format!("{subject}/{}", self.name);
+        // Only the longest names have no room.
+        if whole.len() <= MAX_SUBJECT_BYTES {
+            whole
+        } else {
+            format!("{subject}/#{:016x}", xxh3_64(self.name.as_bytes()))
+        }
     }
 
     /// Writes where the monitor stands and what a window did, together.

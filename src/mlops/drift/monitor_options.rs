@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct MonitorOptions {
-    /// The name under which reports and incidents are kept. Default the subject's.
+    /// The name under which reports and incidents are kept. Default the subject's. Alerts of a monitor with another name are
+    /// about the subject, a `/` and that name.
     pub name: Option<String>,
     /// How long a window is, and how often one is judged. Default 300 s.
     pub interval: Duration,
@@ -28,7 +29,7 @@ pub struct MonitorOptions {
     pub most_windows: u32,
     /// The cosine distance of mean vectors from which on drift matters, beside other effects. Default 0.15.
     pub drift_threshold: f64,
-    /// The same, from which on an incident is severe. Default 0.20.
+    /// The same, from which on an incident is severe, and its alert of the rule `feature_drift` critical. Default 0.20.
     pub alert_threshold: f64,
     /// Whether [`Alerts`](crate::mlops::Alerts) hear of incidents. Default yes.
     pub alerts: bool,

@@ -239,7 +239,12 @@ fn summed_up(summary: &DriftSummary) -> String {
         ("stand out", format!("{} windows, {} changes", summary.series.anomalies.len(), summary.series.changes.len())),
         ("series", render::spark(&summary.series.values)),
     ];
-    render::pairs(pairs)
+    let named = summary.monitors.iter().map(|it| {
+        let open = if it.open.is_some() { ", an incident is open" } else { "" };
+        let counts = format!("{}, {} drifted, {} in alarm{open}", it.judged, it.drifted, it.alarms);
+        ("monitor", format!("{}: {counts}", render::plain(&it.name)))
+    });
+    render::pairs(pairs.into_iter().chain(named))
 }
 
 fn history(session: &mut Session, asked: &DriftSubject, last: Option<Duration>) -> Outcome {
@@ -286,8 +291,10 @@ fn incidents(session: &mut Session, asked: &DriftSubject, last: Option<Duration>
             cause.into(),
             it.alarms.to_string(),
             features,
+            render::plain(&it.monitor),
         ];
         Ok(Plain { cells, thing: it.clone() })
     };
-    session.output.many(&["incident", "opened", "closed", "cause", "alarms", "features"], found.iter().map(row))
+    let headings = ["incident", "opened", "closed", "cause", "alarms", "features", "monitor"];
+    session.output.many(&headings, found.iter().map(row))
 }
