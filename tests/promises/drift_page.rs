@@ -44,6 +44,7 @@ fn a_page_shows_what_was_found_and_nothing_in_it_runs() {
     }
     assert_eq!(page.matches("<svg").count(), 4, "p-values, effects, rows and dimensions");
     assert!(page.matches("<circle").count() > 200, "a dot for each row");
+    assert_eq!(page.matches("stroke=\"#101004\" ").count(), 4, "two strokes for each level: of vectors, and of fields");
     assert!(!page.contains("<script") && !page.contains("http") && !page.contains("url("), "nothing runs or is loaded");
     assert!(page.contains("&lt;script&gt;alert('x')&lt;/script&gt;&amp;&quot;"), "keys and fields are text");
     assert!(page.contains("prefers-color-scheme:dark"), "for light and for dark");
@@ -80,4 +81,33 @@ fn a_first_check_has_bars_and_no_course() {
     let page = std::fs::read_to_string(&path).unwrap();
     assert!(page.matches("<svg").count() == 1 && page.contains("Effects") && !page.contains("p-values"), "{page}");
     assert!(page.contains("a field of a long name, and longer") && page.contains("words"), "{page}");
+}
+
+#[test]
+fn the_dots_are_the_rows_that_were_judged() {
+    let shell = Shell::empty();
+    let db = Database::open(shell.store()).unwrap();
+    let docs = db.create_collection("docs", Schema::vector(2, Metric::L2)).unwrap();
+    let (mut random, now) = (Random::seeded(2, 0), SystemClock.now());
+    docs.put_all((0..4_000u64).map(|n| {
+        let side = if random.one_in(2) { 10.0 } else { 0.0 };
+        let time = Timestamp(now.0 - HOUR / 2 - n as i64 * HOUR / 2_000);
+        Record::new(n).vector([side, random.unit() as f32]).created_at(time)
+    }))
+    .unwrap();
+    db.close().unwrap();
+    let path = shell.path("rows.html").display().to_string();
+    let report = shell.json(&format!("drift docs last '90m' against '1h' rows 500 report '{path}'"));
+    let dimensions = report["results"][0]["embedding"]["dimensions"].as_array().unwrap();
+    let side = dimensions.iter().find(|it| it["dimension"] == 0).unwrap();
+    let far = (side["current_mean"].as_f64().unwrap() * 50.0).round() as usize;
+
+    let page = std::fs::read_to_string(&path).unwrap();
+    let current = page.split("<circle ").skip(1).filter(|dot| dot.contains("#101001\""));
+    let number = |dot: &str| dot.split("cx=\"").nth(1)?.split('"').next()?.parse::<i64>().ok();
+    let places: Vec<i64> = current.filter_map(number).collect();
+    let middle = (places.iter().min().unwrap() + places.iter().max().unwrap()) / 2;
+    let right = places.iter().filter(|place| **place > middle).count();
+    assert_eq!(places.len(), 500);
+    assert!(right == far || right == 500 - far, "{right} dots are right and {far} rows far");
 }

@@ -36,11 +36,14 @@ pub(crate) fn html(report: &DriftReport, before: &[DriftReport], plane: Option<&
     let windows = Windows::new(before, report);
     content += &legend(&windows.features);
     content += "<div class=\"cards\">\n";
-    let over_floor = "over what an alarm asks for: from 1 on they matter";
+    let over_floor = match report.results.iter().any(|it| it.effect.value.is_some() && it.effect.floor == 0.0) {
+        true => "over what an alarm asks for: from 1 on they matter; where it asks for none, as they are",
+        false => "over what an alarm asks for: from 1 on they matter",
+    };
     match windows.reports.len() {
         1 => card(&mut content, "Effects", over_floor, &windows.of_one()?),
         shown => {
-            let about = format!("adjusted; {shown} windows; red strokes mark the level");
+            let about = format!("adjusted; {shown} windows; red strokes mark the levels");
             card(&mut content, "p-values", &about, &windows.p()?);
             card(&mut content, "Effects", over_floor, &windows.effects()?);
         }
@@ -121,14 +124,25 @@ impl<'a> Windows<'a> {
         let mut series = self.series(height);
         let least = heights(&series).fold(-3.0, f64::min).floor();
         let x = self.time();
-        let level = self.reports.last().and_then(|report| report.results.first()).map_or(0.05, |result| result.level);
-        // Short strokes at both ends, so that the level is no series.
-        let (width, at) = ((x.to - x.from) * 0.03, level.log10());
-        for from in [x.from, x.to - width] {
-            series.push(Series { colour: 4, line: vec![(from, at), (from + width, at)], dots: Vec::new() });
+        // Short strokes at both ends, so that a level is no series.
+        let width = (x.to - x.from) * 0.03;
+        for at in self.levels().into_iter().map(f64::log10) {
+            for from in [x.from, x.to - width] {
+                series.push(Series { colour: 4, line: vec![(from, at), (from + width, at)], dots: Vec::new() });
+            }
         }
         let ticks = (least as i32..=0).map(|power| (f64::from(power), p_text(10f64.powi(power)))).collect();
         plots::lines(&x, &Axis { title: "p", from: least, to: 0.1, ticks }, &series)
+    }
+
+    /// The levels that the features of this report are held against, each once: vectors have one of their own.
+    fn levels(&self) -> Vec<f64> {
+        let results = self.reports.last().into_iter().flat_map(|report| &report.results);
+        let shown = results.filter(|result| self.features.contains(&result.feature.as_str()));
+        let mut levels: Vec<f64> = shown.map(|result| result.level).collect();
+        levels.sort_by(f64::total_cmp);
+        levels.dedup();
+        levels
     }
 
     fn effects(&self) -> Result<String> {
@@ -172,9 +186,10 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// How large an effect is over what is needed for an alarm.
+/// How large an effect is over what is needed for an alarm; where nothing is needed, how large it is.
 fn over_floor(result: &DriftResult) -> Option<f64> {
-    let over = result.effect.value? / result.effect.floor;
+    let floor = if result.effect.floor > 0.0 { result.effect.floor } else { 1.0 };
+    let over = result.effect.value? / floor;
     over.is_finite().then_some(over)
 }
 
@@ -286,4 +301,23 @@ fn evidence(report: &DriftReport) -> String {
     });
     let heads = ["feature", "row", "distance to the reference", "nearest rows of the reference"];
     table("Rows farthest from the reference", &heads, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use driftline::mlops::drift::{Column, DriftDetector, Method};
+
+    use super::*;
+
+    #[test]
+    fn an_effect_is_drawn_where_an_alarm_asks_for_none() {
+        let ramp = |from: u32| Column::numbers((from..from + 100).map(f64::from));
+        for (floor, times) in [(0.5, 2.0), (0.0, 1.0)] {
+            let mut detector = DriftDetector::new(Method::Auto).effect_floor(floor);
+            detector.set_reference([("x", ramp(0))]).unwrap();
+            let result = detector.detect([("x", ramp(50))]).unwrap().remove(0);
+            assert_eq!(over_floor(&result), result.effect.value.map(|value| value * times));
+            assert!(result.effect.value.is_some());
+        }
+    }
 }

@@ -19,7 +19,8 @@ const MOST_FITTED: usize = 200;
 /// Writes the page.
 pub(super) fn write(name: &str, db: &Database, check: &DriftCheck, report: &DriftReport) -> Outcome {
     let before = db.newest_drift(report.subject.clone(), report.current.from, MOST_WINDOWS)?;
-    let (reference, current) = check.samples()?;
+    // The rows of the report: by now there is another now.
+    let (reference, current) = check.clone().current(report.current).samples()?;
     let plane = plane(&reference, &current);
     let page = html(report, &before, plane.as_ref())?;
     let written = files::create(name)?.write_all(page.as_bytes());
