@@ -25,6 +25,10 @@ fn times(from: i64, to: i64) -> TimeRange {
     TimeRange::new(Timestamp(from * HOUR), Timestamp(to * HOUR)).unwrap()
 }
 
+fn model() -> ModelId {
+    "m@1".parse().unwrap()
+}
+
 fn schema() -> Schema {
     Schema::vector(DIMENSION, Metric::L2)
 }
@@ -38,6 +42,21 @@ fn record(hour: i64, number: u64, shift: f64) -> Record {
     let payload = json!({"words": 100.0 + 10.0 * (draw() + shift), "lang": lang, "title": format!("{hour}/{number}")});
     let time = Timestamp(hour * HOUR + number as i64 * HOUR / 200);
     Record::new(format!("{hour:04}-{number:04}")).vector(vector).payload(payload).created_at(time)
+}
+
+/// The vectors of an hour as a model logs them.
+fn entries(hour: i64, shift: f64) -> impl Iterator<Item = Entry> {
+    (0..120).map(move |number| {
+        let Record { vector, created, .. } = record(hour, number, shift);
+        Entry::new(vector.unwrap().as_f32().unwrap()).at(created.unwrap())
+    })
+}
+
+/// What a model logs in every hour; the vectors of `moved` hours are moved.
+fn fill_log(db: &Database, model: &ModelId, to: i64, moved: impl Fn(i64) -> bool) {
+    for hour in 0..to {
+        db.embedding_log().log_all(model, entries(hour, if moved(hour) { 1.0 } else { 0.0 })).unwrap();
+    }
 }
 
 /// 120 records for every hour; those of `moved` hours are moved.
@@ -111,13 +130,19 @@ fn rows_are_drawn_and_judged_alike_on_any_number_of_threads_and_after_reopening(
         if threads == 2 {
             db.flush().unwrap();
         }
-        let check = |db: &Database| timeless(db.drift("docs").current(times(6, 8)).rows(150).run().unwrap());
+        fill_log(&db, &model(), 8, |hour| hour >= 6);
+        let check = |db: &Database| {
+            ["docs".into(), Subject::from(model())]
+                .map(|subject| timeless(db.drift(subject).current(times(6, 8)).rows(150).run().unwrap()))
+        };
         said.push(check(&db));
         db.close().unwrap();
         said.push(check(&Options::new().threads(threads).open(&path).unwrap()));
     }
     assert!(said.iter().all(|other| *other == said[0]));
-    assert!(said[0]["results"][1]["current"]["rows"] == 150, "{}", said[0]["results"][1]["current"]);
+    let [docs, logged] = &said[0];
+    assert!(docs["results"][1]["current"]["rows"] == 150, "{}", docs["results"][1]["current"]);
+    assert!(logged["results"][0]["current"]["rows"] == 150, "{}", logged["results"][0]["current"]);
 }
 
 #[test]
@@ -248,27 +273,48 @@ fn a_call_judges_no_more_windows_than_it_may_and_gaps_count_for_nothing() {
 
 #[test]
 fn a_monitor_that_was_killed_goes_on_and_says_what_it_would_have_said() {
-    let moved = |hour: i64| (8..13).contains(&hour);
-    let whole = store(16, moved);
-    let monitor = whole.drift_monitor("docs", options()).unwrap();
-    monitor.tick(Timestamp(16 * HOUR)).unwrap();
-    let expected: Vec<_> = monitor.reports(times(0, 16)).unwrap().into_iter().map(timeless).collect();
-    let incidents = monitor.incidents().unwrap();
+    killed(&"docs".into(), &["words", VECTOR]);
+    killed(&model().into(), &[]);
+}
+
+/// Kills a monitor again and again, and holds what it says against one that was left alone.
+fn killed(subject: &Subject, fields: &[&str]) {
+    let hours = 12;
+    let monitor = |db: &Database| {
+        let options = options().fields(fields.iter().copied()).reference(Reference::Range(times(0, 2)));
+        db.drift_monitor(subject.clone(), options.most_windows(2)).unwrap()
+    };
+    let fill = |db: &Database| {
+        let moved = |hour: i64| (6..9).contains(&hour);
+        match subject {
+            Subject::Model(model) => fill_log(db, model, hours, moved),
+            _ => fill(&db.create_collection("docs", schema()).unwrap(), hours, moved),
+        }
+    };
+    let said = |db: &Database| {
+        let reports = monitor(db).reports(times(0, hours)).unwrap();
+        (reports.into_iter().map(timeless).collect::<Vec<_>>(), monitor(db).incidents().unwrap())
+    };
+    let whole = Database::in_memory().unwrap();
+    fill(&whole);
+    while monitor(&whole).tick(Timestamp(hours * HOUR)).unwrap().left > 0 {}
+    let expected = said(&whole);
+    assert_eq!((expected.0.len(), expected.1.len()), (hours as usize - 4, 1));
 
     let mut fs = SimulatedFs::new(3);
     let open = |fs: &SimulatedFs| {
-        let clock = ManualClock::new(Timestamp(16 * HOUR));
+        let clock = ManualClock::new(Timestamp(hours * HOUR));
         let options = Options::new().maintenance(Maintenance::Manual).clock(Arc::new(clock)).seed(1);
         options.open_on(Arc::new(fs.clone())).unwrap()
     };
     let db = open(&fs);
-    fill(&db.create_collection("docs", schema()).unwrap(), 16, moved);
+    fill(&db);
     db.close().unwrap();
     let (mut cut, mut kills) = (1, 0);
     loop {
         let db = open(&fs);
         fs.inject(Fault::PowerCut { at_call: fs.calls() + cut });
-        let done = db.drift_monitor("docs", options().most_windows(2)).unwrap().tick(Timestamp(16 * HOUR));
+        let done = monitor(&db).tick(Timestamp(hours * HOUR));
         drop(db);
         kills += u64::from(fs.is_off());
         fs = fs.reboot(cut);
@@ -277,12 +323,8 @@ fn a_monitor_that_was_killed_goes_on_and_says_what_it_would_have_said() {
         }
         cut += 2;
     }
-    assert!(kills >= 8, "{kills}");
-    let db = open(&fs);
-    let monitor = db.drift_monitor("docs", options()).unwrap();
-    let said: Vec<_> = monitor.reports(times(0, 16)).unwrap().into_iter().map(timeless).collect();
-    assert_eq!(said, expected);
-    assert_eq!(monitor.incidents().unwrap(), incidents);
+    assert!(kills >= 4, "{subject}: {kills}");
+    assert_eq!(said(&open(&fs)), expected, "{subject}");
 }
 
 #[test]
@@ -307,14 +349,7 @@ fn a_recorded_check_is_found_again() {
 fn a_model_whose_name_has_a_slash_has_its_own_reports_and_incidents() {
     let db = Database::in_memory().unwrap();
     let model: ModelId = "org/ranker@release/1".parse().unwrap();
-    for hour in 0..12 {
-        let shift = if hour >= 6 { 1.0 } else { 0.0 };
-        let entry = |number| {
-            let Record { vector, created, .. } = record(hour, number, shift);
-            Entry::new(vector.unwrap().as_f32().unwrap()).at(created.unwrap())
-        };
-        db.embedding_log().log_all(&model, (0..120).map(entry)).unwrap();
-    }
+    fill_log(&db, &model, 12, |hour| hour >= 6);
     let options = || MonitorOptions::default().interval(hours(1)).reference(Reference::Range(times(0, 4)));
     let monitor = db.drift_monitor(model.clone(), options().begin(Timestamp(4 * HOUR))).unwrap();
     monitor.tick(Timestamp(12 * HOUR)).unwrap();
@@ -330,15 +365,8 @@ fn a_model_whose_name_has_a_slash_has_its_own_reports_and_incidents() {
 fn a_model_is_judged_by_what_it_logged_and_never_against_another_model() {
     let db = Database::in_memory().unwrap();
     let (old, new): (ModelId, ModelId) = ("m@1".parse().unwrap(), "m@2".parse().unwrap());
-    let log = db.embedding_log();
-    for hour in 0..8 {
-        let shift = if hour >= 6 { 1.0 } else { 0.0 };
-        let entry = |number| {
-            let Record { vector, created, .. } = record(hour, number, shift);
-            Entry::new(vector.unwrap().as_f32().unwrap()).at(created.unwrap())
-        };
-        log.log_all(&old, (0..120).map(entry)).unwrap();
-        log.log_all(&new, (0..120).map(entry)).unwrap();
+    for model in [&old, &new] {
+        fill_log(&db, model, 8, |hour| hour >= 6);
     }
     let quiet = db.drift(old.clone()).current(times(4, 6)).against(Reference::Range(times(0, 4))).run().unwrap();
     assert_eq!((names(&quiet), quiet.verdict), (vec![VECTOR], Verdict::Stable));
