@@ -15,8 +15,8 @@ pub const MIN_ROWS: usize = 50;
 pub struct EmbeddingOptions {
     /// The chance of a false drift that is taken. Default 0.01.
     pub level: f64,
-    /// Permutations of each test, at most: the smallest p is one over one more. Default 999. Costs time in proportion
-    /// where there is drift, and little where there is none.
+    /// Permutations of each test, at most: the smallest p is one over one more. Default 999; a detector that judges other
+    /// features beside makes more. Costs time in proportion where there is drift, and little where there is none.
     pub permutations: u32,
     /// Stops permuting once so many were as extreme as what was seen. Default 20.
     pub stop_after: Option<u32>,
