@@ -6,34 +6,11 @@ use std::time::Duration;
 use driftline::fs::SimulatedFs;
 use driftline::mlops::drift::Verdict;
 use driftline::mlops::{
-    AlertKind, Change, Mode, ModelId, Monitor, MonitorBuilder, MonitorStatus, Output, PredictionRecord, TimeRange,
+    AlertKind, Change, Mode, Monitor, MonitorBuilder, MonitorStatus, Output, PredictionRecord, TimeRange,
 };
-use driftline::{Database, ErrorKind, Maintenance, ManualClock, Options, Timestamp, Value, json};
+use driftline::{Database, ErrorKind, ManualClock, Value, json};
 
-/// The clock begins at a boundary of windows.
-const START: i64 = 1_700_000_100_000_000;
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp(START + seconds * 1_000_000)
-}
-
-fn range(from: i64, to: i64) -> TimeRange {
-    TimeRange::new(at(from), at(to)).unwrap()
-}
-
-fn model() -> ModelId {
-    "spam@3".parse().unwrap()
-}
-
-fn options(clock: &Arc<ManualClock>) -> Options {
-    Options::new().maintenance(Maintenance::Manual).seed(3).clock(clock.clone())
-}
-
-fn clocked() -> (Arc<ManualClock>, Database) {
-    let clock = Arc::new(ManualClock::new(at(0)));
-    let db = options(&clock).in_memory().unwrap();
-    (clock, db)
-}
+use super::prediction_drift::{at, clocked, model, options, range};
 
 fn builder(db: &Database) -> MonitorBuilder {
     Monitor::builder(db, &model()).unwrap()

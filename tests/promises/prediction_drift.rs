@@ -10,22 +10,25 @@ use driftline::{Database, Maintenance, ManualClock, Options, Timestamp, Value, j
 /// The clock begins at a boundary of windows.
 const START: i64 = 1_700_000_100_000_000;
 
-fn at(seconds: i64) -> Timestamp {
+pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp(START + seconds * 1_000_000)
 }
 
-fn range(from: i64, to: i64) -> TimeRange {
+pub(super) fn range(from: i64, to: i64) -> TimeRange {
     TimeRange::new(at(from), at(to)).unwrap()
 }
 
-fn model() -> ModelId {
+pub(super) fn model() -> ModelId {
     "spam@3".parse().unwrap()
 }
 
-fn clocked() -> (Arc<ManualClock>, Database) {
+pub(super) fn options(clock: &Arc<ManualClock>) -> Options {
+    Options::new().maintenance(Maintenance::Manual).seed(3).clock(clock.clone())
+}
+
+pub(super) fn clocked() -> (Arc<ManualClock>, Database) {
     let clock = Arc::new(ManualClock::new(at(0)));
-    let options = Options::new().maintenance(Maintenance::Manual).seed(3);
-    let db = options.clock(clock.clone()).in_memory().unwrap();
+    let db = options(&clock).in_memory().unwrap();
     (clock, db)
 }
 
