@@ -299,6 +299,19 @@ fn checks_and_monitors_of_drift_name_what_is_not_there() {
     );
 }
 
+#[test]
+fn monitors_of_predictions_tell_of_a_clock_that_goes_back_and_close_no_window_twice() {
+    let (clock, db) = clocked();
+    let (monitor, now) = (db.monitor(&model()), clock_now(&clock));
+    monitor.record_prediction(PredictionRecord::new("a")).unwrap();
+    let closed = monitor.tick(now.after(DAY)).unwrap();
+    assert_eq!((closed.closed, closed.clock_went_back), (1, None));
+    let back = monitor.tick(now).unwrap();
+    assert!(back.closed == 0 && back.clock_went_back.is_some_and(|by| by <= 2 * DAY), "{back:?}");
+    let again = monitor.tick(now.after(DAY)).unwrap();
+    assert_eq!((again.closed, again.clock_went_back), (0, None));
+}
+
 fn clock_now(clock: &ManualClock) -> Timestamp {
     driftline::Clock::now(clock)
 }

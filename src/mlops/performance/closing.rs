@@ -1,5 +1,7 @@
 //! Closing windows: what was counted is stored, and rules judge it, in one batch.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,6 +31,8 @@ pub struct TickReport {
     pub joined: u64,
     /// What the rules had to say.
     pub alerts: Vec<Alert>,
+    /// How far the time told lies before the end of a window that was closed already: no window is closed twice.
+    pub clock_went_back: Option<Duration>,
 }
 
 impl Monitor {
@@ -46,6 +50,8 @@ impl Monitor {
     pub fn tick(&self, now: Timestamp) -> Result<TickReport> {
         let records = self.records();
         let mut report = TickReport { joined: self.join_orphans(&records)?, ..TickReport::default() };
+        let closed_until = records.stored()?.0.closed_until;
+        report.clock_went_back = closed_until.filter(|until| now < *until).map(|until| until.since(now));
         let mut tail = Tail::new(&records)?;
         while let Some((stored, lsn, window)) = self.next_to_close(&records, now)? {
             match self.close_window(&records, &mut tail, (stored, lsn), window) {

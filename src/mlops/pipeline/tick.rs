@@ -76,9 +76,12 @@ impl Pipeline {
         }
         let mut tick = PipelineTick::default();
         for monitor in step(found, Performance, || self.monitors())? {
-            let TickReport { closed, recounted, alerts, .. } = step(found, Performance, || monitor.tick(now))?;
+            let TickReport { closed, recounted, alerts, clock_went_back, .. } =
+                step(found, Performance, || monitor.tick(now))?;
             tick.windows += closed + recounted;
             tick.alerts.extend(alerts);
+            let told = |by| format!("the clock went back by {by:?}: no window is closed before it has caught up");
+            found.extend(clock_went_back.map(|by| Finding::new(Performance, told(by))));
         }
         for model in step(found, Drift, || self.logged())? {
             tick.drift_windows += step(found, Drift, || self.judge_drift(model, now))?;
