@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use driftline::fs::{Fault, FileSystem, Lasting, MemoryFs, SimulatedFs};
 use driftline::{
     CheckStatus, Database, ErrorKind, HealthStatus, Maintenance, ManualClock, Metric, Options, Record, Schema,
-    Severity, Timestamp,
+    Severity, Timestamp, VerifyLevel,
 };
 
 fn manual() -> Options {
@@ -51,6 +51,21 @@ fn a_sound_store_is_healthy_and_its_checks_have_names() {
     assert!(db.liveness().passed() && db.readiness().checks.len() == 4 && db.dependencies().checks.is_empty());
     db.clone().close().unwrap();
     assert_fails(&db, "writable", Severity::Critical, &["closed"]);
+}
+
+#[test]
+fn a_report_tells_what_waits_in_the_log_and_how_much_was_checked() {
+    let db = manual().in_memory().unwrap();
+    let notes = db.create_collection("notes", Schema::payload_only()).unwrap();
+    for key in 0..3u64 {
+        notes.put(Record::new(key)).unwrap();
+        db.flush().unwrap();
+    }
+    let before = db.health();
+    assert_eq!((before.segments, before.log_bytes), (3, 0), "{before:?}");
+    db.verify(VerifyLevel::Full).unwrap();
+    let after = db.health();
+    assert!(after.segments == 3 && after.verified_bytes > before.verified_bytes, "{after:?}");
 }
 
 #[test]

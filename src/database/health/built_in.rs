@@ -180,7 +180,7 @@ impl Engine {
     fn checksums(&self) -> Found {
         let view = self.current().view;
         let files = || view.collections.values().flat_map(|collection| &collection.sealed).map(|it| it.file());
-        let verified: u64 = files().map(|file| file.verified_bytes()).sum();
+        let (_, verified) = self.segments_verified();
         let of: u64 = files().map(|file| file.reference().length).sum();
         let read = format!("{verified} of {of} bytes of segments were verified since the store was opened");
         let scrub = self.scrub.stats().unwrap_or_default();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::database::engine::Engine;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sync::Ordering;
 
 pub(crate) use own::OwnCheck;
 pub use report::{CheckResult, CheckStatus, HealthReport, HealthStatus, Severity};
@@ -43,6 +44,7 @@ impl Engine {
         };
         checks.extend(running.into_iter().map(|check| check.finish(until, deadline)));
         let (calls, errors) = self.calls.counts();
+        let (segments, verified_bytes) = self.segments_verified();
         HealthReport {
             calls,
             errors,
@@ -50,8 +52,18 @@ impl Engine {
             location: self.location(),
             uptime_ms: self.uptime().as_millis() as u64,
             free_bytes: self.opener.fs.free_bytes().ok().flatten(),
+            log_bytes: self.pressure.log_bytes.load(Ordering::Relaxed),
+            segments,
+            verified_bytes,
             checks,
         }
+    }
+
+    /// How many sealed segments there are, and how many of their bytes were verified.
+    fn segments_verified(&self) -> (u64, u64) {
+        let view = self.current().view;
+        let segments = || view.collections.values().flat_map(|collection| &collection.sealed);
+        (segments().count() as u64, segments().map(|segment| segment.file().verified_bytes()).sum())
     }
 
     /// How long the store has been open, by its clock.

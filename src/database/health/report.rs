@@ -70,6 +70,12 @@ pub struct HealthReport {
     /// Free space on the disk, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub free_bytes: Option<u64>,
+    /// What the full files of the log hold: they go when what they hold is flushed.
+    pub log_bytes: u64,
+    /// Sealed segments of all collections.
+    pub segments: u64,
+    /// How many of their bytes were checked against their checksums since the store was opened.
+    pub verified_bytes: u64,
     /// The checks: those of the engine, then those of the application in the order in which they were added.
     pub checks: Vec<CheckResult>,
 }

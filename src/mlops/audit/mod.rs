@@ -95,6 +95,9 @@ impl AuditLog {
         *tail = None;
         let commit = batch.commit()?;
         *tail = head;
+        for record in &records {
+            tracing::info!(action = record.action, subject = record.subject, actor = record.actor, "changed");
+        }
         Ok(Some((commit, records)))
     }
 
