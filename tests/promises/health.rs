@@ -62,6 +62,7 @@ fn a_report_tells_what_waits_in_the_log_and_how_much_was_checked() {
         db.flush().unwrap();
     }
     let before = db.health();
+    assert!(before.check("segments").unwrap().message.starts_with("at most 3 segments"), "{before:?}");
     assert_eq!((before.segments, before.log_bytes), (3, 0), "{before:?}");
     db.verify(VerifyLevel::Full).unwrap();
     let after = db.health();

@@ -166,7 +166,8 @@ impl Engine {
     }
 
     fn merged(&self) -> Found {
-        let most = self.pressure.most_segments.load(Ordering::Relaxed);
+        let view = self.current().view;
+        let most = view.collections.values().map(|collection| collection.sealed.len() as u64).max().unwrap_or(0);
         match most < MAX_SEGMENTS {
             true => Ok(format!("at most {most} segments in one collection, {MAX_SEGMENTS} are too many")),
             false => Err(Failing::new(

@@ -104,14 +104,11 @@ pub(super) fn decide(facts: &Facts<'_>) -> Decision {
 }
 
 fn told(primary: &MetricResult, p: Option<f64>, test: &str, level: f64) -> String {
-    let difference = primary.difference.unwrap_or(0.0);
-    match p {
-        None => format!("`{}` cannot be compared yet", primary.metric.name),
-        Some(p) if p < level => format!("`{}` differs by {difference:+.4} (p {p:.4}, {test})", primary.metric.name),
-        Some(p) => {
-            format!("`{}` differs by {difference:+.4}, which is not sure (p {p:.4}, {test})", primary.metric.name)
-        }
-    }
+    let (name, difference) = (&primary.metric.name, primary.difference.unwrap_or(0.0));
+    let Some(p) = p else { return format!("`{name}` cannot be compared yet") };
+    let sure = if p < level { "" } else { ", which is not sure" };
+    let p = if p < 1e-4 { "below 0.0001".to_owned() } else { format!("{p:.4}") };
+    format!("`{name}` differs by {difference:+.4}{sure} (p {p}, {test})")
 }
 
 #[cfg(test)]

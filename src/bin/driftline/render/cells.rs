@@ -103,6 +103,11 @@ pub(crate) fn number(number: f64) -> String {
     figure(number as f32)
 }
 
+/// A p in four places; what rounds to nothing is no 0.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 1e-4 { "< 0.0001".into() } else { format!("{p:.4}") }
+}
+
 /// As much of a text as a cell holds.
 fn shortened(text: String) -> String {
     match text.char_indices().nth(MAX_CELL_CHARS) {
@@ -160,6 +165,11 @@ pub(crate) fn elapsed(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_p_is_not_nothing() {
+        assert_eq!([0.0, 0.00009, 0.0001, 0.05].map(p_value), ["< 0.0001", "< 0.0001", "0.0001", "0.0500"]);
+    }
 
     #[test]
     fn keys_can_be_typed_as_they_are_shown() {

@@ -18,7 +18,7 @@ use crate::screen;
 use crate::style::Style;
 
 pub(crate) use cells::{
-    Look, count, counted, elapsed, figure, key, minute, number, payload_as, plain, size, time, vector,
+    Look, count, counted, elapsed, figure, key, minute, number, p_value, payload_as, plain, size, time, vector,
 };
 pub(crate) use layout::{listed, pairs};
 pub(crate) use rows::{HitRow, Plain, RecordJson, RecordRow, Row, projected};

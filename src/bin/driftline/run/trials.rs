@@ -155,7 +155,7 @@ fn analysis(session: &mut Session, name: &str) -> Outcome {
             arm(it.b.value, it.b.samples),
             difference,
             interval,
-            number(it.p_adjusted),
+            it.p_adjusted.map_or_else(String::new, render::p_value),
             it.test.clone().unwrap_or_default(),
             number(it.effect),
         ];
@@ -168,9 +168,10 @@ fn analysis(session: &mut Session, name: &str) -> Outcome {
 /// What to do, and why, for people.
 fn summary(analysis: &Analysis) -> String {
     let users = format!("{} and {} users", render::count(analysis.users_a), render::count(analysis.users_b));
-    let p = analysis.p_always_valid.map_or_else(|| "none yet".to_owned(), |p| format!("{p:.4}"));
+    let p = analysis.p_always_valid.map_or_else(|| "none yet".to_owned(), render::p_value);
     let ratio = |it: SampleRatioCheck| {
-        format!("{:.4}, always valid ({:.4} by chi-square, for one look)", it.p_always_valid, it.p)
+        let (p, one_look) = (render::p_value(it.p_always_valid), render::p_value(it.p));
+        format!("{p}, always valid ({one_look} by chi-square, for one look)")
     };
     let ratio = analysis.sample_ratio.map_or_else(String::new, ratio);
     render::pairs([
