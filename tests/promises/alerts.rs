@@ -252,6 +252,22 @@ fn a_silence_is_kept_to_and_ends() {
 }
 
 #[test]
+fn a_silence_that_was_ended_is_over_after_a_crash_whatever_the_clock_says() {
+    let clock = Arc::new(ManualClock::new(Timestamp(1_000_000_000)));
+    let (begin, fs) = (clock_now(&clock), SimulatedFs::new(1));
+    let open = |fs: SimulatedFs| manual().clock(clock.clone()).open_on(Arc::new(fs)).unwrap();
+    let db = open(fs.clone());
+    let silence = db.alerts().silence(Silence::new("*", "*", begin.after(MINUTE))).unwrap();
+    clock.advance(MINUTE / 2);
+    db.alerts().unsilence(silence.id).unwrap();
+    clock.set(begin);
+    let db = open(fs.reboot_losing_all());
+    assert_eq!(db.alerts().silences().unwrap(), []);
+    assert!(db.alerts().alert(Severity::Info, "by hand", json!({})).unwrap().told);
+    assert_eq!(db.alerts().silence(Silence::new("*", "*", begin.after(MINUTE))).unwrap().id, silence.id + 1);
+}
+
+#[test]
 fn a_clock_set_back_ends_no_incident() {
     let (clock, db) = clocked();
     db.alerts().observe(&drop_of(0.5)).unwrap();
