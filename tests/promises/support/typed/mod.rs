@@ -1,19 +1,26 @@
-//! The model of what stands on the database: versions and aliases of models, modes, the chain of audits, alerts, the
-//! embedding log, experiments, baselines, triggers, and a model that is watched.
+//! The model of what stands on the database: versions, aliases and gates of models, modes, the chain of audits, alerts with
+//! their rules, silences and handlers, the embedding log and the embedders that it knows, experiments, baselines, triggers,
+//! and a model that is watched.
 //!
 //! Everything in it is counted, and what the n-th thing must hold follows from n. So a state is a few numbers, and
 //! reading it from a store checks every record on the way.
 
+mod alerts;
+mod canaries;
+mod gates;
+mod handlers;
 mod models;
 mod watched;
 
 use driftline::mlops::drift::Column;
 use driftline::mlops::{
-    AlertKind, AuditEntry, AuditRecord, Cache, Change, Entry, ExperimentConfig, ExperimentState, ModelId,
-    RetrainConfig, Severity, TimeRange,
+    AuditEntry, AuditRecord, Cache, Change, Entry, ExperimentConfig, ExperimentState, ModelId, RetrainConfig, TimeRange,
 };
-use driftline::{Database, ErrorKind, Result, json};
+use driftline::{Database, ErrorKind, Random, Result, Timestamp, json};
 
+use alerts::Alerts;
+use handlers::Handler;
+pub(crate) use handlers::Heard;
 use models::{MODEL, Models};
 use watched::Watched;
 
@@ -22,14 +29,19 @@ const EXPERIMENT: &str = "ranker-2";
 const TRIED: &str = "tried";
 const BASELINE: &str = "prices";
 const ALL: usize = 10_000;
+/// Later than everything that the clock of a history shows.
+const LATER: Timestamp = Timestamp(1 << 50);
 
 /// What a store holds beside the collections of its users.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Typed {
     models: Models,
     notes: u64,
-    alerts: u64,
+    alerts: Alerts,
+    handler: Handler,
     logged: u64,
+    /// Embedders that were attached.
+    canaries: u64,
     /// Whether the experiment was made and started, and how many users are in it.
     experiment: (bool, bool, u64),
     baselines: u64,
@@ -38,7 +50,7 @@ pub(crate) struct Typed {
     watched: Watched,
 }
 
-/// A change of it. Closing windows and judging drift may be several batches, the others are one.
+/// A change of it. Closing windows, judging drift and telling a handler may be several batches, the others are one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Act {
     Register,
@@ -55,10 +67,20 @@ pub(crate) enum Act {
     Label,
     CloseWindows,
     JudgeDrift,
+    SetRule,
+    RemoveRule,
+    Observe,
+    Silence,
+    Unsilence,
+    TellHandler,
+    SetGate,
+    Approve,
+    Attach,
 }
 
 impl Act {
-    pub(crate) const ALL: [Act; 14] = [
+    /// What a model does as it is used.
+    const USE: [Act; 14] = [
         Act::Register,
         Act::PointAlias,
         Act::RollBack,
@@ -74,10 +96,30 @@ impl Act {
         Act::CloseWindows,
         Act::JudgeDrift,
     ];
+    /// What people set up around it, and who is told.
+    const CARE: [Act; 11] = [
+        Act::SetRule,
+        Act::RemoveRule,
+        Act::Observe,
+        Act::Observe,
+        Act::Silence,
+        Act::Unsilence,
+        Act::TellHandler,
+        Act::TellHandler,
+        Act::SetGate,
+        Act::Approve,
+        Act::Attach,
+    ];
+
+    /// One of them; most are what a model does, which takes several in a row to come to anything.
+    pub(crate) fn any(random: &mut Random) -> Act {
+        let acts: &[Act] = if random.one_in(4) { &Act::CARE } else { &Act::USE };
+        acts[random.below(acts.len() as u64) as usize]
+    }
 
     /// Whether it may fail although some batches of it, or all of them, are there.
     pub(crate) fn goes_on_reading(self) -> bool {
-        matches!(self, Act::CloseWindows | Act::JudgeDrift)
+        matches!(self, Act::CloseWindows | Act::JudgeDrift | Act::TellHandler)
     }
 }
 
@@ -93,7 +135,7 @@ impl Typed {
     /// Whether the mode of the store does not allow it.
     fn refuses(&self, act: Act) -> bool {
         let is_protected = match act {
-            Act::Register | Act::Baseline => true,
+            Act::Register | Act::Baseline | Act::SetGate => true,
             Act::PointAlias => self.models.versions > 0,
             Act::Serve | Act::Label => self.watched.wants_baseline(),
             _ => false,
@@ -107,7 +149,8 @@ impl Typed {
     }
 
     /// What comes of an act: the state after each batch of it, the last of which is the end. None where nothing changes.
-    pub(crate) fn path(&self, act: Act) -> Vec<Typed> {
+    /// Of which alerts a handler is told, `db` says.
+    pub(crate) fn path(&self, db: &Database, act: Act) -> Vec<Typed> {
         if self.refuses(act) {
             return Vec::new();
         }
@@ -115,6 +158,10 @@ impl Typed {
         match act {
             Act::CloseWindows => watched(self.watched.closed()),
             Act::JudgeDrift => watched(self.watched.judged()),
+            Act::TellHandler => {
+                let path = self.handler.told(db).expect("an open store can be read").into_iter();
+                path.map(|handler| Typed { handler, ..self.clone() }).collect()
+            }
             _ => vec![self.after(act)],
         }
     }
@@ -128,7 +175,7 @@ impl Typed {
             Act::RollBack => after.models.roll_back(),
             Act::ChangeMode => after.models.change_mode(),
             Act::Note => after.notes += 1,
-            Act::Alert => after.alerts += 1,
+            Act::Alert => after.alerts.raise(),
             // Several at once, which are there together or not at all.
             Act::Log => after.logged += 3,
             Act::Experiment => match self.experiment {
@@ -140,28 +187,36 @@ impl Typed {
             Act::Trigger => after.triggers += 1,
             Act::Serve => after.watched.serve(),
             Act::Label => after.watched.label(),
-            Act::CloseWindows | Act::JudgeDrift => unreachable!("they may be several batches"),
+            Act::SetRule => after.alerts.set_rule(),
+            Act::RemoveRule => after.alerts.remove_rule(),
+            Act::Observe => after.alerts.observe(),
+            Act::Silence => after.alerts.silence(),
+            Act::Unsilence => after.alerts.unsilence(),
+            Act::SetGate => after.models.set_gate(),
+            Act::Approve => after.models.approve(),
+            Act::Attach => after.canaries += 1,
+            Act::CloseWindows | Act::JudgeDrift | Act::TellHandler => unreachable!("they may be several batches"),
         }
         after
     }
 
-    /// Does it. What the mode does not allow is refused.
-    pub(crate) fn perform(&self, db: &Database, act: Act) -> Result<()> {
-        match (self.attempt(db, act), self.refuses(act)) {
+    /// Does it. What the mode does not allow is refused. What a handler hears is added to what it has heard.
+    pub(crate) fn perform(&self, db: &Database, act: Act, heard: &mut Heard) -> Result<()> {
+        match (self.attempt(db, act, heard), self.refuses(act)) {
             (Err(error), true) if error.kind() == ErrorKind::ReadOnly => Ok(()),
             (Ok(()), true) => panic!("{act:?} while models serve"),
             (outcome, _) => outcome,
         }
     }
 
-    fn attempt(&self, db: &Database, act: Act) -> Result<()> {
+    fn attempt(&self, db: &Database, act: Act, heard: &mut Heard) -> Result<()> {
         match act {
             Act::Register => self.models.perform_register(db),
             Act::PointAlias => self.models.perform_point(db),
             Act::RollBack => self.models.perform_roll_back(db),
             Act::ChangeMode => self.models.perform_change_mode(db),
             Act::Note => db.audit().append(AuditEntry::new("note", self.notes.to_string())).map(drop),
-            Act::Alert => db.alerts().alert(Severity::Info, &self.alerts.to_string(), driftline::Value::Null).map(drop),
+            Act::Alert => self.alerts.perform_raise(db),
             Act::Log => {
                 let entries = (self.logged..self.logged + 3).map(|number| Entry::new([number as f32, 1.0]));
                 db.embedding_log().log_all(&logged_model(), entries).map(drop)
@@ -179,6 +234,15 @@ impl Typed {
             Act::Label => self.watched.perform_label(db),
             Act::CloseWindows => self.watched.perform_close(db),
             Act::JudgeDrift => self.watched.perform_judge(db),
+            Act::SetRule => self.alerts.perform_set_rule(db),
+            Act::RemoveRule => self.alerts.perform_remove_rule(db),
+            Act::Observe => self.alerts.perform_observe(db),
+            Act::Silence => self.alerts.perform_silence(db),
+            Act::Unsilence => self.alerts.perform_unsilence(db),
+            Act::TellHandler => Handler::perform(db, heard),
+            Act::SetGate => self.models.perform_set_gate(db),
+            Act::Approve => self.models.perform_approve(db),
+            Act::Attach => canaries::perform(db, self.canaries),
         }
     }
 
@@ -205,8 +269,10 @@ impl Typed {
         Ok(Typed {
             models: Models::of(db, &entries)?,
             notes: notes(&entries),
-            alerts: alerts(db, &watched)?,
+            alerts: Alerts::of(db, &alerts::recorded(db)?, &watched)?,
+            handler: Handler::of(db)?,
             logged: logged(db)?,
+            canaries: canaries::of(db)?,
             experiment: experiment(db)?,
             baselines: baselines(db)?,
             triggers: trigger,
@@ -226,16 +292,6 @@ fn audited(db: &Database) -> Result<Vec<AuditRecord>> {
 
 fn notes(entries: &[AuditRecord]) -> u64 {
     from_zero(entries.iter().filter(|it| it.action == "note").map(|it| &*it.subject))
-}
-
-/// Alerts under numbers without gaps: those that were raised, and those that follow from windows.
-fn alerts(db: &Database, watched: &Watched) -> Result<u64> {
-    let mut alerts = db.alerts().history(TimeRange::ALL, ALL)?;
-    alerts.sort_by_key(|alert| alert.id);
-    assert!(alerts.iter().map(|it| it.id).eq(1..=alerts.len() as u64), "{alerts:?}");
-    let raised = from_zero(alerts.iter().filter(|it| it.kind == AlertKind::Raised).map(|it| &*it.message));
-    assert_eq!(alerts.len() as u64, raised + watched.check_alerts(&alerts), "alerts of nothing: {alerts:?}");
-    Ok(raised)
 }
 
 /// How many texts there are, which are the numbers from 0 on.

@@ -1,12 +1,13 @@
-//! Versions of a model, the alias that points to one of them, and the mode of the store.
+//! Versions of a model, the alias that points to one of them, as its gate allows, and the mode of the store.
 
 use driftline::mlops::{AuditRecord, Mode, Model, MoveKind, NewVersion};
 use driftline::{Database, ErrorKind, Result};
 
 use super::change;
+use super::gates::Gates;
 
 pub(super) const MODEL: &str = "ranker";
-const ALIAS: &str = "live";
+pub(super) const ALIAS: &str = "live";
 /// The modes that a store is brought into, one after the other.
 const MODES: [Mode; 3] = [Mode::Training, Mode::Inference, Mode::Maintenance];
 
@@ -19,6 +20,7 @@ pub(super) struct Models {
     behind: Vec<u64>,
     /// How often the mode was changed.
     modes: u64,
+    gates: Gates,
 }
 
 impl Models {
@@ -42,7 +44,7 @@ impl Models {
 
     pub(super) fn point(&mut self) {
         let target = self.target();
-        if self.versions > 0 && self.stands() != Some(target) {
+        if self.versions > 0 && self.gates.let_through(target) && self.stands() != Some(target) {
             self.behind.extend(self.stands());
             self.moves.push((MoveKind::Set, target));
         }
@@ -59,6 +61,17 @@ impl Models {
         self.modes += 1;
     }
 
+    pub(super) fn set_gate(&mut self) {
+        self.gates.set();
+    }
+
+    /// Somebody approves the version that the alias goes to next.
+    pub(super) fn approve(&mut self) {
+        if self.versions > 0 {
+            self.gates.approve(self.target());
+        }
+    }
+
     pub(super) fn perform_register(&self, db: &Database) -> Result<()> {
         let number = self.versions.to_string();
         let version = NewVersion::new(&*number).metric("number", self.versions as f64);
@@ -69,7 +82,12 @@ impl Models {
         if self.versions == 0 {
             return Ok(());
         }
-        db.model(MODEL)?.set_alias(ALIAS, &self.target().to_string(), change()).map(drop)
+        let moved = db.model(MODEL)?.set_alias(ALIAS, &self.target().to_string(), change());
+        match (moved, self.gates.let_through(self.target())) {
+            (Err(error), false) if error.kind() == ErrorKind::Invalid => Ok(()),
+            (Ok(alias), false) => panic!("the gate does not let it through: {alias:?}"),
+            (moved, _) => moved.map(drop),
+        }
     }
 
     /// In every mode, as long as there is something behind.
@@ -90,6 +108,17 @@ impl Models {
         db.modes().set(after.mode(), change())
     }
 
+    pub(super) fn perform_set_gate(&self, db: &Database) -> Result<()> {
+        self.gates.perform_set(db)
+    }
+
+    pub(super) fn perform_approve(&self, db: &Database) -> Result<()> {
+        if self.versions == 0 {
+            return Ok(());
+        }
+        self.gates.perform_approve(db, self.target())
+    }
+
     /// What the store holds of it; `entries` is the audit log.
     pub(super) fn of(db: &Database, entries: &[AuditRecord]) -> Result<Models> {
         let model = db.model(MODEL)?;
@@ -98,7 +127,8 @@ impl Models {
         let behind = model.alias(ALIAS)?.map(|alias| alias.behind).unwrap_or_default();
         let behind = behind.iter().map(|version| version.parse().unwrap()).collect();
         let modes = entries.iter().filter(|it| it.action == "mode.set").count() as u64;
-        let found = Models { versions, moves, behind, modes };
+        let gates = Gates::of(&model, versions, entries)?;
+        let found = Models { versions, moves, behind, modes, gates };
         assert_eq!(db.modes().current()?, found.mode(), "the mode and the audit log are one");
         Ok(found)
     }

@@ -12,6 +12,8 @@ use driftline::mlops::drift::{DriftMonitor, DriftReport, MonitorOptions, Referen
 use driftline::mlops::{Alert, AlertKind, ModelId, Monitor, Orphans, Output, PredictionRecord, TimeRange};
 use driftline::{Database, ErrorKind, Result, Timestamp, Value, json};
 
+use super::LATER;
+
 const MODEL: &str = "spam@1";
 const PREDICTIONS: &str = "_predictions";
 /// Predictions of a batch: enough for each verdict. The first has a name and gets to know what was true, of the others it is
@@ -22,8 +24,6 @@ const NORMAL: usize = 60;
 const STEP: Duration = Duration::from_secs(300);
 /// Where the first window begins.
 const BEGIN: i64 = -3_000 * 300_000_000;
-/// Later than everything that the clock of a history shows.
-const LATER: Timestamp = Timestamp(1 << 50);
 /// Windows that one call judges, at most.
 const MOST_WINDOWS: usize = 32;
 

@@ -2,22 +2,25 @@
 
 use driftline::{Database, ErrorKind};
 
-use super::super::typed::{Act, Typed, use_cache};
-use super::Run;
+use super::super::typed::{Act, Heard, Typed, use_cache};
+use super::{EXPECTED_OPEN, Run};
 
 /// What is known of it, and what it may be where a call did not say how it ended.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Known {
     pub(super) certain: Typed,
     unsure: Vec<Typed>,
+    /// What a handler of alerts was told, which no crash takes back.
+    heard: Heard,
 }
 
 impl Run {
     pub(super) fn act(&mut self) {
-        let act = Act::ALL[self.random.below(Act::ALL.len() as u64) as usize];
+        let act = Act::any(&mut self.random);
         self.note(|| format!("{act:?}"));
-        let mut path = self.typed.certain.path(act);
-        match self.typed.certain.perform(self.db(), act) {
+        let mut path = self.typed.certain.path(self.db(), act);
+        let db = self.db.as_ref().expect(EXPECTED_OPEN);
+        match self.typed.certain.perform(db, act, &mut self.typed.heard) {
             Ok(()) => self.typed.certain = path.pop().unwrap_or(self.typed.certain.clone()),
             Err(error) => {
                 if error.kind() == ErrorKind::OutcomeUnknown || self.is_off() {
@@ -50,13 +53,15 @@ impl Run {
     /// The store holds what is known, or beside it what was under way when a call failed.
     pub(super) fn check_typed(&self, db: &Database) -> Typed {
         let found = Typed::of(db).expect("what stands on a store that opens can be read");
-        let Known { certain, unsure } = &self.typed;
+        let Known { certain, unsure, heard } = &self.typed;
         assert!(found == *certain || unsure.contains(&found), "{found:?} of {certain:?} or {unsure:?}");
+        heard.check(db).expect("what stands on a store that opens can be read");
         found
     }
 
     /// What was found is what is known from now on.
     pub(super) fn adopt_typed(&mut self, db: &Database) {
-        self.typed = Known { certain: self.check_typed(db), unsure: Vec::new() };
+        self.typed.certain = self.check_typed(db);
+        self.typed.unsure.clear();
     }
 }
