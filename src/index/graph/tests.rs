@@ -15,6 +15,7 @@ use crate::pool::Pool;
 use crate::random::Random;
 use crate::rows::RowSet;
 use crate::vector::VectorRef;
+use crate::vector::kernel;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 
@@ -221,6 +222,29 @@ fn harmed_bytes_give_an_error_or_rows_that_are_there() {
 }
 
 /// Whoever may be found is found, however far from the query.
+/// What a hundred queries cost in all: visited, distances of codes, of vectors, and bytes. Whoever changes these numbers
+/// has changed how much work a search is, and writes the new ones down.
+#[test]
+fn searches_cost_what_they_did() {
+    let values = clustered(6000, 1);
+    let rows = rows(&values);
+    let cost = |layout, asked| {
+        let index = opened(&stored_as(layout, &rows, Metric::L2, &Pool::inline()), &rows, Metric::L2);
+        clustered(100, 77).chunks_exact(DIMENSION).fold([0; 4], |sum, vector| {
+            let found = search(&index, &rows, &query(vector, Metric::L2, 10, asked), &all(6000));
+            let Found { visited, code_distances, distances, bytes, .. } = found;
+            std::array::from_fn(|at| sum[at] + [visited, code_distances, distances, bytes][at])
+        })
+    };
+    let found = [Layout::Fused, Layout::Compact].map(|layout| [0.9, 0.99].map(|asked| cost(layout, asked)));
+    // Sums of floats are rounded otherwise by other instructions, which may turn a walk aside.
+    if kernel::name() == "avx2" {
+        let fused = [[3404, 125032, 1400, 2458560], [6751, 235483, 1400, 4600640]];
+        let compact = [[12407, 45360, 1400, 4136096]; 2];
+        assert_eq!(found, [fused, compact]);
+    }
+}
+
 #[test]
 fn rows_behind_others_are_reached() {
     let values = clustered(6000, 6);

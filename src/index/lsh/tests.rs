@@ -8,6 +8,7 @@ use crate::index::spec::LshSpec;
 use crate::pool::Pool;
 use crate::quantization::int8::{self, Codes};
 use crate::random::Random;
+use crate::vector::kernel;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
 use crate::vector::{VectorRef, inverse_norm};
@@ -254,6 +255,29 @@ fn a_larger_effort_compares_more_rows() {
     assert!((100.0..170.0).contains(&compared(Effort::Ef(100))), "{}", compared(Effort::Ef(100)));
     assert!(compared(Effort::Recall(0.7)) < compared(Effort::Recall(0.9)));
     assert!(compared(Effort::Recall(0.9)) < compared(Effort::Recall(0.98)));
+}
+
+/// What a hundred queries cost in all: visited, distances of codes, of vectors, and bytes. Whoever changes these numbers
+/// has changed how much work a search is, and writes the new ones down.
+#[test]
+fn searches_cost_what_they_did() {
+    let cost = |metric, asked| {
+        let data = Data::clusters(metric, 6_000, 64);
+        let index = data.index(LshSpec::default());
+        (0..100).fold([0; 4], |sum, number| {
+            let probe = data.query(number);
+            let query = Query { effort: Effort::Recall(asked), ..probe.ask(10) };
+            let found = index.search(&data, &query, &scope(&ALL, None), &Pool::inline()).unwrap();
+            let Found { visited, code_distances, distances, bytes, .. } = found;
+            std::array::from_fn(|at| sum[at] + [visited, code_distances, distances, bytes][at])
+        })
+    };
+    let found = [Metric::L2, Metric::Cosine, Metric::Hamming].map(|metric| cost(metric, 0.9));
+    // Sums of floats are rounded otherwise by other instructions, which may turn a hash over.
+    if kernel::name() == "avx2" {
+        let expected = [[27368, 27368, 1376, 2432224], [27392, 27392, 2011, 2596608], [17136, 0, 17136, 137088]];
+        assert_eq!(found, expected);
+    }
 }
 
 #[test]

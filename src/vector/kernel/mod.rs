@@ -87,9 +87,19 @@ pub(crate) trait Task {
 
 /// Runs `task` with the kernels of this process.
 pub(crate) fn with<T: Task>(task: T) -> T::Output {
+    chosen().run(task)
+}
+
+/// The kernels of this process.
+fn chosen() -> Choice {
     static CHOSEN: OnceLock<Choice> = OnceLock::new();
-    let choice = CHOSEN.get_or_init(|| Choice::from_environment(std::env::var(VARIABLE).ok().as_deref()));
-    choice.run(task)
+    *CHOSEN.get_or_init(|| Choice::from_environment(std::env::var(VARIABLE).ok().as_deref()))
+}
+
+/// What the kernels of this process are called.
+#[cfg(test)]
+pub(crate) fn name() -> &'static str {
+    chosen().name()
 }
 
 /// The names of the kernels, which the environment may give.

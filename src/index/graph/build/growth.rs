@@ -38,6 +38,8 @@ pub(super) struct Growth<'a, P> {
     lists: Lists,
     /// Rows that nothing is linked to yet.
     held: RowSet,
+    /// Whether rows offer themselves to all that they are linked to, or to the diverse ones alone.
+    eager: bool,
     /// Memory of pieces of work that are done, for the next ones. Which gets which does not matter.
     memory: Mutex<Vec<Memory>>,
 }
@@ -64,16 +66,18 @@ impl<'a, P: Points> Growth<'a, P> {
     pub(super) fn new(points: &'a P, parameters: &GraphParameters, held: RowSet, pool: &'a Pool) -> Growth<'a, P> {
         let rule = Rule { degree: parameters.degree, alpha: parameters.alpha };
         let lists = Lists::new(points.len(), parameters.degree);
-        Growth { points, rule, pool, lists, held, memory: Mutex::default() }
+        Growth { points, rule, pool, lists, held, eager: false, memory: Mutex::default() }
     }
 
     pub(super) fn lists(&self) -> &Lists {
         &self.lists
     }
 
-    /// Lets rows be linked to all others from now on.
+    /// Lets rows be linked to all others from now on. Those that were there choose no more, and would take the new ones
+    /// for the diverse part of their lists only: so these offer themselves to whoever they fill their own lists with, too.
     pub(super) fn release(&mut self) {
         self.held = RowSet::empty(self.points.len() as u32);
+        self.eager = true;
     }
 
     /// Candidates that are looked for.
@@ -101,7 +105,7 @@ impl<'a, P: Points> Growth<'a, P> {
 
     /// Writes the lists of the rows of a wave, and the links back.
     fn install(&mut self, wave: &[u32], lists: &[List]) -> Result<()> {
-        let (bounds, offers) = by_shard(wave, lists, self.points.len().div_ceil(SHARD));
+        let (bounds, offers) = by_shard(wave, lists, self.eager, self.points.len().div_ceil(SHARD));
         let mut written: Vec<Vec<usize>> = vec![Vec::new(); bounds.len() - 1];
         for (place, row) in wave.iter().enumerate() {
             written[*row as usize / SHARD].push(place);
@@ -127,10 +131,11 @@ impl<'a, P: Points> Growth<'a, P> {
     }
 }
 
-/// The links back of a wave, those to one shard together, and where each shard's begin and end.
-fn by_shard(wave: &[u32], lists: &[List], shards: usize) -> (Vec<usize>, Vec<Offer>) {
+/// The links back of a wave, those to one shard together, and where each shard's begin and end: of the diverse links, and
+/// of all where rows are `eager`.
+fn by_shard(wave: &[u32], lists: &[List], eager: bool, shards: usize) -> (Vec<usize>, Vec<Offer>) {
     let mut bounds = vec![0; shards + 1];
-    for link in lists.iter().flat_map(|list| &list.diverse) {
+    for link in lists.iter().flat_map(|list| list.answered(eager)) {
         bounds[link.row as usize / SHARD + 1] += 1;
     }
     for shard in 0..shards {
@@ -139,7 +144,7 @@ fn by_shard(wave: &[u32], lists: &[List], shards: usize) -> (Vec<usize>, Vec<Off
     let mut next = bounds.clone();
     let mut offers = vec![Offer::default(); bounds[shards]];
     for (row, list) in wave.iter().zip(lists) {
-        for link in &list.diverse {
+        for link in list.answered(eager) {
             let place = &mut next[link.row as usize / SHARD];
             offers[*place] = Offer { to: link.row, link: Link { row: *row, distance: link.distance } };
             *place += 1;

@@ -138,6 +138,13 @@ pub(super) struct List {
     pub(super) fillers: Vec<Link>,
 }
 
+impl List {
+    /// The links that are to be linked back: the diverse ones, or all.
+    pub(super) fn answered(&self, all: bool) -> impl Iterator<Item = &Link> {
+        self.diverse.iter().chain(self.fillers.iter().take(if all { usize::MAX } else { 0 }))
+    }
+}
+
 /// Puts a link where it belongs by its distance, once.
 pub(super) fn insert(links: &mut Vec<Link>, link: Link) {
     let place = links.partition_point(|other| other.key() < link.key());

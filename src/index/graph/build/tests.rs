@@ -100,6 +100,21 @@ fn rows_that_are_all_the_same_and_rows_on_a_line_make_a_graph() {
     check(&built(&two, 2), 4000);
 }
 
+/// Rows that come last, when the others have chosen, are not to be much harder to find: not many fewer links lead to them.
+#[test]
+fn links_lead_to_rows_that_were_held_back_as_to_others() {
+    let held = |row: u32| row % 20 == 7;
+    let rows = clustered(5000, 24, 6);
+    let (points, pool) = (coded(&rows), Pool::new(2).unwrap());
+    let back: Vec<u32> = (0..5000).filter(|row| held(*row)).collect();
+    let unfinished = build(&points, &PARAMETERS, &back, &pool, &|| false).unwrap().unwrap();
+    let graph = unfinished.finish(&|| false).unwrap().unwrap();
+    let (to_held, to_others): (Vec<u32>, Vec<u32>) = graph.links.iter().partition(|row| held(**row));
+    // One row in twenty was.
+    let share = to_held.len() as f64 * 19.0 / to_others.len() as f64;
+    assert!(share > 0.7, "{share} of the links that lead to others");
+}
+
 #[test]
 fn most_nearest_rows_are_found_by_following_few_links() {
     let rows = clustered(5000, 24, 3);
