@@ -43,6 +43,21 @@ impl Pool {
         }
     }
 
+    /// What `work` gives for each piece of `size` items, the last one shorter, one behind the other; or the first error in
+    /// that order.
+    pub(crate) fn map_pieces<I: Sync, T: Send>(
+        &self,
+        items: &[I],
+        size: usize,
+        work: impl Fn(&[I]) -> Result<Vec<T>> + Sync,
+    ) -> Result<Vec<T>> {
+        if items.len() <= size {
+            return work(items);
+        }
+        let piece = |number: usize| work(&items[number * size..items.len().min((number + 1) * size)]);
+        Ok(self.map(items.len().div_ceil(size), piece)?.into_iter().flatten().collect())
+    }
+
     /// `work(number, piece)` for each piece of `size` items, the last one shorter.
     pub(crate) fn fill<T: Send>(&self, items: &mut [T], size: usize, work: impl Fn(usize, &mut [T]) + Sync) {
         match &self.0 {
@@ -63,6 +78,12 @@ mod tests {
         for threads in [1, 3] {
             let pool = Pool::new(threads).unwrap();
             assert_eq!(pool.map(5, |n| Ok(n * n)).unwrap(), [0, 1, 4, 9, 16]);
+            let doubled = |piece: &[usize]| Ok(piece.iter().map(|n| 2 * n).collect());
+            for count in [0, 1, 2, 7] {
+                let items: Vec<usize> = (0..count).collect();
+                let expected: Vec<usize> = items.iter().map(|n| 2 * n).collect();
+                assert_eq!(pool.map_pieces(&items, 2, doubled).unwrap(), expected);
+            }
             let failed = pool.map(5, |n| if n >= 2 { Err(Error::invalid(format!("{n}"))) } else { Ok(()) });
             assert_eq!(failed.unwrap_err().to_string(), "2");
         }

@@ -34,6 +34,9 @@ const TINY_SEGMENT: u32 = 256;
 /// An index over rows in memory serves where it has so many for each neighbour that is wanted.
 const ROWS_PER_NEIGHBOUR: usize = 16;
 
+/// Of so many queries a thread reads the keys of what was found, or makes the answers.
+pub(crate) const QUERIES_PER_PIECE: usize = 32;
+
 /// Blocks that a thread searches before their answers are brought together.
 const BLOCKS_PER_THREAD: usize = 4;
 
@@ -175,8 +178,11 @@ impl<'a> Search<'a> {
             let explained = self.explained(segment, &vectors, matches, report(&found, start))?;
             self.segments.push(explained);
         }
-        let rows: Vec<RowId> = found.iter().flat_map(|found| &found.hits).map(|hit| hit.1).collect();
-        let mut keys = file.keys(&rows)?.into_iter();
+        let keys_of_some = |found: &[Found]| {
+            let rows: Vec<RowId> = found.iter().flat_map(|found| &found.hits).map(|hit| hit.1).collect();
+            file.keys(&rows)
+        };
+        let mut keys = self.pool.map_pieces(&found, QUERIES_PER_PIECE, keys_of_some)?.into_iter();
         self.take(&mut found, || keys.next())?;
         self.settle();
         Ok(())

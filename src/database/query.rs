@@ -7,7 +7,7 @@ use crate::collection::advice::{self, Circumstances};
 use crate::collection::cursor::Cursor;
 use crate::collection::explain::{Asked, Explain, SegmentExplain};
 use crate::collection::hits::{Completeness, Hit, Hits};
-use crate::collection::query::{Answers, Nearest, Neighbour, Wanted, nearest_many};
+use crate::collection::query::{Answers, Nearest, Neighbour, QUERIES_PER_PIECE, Wanted, nearest_many};
 use crate::collection::select::{Select, paths, project};
 use crate::database::audit::LiveQuery;
 use crate::database::cancel::{CancelToken, Limit};
@@ -183,7 +183,7 @@ impl Query {
         ready.check_vector(&vector)?;
         let answers = ready.search(std::slice::from_ref(&vector), false)?;
         ready.offer_to_audit(&vector);
-        let hits = ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())?;
+        let hits = ready.hits(&vector, &answers.of_each.into_iter().next().unwrap_or_default())?;
         ready.measure(1);
         Ok(hits)
     }
@@ -205,8 +205,11 @@ impl Query {
         vectors.iter().try_for_each(|vector| ready.check_vector(vector))?;
         let answers = ready.search(vectors, false)?.of_each;
         vectors.iter().for_each(|vector| ready.offer_to_audit(vector));
-        let hits = vectors.iter().zip(answers).map(|(vector, answer)| ready.hits(vector, answer));
-        let hits = hits.collect::<Result<Vec<_>>>()?;
+        let answered: Vec<(&Vector, Nearest)> = vectors.iter().zip(answers).collect();
+        let pool = &ready.reader.engine().pool;
+        let hits = pool.map_pieces(&answered, QUERIES_PER_PIECE, |answered| {
+            answered.iter().map(|(vector, answer)| ready.hits(vector, answer)).collect()
+        })?;
         ready.measure(vectors.len() as u64);
         Ok(hits)
     }
@@ -221,7 +224,7 @@ impl Query {
         let ready = self.ready()?;
         ready.check_vector(&vector)?;
         let answers = ready.search(std::slice::from_ref(&vector), true)?;
-        let hits = ready.hits(&vector, answers.of_each.into_iter().next().unwrap_or_default())?;
+        let hits = ready.hits(&vector, &answers.of_each.into_iter().next().unwrap_or_default())?;
         Ok(ready.explained(&hits, answers.segments))
     }
 
@@ -356,9 +359,9 @@ impl Ready {
     }
 
     /// The answer for callers: keys decoded, records fetched.
-    fn hits(&self, vector: &Vector, answer: Nearest) -> Result<Hits> {
+    fn hits(&self, vector: &Vector, answer: &Nearest) -> Result<Hits> {
         let full = answer.neighbours.len() == self.k;
-        let hits = answer.neighbours.into_iter().map(|found| self.hit(found)).collect::<Result<Vec<_>>>()?;
+        let hits = answer.neighbours.iter().map(|found| self.hit(found)).collect::<Result<Vec<_>>>()?;
         let completeness = match () {
             () if answer.cut => Completeness::BudgetHit,
             () if !full && self.filter.is_some() && self.within == f32::INFINITY && self.after.is_none() => {
@@ -374,7 +377,7 @@ impl Ready {
         Ok(Hits { hits, completeness, stats, next })
     }
 
-    fn hit(&self, found: Neighbour) -> Result<Hit> {
+    fn hit(&self, found: &Neighbour) -> Result<Hit> {
         self.limit.cancel.check()?;
         let Reader { view, moment, .. } = &self.reader;
         let damaged = || Error::corrupt("a key cannot be read", self.reader.place());

@@ -89,11 +89,9 @@ impl VectorIndex for Graph {
         if queries.iter().all(|query| self.course(vectors.shape(), query, scope).is_none()) {
             return flat().search_many(vectors, queries, scope, pool);
         }
-        let pieces = pool.map(queries.len().div_ceil(QUERIES), |piece| {
-            let queries = &queries[piece * QUERIES..queries.len().min((piece + 1) * QUERIES)];
-            queries.iter().map(|query| self.search(vectors, query, scope, &Pool::inline())).collect::<Result<Vec<_>>>()
-        })?;
-        Ok(pieces.into_iter().flatten().collect())
+        pool.map_pieces(queries, QUERIES, |queries| {
+            queries.iter().map(|query| self.search(vectors, query, scope, &Pool::inline())).collect()
+        })
     }
 
     fn check(&self, stop: &Stop<'_>) -> Result<()> {
