@@ -221,7 +221,6 @@ fn harmed_bytes_give_an_error_or_rows_that_are_there() {
     assert!(errors > 1000, "{errors}");
 }
 
-/// Whoever may be found is found, however far from the query.
 /// What a hundred queries cost in all: visited, distances of codes, of vectors, and bytes. Whoever changes these numbers
 /// has changed how much work a search is, and writes the new ones down.
 #[test]
@@ -245,6 +244,7 @@ fn searches_cost_what_they_did() {
     }
 }
 
+/// Whoever may be found is found, however far from the query.
 #[test]
 fn rows_behind_others_are_reached() {
     let values = clustered(6000, 6);
