@@ -17,9 +17,9 @@ use crate::storage::fs::{FileSystem, ReadMode};
 use crate::storage::names;
 use crate::storage::sections::{Container, FileKind, FileRef, Section, Watch};
 use crate::storage::stored_file::{Condemned, StoredFile};
-use crate::vector::VectorRef;
 use crate::vector::matrix::{Rows, Shape};
 use crate::vector::metric::Metric;
+use crate::vector::{VectorRef, kernel};
 
 /// How files are opened: the same for every file of a store.
 #[derive(Debug, Clone)]
@@ -228,11 +228,15 @@ impl SealedFile {
         self.container.verified_bytes()
     }
 
-    /// The keys of some rows. All places are looked up before any key is read, so that the processor waits for many at
-    /// once: rows found by an index lie anywhere.
+    /// The keys of some rows. Rows found by an index lie anywhere, so memory is asked for all places before any is looked
+    /// up, and for all keys before any is read.
     pub(crate) fn keys(&self, rows: &[RowId]) -> Result<Vec<Vec<u8>>> {
+        let (offsets, bytes) = (self.key_offsets.known(), self.key_bytes.known());
+        let offset = |row: &RowId| offsets?.get(row.index() * size_of::<u64>()..)?.get(..size_of::<u64>());
+        kernel::prefetch(rows.iter().filter_map(offset));
         let place = |row: &RowId| self.range(&self.key_offsets, &self.key_bytes, *row);
         let places = rows.iter().map(place).collect::<Result<Vec<_>>>()?;
+        kernel::prefetch(places.iter().filter_map(|place| bytes?.get(place.clone())));
         places.into_iter().map(|place| self.key_bytes.bytes(place).map(<[u8]>::to_vec)).collect()
     }
 

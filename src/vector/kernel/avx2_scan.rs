@@ -3,16 +3,18 @@
 #![expect(unsafe_code, reason = "instructions that not every processor has, and loads through pointers, are unsafe")]
 
 use std::arch::x86_64::{
-    __m128i, __m256, __m256i, _CMP_LT_OQ, _MM_HINT_T0, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi8,
-    _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256, _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32,
-    _mm256_cvtph_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_movemask_ps, _mm256_permutevar8x32_epi32, _mm256_permutevar8x32_ps, _mm256_set_epi32, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
-    _mm256_storeu_ps, _mm256_storeu_si256,
+    __m128i, __m256, __m256i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_HINT_T0, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch,
+    _mm256_add_epi8, _mm256_add_epi16, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi32, _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_extracti128_si256, _mm256_fmadd_ps,
+    _mm256_loadu_ps, _mm256_loadu_si256, _mm256_min_ps, _mm256_movemask_ps, _mm256_permute_ps, _mm256_permute2f128_ps,
+    _mm256_permutevar8x32_epi32, _mm256_permutevar8x32_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_ps,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_storeu_ps, _mm256_storeu_si256,
 };
 
-use super::scan::{Block, NEIGHBOURS, Room, SLACK, Tables};
+use super::scan::{self, Block, NEIGHBOURS, Room, SLACK, Tables};
+
+/// Numbers that are looked at together for the smallest one.
+const AT_ONCE: usize = 32;
 
 /// For each set of lanes, which lanes to take so that they stand at the front.
 static PACK: [u64; 256] = pack();
@@ -117,51 +119,36 @@ fn spread(even: __m256i, odd: __m256i) -> [__m256i; 2] {
     [_mm256_cvtepu16_epi32(first), _mm256_cvtepu16_epi32(second)]
 }
 
-/// Where the smallest number is, the first of equal ones.
+/// Where the smallest number is, the first of equal ones: which it is, then where.
 #[inline]
 #[target_feature(enable = "avx2,fma")]
 pub(super) fn smallest(values: &[f32]) -> usize {
-    let (chunks, rest) = values.as_chunks::<16>();
-    let mut least = [_mm256_set1_ps(f32::INFINITY); 2];
-    let mut places = [_mm256_setzero_si256(); 2];
-    let mut here = [_mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0), _mm256_set_epi32(15, 14, 13, 12, 11, 10, 9, 8)];
-    let next = _mm256_set1_epi32(16);
-    for chunk in chunks {
-        for half in 0..2 {
-            // SAFETY: `chunk` is sixteen readable values.
-            let values = unsafe { _mm256_loadu_ps(chunk.as_ptr().add(8 * half)) };
-            let less = _mm256_cmp_ps::<_CMP_LT_OQ>(values, least[half]);
-            least[half] = _mm256_blendv_ps(least[half], values, less);
-            places[half] = _mm256_castps_si256(_mm256_blendv_ps(
-                _mm256_castsi256_ps(places[half]),
-                _mm256_castsi256_ps(here[half]),
-                less,
-            ));
-            here[half] = _mm256_add_epi32(here[half], next);
+    let Some(tail) = values.last_chunk::<AT_ONCE>() else { return scan::smallest(values) };
+    let mut least = [_mm256_set1_ps(f32::INFINITY); 4];
+    // The tail overlaps what was seen before, which changes no minimum.
+    for chunk in values.as_chunks::<AT_ONCE>().0.iter().chain([tail]) {
+        for (least, part) in least.iter_mut().zip(chunk.as_chunks::<8>().0) {
+            // Of two numbers of which one is NaN, the second is taken.
+            *least = _mm256_min_ps(load_f32(part), *least);
         }
     }
-    let (mut best, mut place) = (f32::INFINITY, 0);
-    if !chunks.is_empty() {
-        let mut values = [0f32; 16];
-        let mut indexes = [0u32; 16];
-        for half in 0..2 {
-            // SAFETY: each half is eight values that may be written.
-            unsafe { _mm256_storeu_ps(values.as_mut_ptr().add(8 * half), least[half]) };
-            // SAFETY: as above.
-            unsafe { _mm256_storeu_si256(indexes.as_mut_ptr().add(8 * half).cast::<__m256i>(), places[half]) };
+    let least = _mm256_min_ps(_mm256_min_ps(least[0], least[1]), _mm256_min_ps(least[2], least[3]));
+    let least = _mm256_min_ps(least, _mm256_permute2f128_ps::<1>(least, least));
+    let least = _mm256_min_ps(least, _mm256_permute_ps::<0b01_00_11_10>(least));
+    let least = _mm256_min_ps(least, _mm256_permute_ps::<0b10_11_00_01>(least));
+    let starts = (0..values.len() - AT_ONCE).step_by(AT_ONCE).chain([values.len() - AT_ONCE]);
+    for start in starts {
+        let parts = values[start..start + AT_ONCE].as_chunks::<8>().0;
+        let mut found = 0u32;
+        for (part, values) in parts.iter().enumerate() {
+            let equal = _mm256_cmp_ps::<_CMP_EQ_OQ>(load_f32(values), least);
+            found |= (_mm256_movemask_ps(equal) as u32) << (8 * part);
         }
-        for lane in 0..16 {
-            if values[lane] < best || (values[lane] == best && (indexes[lane] as usize) < place) {
-                (best, place) = (values[lane], indexes[lane] as usize);
-            }
-        }
-    }
-    for (at, value) in rest.iter().enumerate() {
-        if *value < best {
-            (best, place) = (*value, chunks.len() * 16 + at);
+        if found != 0 {
+            return start + found.trailing_zeros() as usize;
         }
     }
-    place
+    0
 }
 
 #[inline]
@@ -169,6 +156,13 @@ pub(super) fn smallest(values: &[f32]) -> usize {
 fn load(bytes: &[u8; 32]) -> __m256i {
     // SAFETY: `bytes` is 32 readable bytes, and the load asks for no alignment.
     unsafe { _mm256_loadu_si256(bytes.as_ptr().cast::<__m256i>()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn load_f32(values: &[f32; 8]) -> __m256 {
+    // SAFETY: `values` is eight readable numbers, and the load asks for no alignment.
+    unsafe { _mm256_loadu_ps(values.as_ptr()) }
 }
 
 #[inline]

@@ -10,6 +10,8 @@ pub(super) mod hubs;
 pub(super) mod layout;
 pub(super) mod lookup;
 pub(super) mod nodes;
+#[cfg(test)]
+mod tests;
 
 use self::hubs::Hubs;
 use self::layout::Layout;
