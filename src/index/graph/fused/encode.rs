@@ -14,6 +14,15 @@ const LARGEST_RATIO: f32 = 1e4;
 /// What stands in place of a neighbour that is none: further than any.
 const NOWHERE: f32 = 65_000.0;
 
+/// Numbers that are looked at together.
+const LANES: usize = 8;
+
+/// Neighbours lie anywhere, so memory is asked for those that come so many later.
+const AHEAD: usize = 2;
+
+/// The bit that says whether a float is negative.
+const SIGN: u32 = 1 << 31;
+
 /// Encodes some rows, one behind the other, into `bytes`.
 pub(in super::super) struct Encode<'a> {
     pub(in super::super) layout: Layout,
@@ -30,7 +39,7 @@ impl Task for Encode<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<K: Kernels>(self, _: K) {
+    fn run<K: Kernels>(self, kernels: K) {
         let Encode { layout, points, links, before, first, bytes } = self;
         let mut own = vec![0.0; layout.padded()];
         let point = |row| Point { codes: points.codes(row), scale: points.scale(row), square: points.square(row) };
@@ -40,7 +49,7 @@ impl Task for Encode<'_> {
             if before.is_some_and(|before| before[place..place + NEIGHBOURS] == *links) {
                 continue;
             }
-            encode_row(layout, point, row, links, &mut own, bytes);
+            encode_row(kernels, layout, point, row, links, &mut own, bytes);
         }
     }
 }
@@ -59,7 +68,7 @@ impl Task for EncodeAroundOrigin<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<K: Kernels>(self, _: K) {
+    fn run<K: Kernels>(self, kernels: K) {
         let EncodeAroundOrigin { layout, codes, scales, bytes } = self;
         let (mut own, zeros) = (vec![0.0; layout.padded()], vec![0; layout.padded()]);
         let origin = scales.len() as u32;
@@ -70,7 +79,7 @@ impl Task for EncodeAroundOrigin<'_> {
         for (row, bytes) in bytes.chunks_exact_mut(layout.stride()).enumerate() {
             let links =
                 std::array::from_fn::<u32, NEIGHBOURS, _>(|place| origin.min((row * NEIGHBOURS + place) as u32));
-            encode_row(layout, point, origin, &links, &mut own, bytes);
+            encode_row(kernels, layout, point, origin, &links, &mut own, bytes);
         }
     }
 }
@@ -86,7 +95,8 @@ struct Point<'a> {
 }
 
 #[inline(always)]
-fn encode_row<'a>(
+fn encode_row<'a, K: Kernels>(
+    kernels: K,
     layout: Layout,
     point: impl Fn(u32) -> Point<'a>,
     row: u32,
@@ -101,6 +111,7 @@ fn encode_row<'a>(
     }
     let mut factors = [Factors::default(); NEIGHBOURS];
     for (place, link) in links.iter().enumerate().filter(|(_, link)| **link != row) {
+        links.get(place + AHEAD).iter().for_each(|link| kernels.prefetch(&point(**link).codes[..layout.padded()]));
         let (signs, neighbour) = (&mut bytes[layout.codes()], point(*link));
         factors[place] = encode_neighbour(own, neighbour.codes, neighbour.scale, place, signs);
     }
@@ -149,19 +160,18 @@ impl Factors {
 #[inline(always)]
 fn encode_neighbour(own: &[f32], codes: &[i8], scale: f32, place: usize, signs: &mut [u8]) -> Factors {
     let (lane, shift) = (place % 16, if place < 16 { 0 } else { 4 });
-    let (mut sums, mut squares, mut products) = ([0f32; 4], [0f32; 4], [0f32; 4]);
-    let fours = own.as_chunks::<4>().0.iter().zip(codes.as_chunks::<4>().0);
-    for ((own, codes), group) in fours.zip(signs.as_chunks_mut::<16>().0) {
-        let mut bits = 0u8;
-        for at in 0..4 {
-            let leading = f32::from(codes[at]) * scale - own[at];
-            let positive = leading >= 0.0;
-            bits |= u8::from(positive) << at;
-            sums[at] += leading.abs();
-            squares[at] += leading * leading;
-            products[at] += if positive { own[at] } else { -own[at] };
-        }
-        group[lane] |= bits << shift;
+    let (mut sums, mut squares, mut products) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+    let eights = own.as_chunks::<LANES>().0.iter().zip(codes.as_chunks::<LANES>().0);
+    for ((own, codes), groups) in eights.zip(signs.as_chunks_mut::<32>().0) {
+        let leading: [f32; LANES] = std::array::from_fn(|at| f32::from(codes[at]) * scale - own[at]);
+        let negative = leading.map(|leading| leading.to_bits() & SIGN);
+        sums = std::array::from_fn(|at| sums[at] + leading[at].abs());
+        squares = std::array::from_fn(|at| squares[at] + leading[at] * leading[at]);
+        products = std::array::from_fn(|at| products[at] + f32::from_bits(own[at].to_bits() ^ negative[at]));
+        let shifted: [u32; LANES] = std::array::from_fn(|at| negative[at] >> (31 - at));
+        let bits = !shifted.into_iter().fold(0, |all, bit| all | bit) as u8;
+        groups[lane] |= (bits & 15) << shift;
+        groups[16 + lane] |= (bits >> 4) << shift;
     }
     let [sum, square, product] = [sums, squares, products].map(|of| of.iter().sum::<f32>());
     let gain = if sum > 0.0 { square / sum } else { 0.0 };
