@@ -20,8 +20,9 @@ const PIECE: usize = 16;
 /// Rows that are asked for: at most so many.
 const QUERIES: usize = 1024;
 
-/// Numbers of neighbours that are asked for, and for how many of the queries.
-const NEIGHBOURS: [(usize, usize); 3] = [(1, QUERIES), (10, QUERIES), (100, QUERIES / 8)];
+/// Numbers of neighbours that are asked for, rising, and of how many of the queries. What is exact for the last of them is
+/// for the others.
+const NEIGHBOURS: [(&[usize], usize); 2] = [(&[1, 10], QUERIES), (&[100], QUERIES / 8)];
 
 /// The first reach, and how each grows from the one before.
 const FIRST_REACH: f32 = 0.7;
@@ -74,11 +75,14 @@ impl<'a> Trials<'a> {
         let mut without = RowSet::empty(rows as u32);
         held.iter().for_each(|row| _ = without.insert(RowId(*row)));
         let mut trials = Trials { building, others: without.complement(), truths: Vec::new() };
-        for (k, count) in NEIGHBOURS {
-            if k * 4 < rows && !held.is_empty() {
+        for (neighbours, count) in NEIGHBOURS {
+            let few = neighbours.iter().filter(|k| **k * 4 < rows && !held.is_empty()).count();
+            if let [.., most] = neighbours[..few] {
                 // Those held back ascend; each in so many of them is as good a sample.
                 let queries: Vec<u32> = held.iter().copied().step_by(held.len().div_ceil(count)).collect();
-                trials.truths.push((k, trials.truth(&queries, k)?));
+                let found = trials.nearest(&queries, most)?;
+                let truths = neighbours[..few].iter().map(|k| (*k, truth(&queries, &found, *k)));
+                trials.truths.extend(truths);
             }
         }
         Ok(trials)
@@ -97,15 +101,10 @@ impl<'a> Trials<'a> {
         Ok(Curves(usual.map(curve).collect::<Result<_>>()?))
     }
 
-    /// Where the `k` nearest others of each row end.
-    fn truth(&self, rows: &[u32], k: usize) -> Result<Vec<Truth>> {
+    /// The `k` nearest others of each row.
+    fn nearest(&self, rows: &[u32], k: usize) -> Result<Vec<Found>> {
         let queries = rows.iter().map(|row| self.query(*row, k)).collect::<Result<Vec<_>>>()?;
-        let found = flat().search_many(self.building.vectors, &queries, &self.scope(), self.building.pool)?;
-        let end = |(row, found): (&u32, &Found)| Truth {
-            row: *row,
-            furthest: found.hits.last().map_or(f32::INFINITY, |hit| hit.0),
-        };
-        Ok(rows.iter().zip(&found).map(end).collect())
+        flat().search_many(self.building.vectors, &queries, &self.scope(), self.building.pool)
     }
 
     fn query(&self, row: u32, k: usize) -> Result<Query<'_>> {
@@ -117,6 +116,12 @@ impl<'a> Trials<'a> {
     fn scope(&self) -> Scope<'_> {
         Scope { live: &self.others, count: None, order: &by_number, stop: self.building.stop }
     }
+}
+
+/// Where the `k` nearest of those found for each row end.
+fn truth(rows: &[u32], found: &[Found], k: usize) -> Vec<Truth> {
+    let end = |hits: &[(f32, RowId)]| hits.get(k - 1).or(hits.last()).map_or(f32::INFINITY, |hit| hit.0);
+    rows.iter().zip(found).map(|(row, found)| Truth { row: *row, furthest: end(&found.hits) }).collect()
 }
 
 /// Asking a graph for the neighbours of rows it was built without.
